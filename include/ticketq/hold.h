@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file ticketq/hold.h
+ * @brief Seat holds: some seats, one buyer, a limited time.
+ *
+ * At any instant a seat has at most one live holder; a hold of several seats is
+ * all or nothing; it ends by itself; every grant carries a fence, a number that
+ * only grows within a schedule, also when the store lost its memory.
+ *
+ *     AVAILABLE -> HOLD -> PAYING -> SOLD        acquire, pin, settle
+ *                  HOLD -> AVAILABLE             release, expiry (sweep)
+ *                  PAYING -> AVAILABLE           release only: no timer frees it
+ *
+ * A book is opened on a front (memory, Redis), on a ledger (SQLite, PostgreSQL)
+ * or on both. A front alone is a lease without durable authority: a restart
+ * forgets it. With both, the front refuses cheaply and wakes who waits, and the
+ * ledger row is the authority: each transition is a conditional write on
+ * (status, hold, fence).
+ *
+ * The verbs come in two forms. tq_hold_acquire(), tq_hold_pin(), ... do the
+ * whole job in a transaction of their own. A host that changes rows of its own
+ * together with the seat calls tq_hold_claim() (front only), then
+ * tq_hold_record() and its sisters inside its own transaction, and after the
+ * commit tq_hold_reflect() to tell the front; until told, the front is at worst
+ * out of date, never believed against the ledger.
+ *
+ * A hold resolves once; whoever comes later is told which way: TQ_SETTLED,
+ * TQ_RELEASED or TQ_EXPIRED. Time is the store's. Threads: [any].
+ */
+#ifndef TICKETQ_HOLD_H
+#define TICKETQ_HOLD_H
+
+#include <ticketq/ledger.h>
+#include <ticketq/store.h>
+
+typedef struct tq_book tq_book;
+
+/** State of a seat, two bits in the seat map. */
+enum tq_seat_state { TQ_SEAT_AVAILABLE = 0, TQ_SEAT_HOLD = 1, TQ_SEAT_PAYING = 2, TQ_SEAT_SOLD = 3 };
+
+#define TQ_HOLD_TTL_DEFAULT_MS 300000   /**< Five minutes. */
+#define TQ_HOLD_TTL_MIN_MS 100          /**< Shortest hold. */
+#define TQ_HOLD_TTL_MAX_MS 3600000      /**< Longest hold at once. */
+#define TQ_HOLD_LIFE_MAX_MS 7200000     /**< Longest life with all extensions. */
+#define TQ_SCHEDULE_SEATS_MAX 200000    /**< Most seats of a schedule. */
+
+/** How to open a book. At least one of front and ledger is required. */
+struct tq_book_options {
+    size_t size;
+    tq_store *front;       /**< A store with TQ_STORE_HOLD. A reference is kept. */
+    tq_store *ledger;      /**< A store with TQ_STORE_LEDGER. A reference is kept. */
+    uint32_t life_max_ms;  /**< Hard maximum of a hold's life. Default TQ_HOLD_LIFE_MAX_MS. */
+    uint32_t seats_limit;  /**< Most seats that one holder may have in HOLD, PAYING and SOLD
+                                together in a schedule. Default: no limit. */
+};
+
+/** What to hold. */
+struct tq_hold_request {
+    size_t size;
+    const char *schedule;     /**< Required. An id. Borrowed. */
+    const char *holder;       /**< Required. An id. Borrowed. */
+    const char *request_key;  /**< Required. An id; the same key gets the same answer. Borrowed. */
+    const char *const *seats; /**< Required. Ids, all different. Borrowed. */
+    size_t seats_count;       /**< 1 to TQ_HOLD_SEATS_MAX. */
+    uint32_t ttl_ms;          /**< Default TQ_HOLD_TTL_DEFAULT_MS. */
+    uint32_t wait_ms;         /**< Longest wait for taken seats. Only with a single request. */
+};
+
+/** A granted hold. Plain value. */
+struct tq_hold {
+    size_t size;
+    int32_t status;              /**< See tq_hold_acquire(). */
+    uint32_t seats_count;        /**< As requested. */
+    uint64_t taken;              /**< With TQ_TAKEN: bit i is set when seats[i] was taken. */
+    uint64_t fence;              /**< Grows with every grant of the schedule; never 0. */
+    int64_t granted_ms;          /**< Store's clock. */
+    int64_t expires_ms;          /**< Store's clock. */
+    char id[TQ_ID_SIZE];         /**< Names the hold. */
+    char schedule[TQ_ID_SIZE];
+    char holder[TQ_ID_SIZE];
+};
+
+/** Names a hold in the verbs that follow a grant; made from a tq_hold or from the host's rows. */
+struct tq_hold_ref {
+    size_t size;
+    const char *schedule; /**< Required. Borrowed. */
+    const char *id;       /**< Required. Borrowed. */
+    const char *holder;   /**< Required: another holder is refused. Borrowed. */
+    uint64_t fence;       /**< Required: an older one is refused. */
+    uint32_t extend_ms;   /**< Only for extend: new time from now on. Default as for acquire. */
+    uint32_t reserved;
+};
+
+/** What became of a verb. */
+struct tq_hold_result {
+    size_t size;
+    int32_t status;       /**< See each verb. */
+    uint32_t reserved;
+    int64_t expires_ms;   /**< Of the hold now; 0 when it has no timer. */
+};
+
+/** The verbs that tq_hold_reflect() can tell the front of. */
+enum tq_hold_verb { TQ_HOLD_PIN = 1, TQ_HOLD_SETTLE = 2, TQ_HOLD_RELEASE = 3, TQ_HOLD_EXTEND = 4 };
+
+/** The seat map of a schedule. */
+struct tq_seat_map {
+    size_t size;
+    uint64_t version;     /**< Grows with every change. */
+    uint32_t seats_count; /**< Seats, in the order in which they were defined. */
+    uint32_t reserved;
+    uint32_t counts[4];   /**< Seats per enum tq_seat_state. */
+    size_t bits_bytes;    /**< In: room behind `bits`. Out: bytes needed, seats_count / 4 rounded up. */
+    uint8_t *bits;        /**< 2 bits a seat, seat i at bits (i%4)*2 of byte i/4. Written. May be NULL. */
+};
+
+/** A hold that was swept, or is listed. */
+struct tq_hold_row {
+    size_t size;
+    uint32_t state;       /**< enum tq_seat_state of its seats. */
+    uint32_t seats_count;
+    uint64_t fence;
+    int64_t expires_ms;
+    const char *schedule; /**< Borrowed during the call. */
+    const char *id;
+    const char *holder;
+};
+
+/** Called per hold; a non-zero result stops. */
+typedef int tq_hold_row_fn(void *arg, const struct tq_hold_row *row);
+
+TQ_BEGIN_DECLS
+
+/**
+ * Open a book. Creates or migrates the tables when there is a ledger.
+ * @param env       Copied.
+ * @param options   Borrowed.
+ * @param out_book  Written on TQ_OK.
+ * @param err       Optional.
+ * @return TQ_OK or a failure; TQ_E_UNSUPPORTED when a store lacks the table.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_book_open(const struct tq_env *env,
+                                      const struct tq_book_options *options, tq_book **out_book,
+                                      struct tq_error *err);
+
+/**
+ * Close a book. Who waits in it is woken and gets TQ_CLOSED.
+ * @param book  Taken. NULL is allowed.
+ * @since 0.1
+ */
+TQ_API void tq_book_close(tq_book *book);
+
+/**
+ * Make the seats of a schedule known, in the order of the seat map. Idempotent;
+ * new seats are appended. With a ledger and a front, also loads the front from
+ * the ledger, so call it after every start.
+ *
+ * @param book         Borrowed.
+ * @param schedule     An id. Borrowed.
+ * @param seats        Ids, all different. Borrowed.
+ * @param seats_count  1 to TQ_SCHEDULE_SEATS_MAX.
+ * @param err          Optional.
+ * @return TQ_OK      Seats were added.
+ * @return TQ_REPEAT  All were known.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_book_define(tq_book *book, const char *schedule,
+                                        const char *const *seats, size_t seats_count,
+                                        struct tq_error *err);
+
+/**
+ * Hold seats, all or nothing.
+ *
+ * `status` of each hold: TQ_OK: yours until `expires_ms`; TQ_REPEAT: the same
+ * request key was granted before, this is that hold; TQ_TAKEN: see `taken`;
+ * TQ_FULL: over the holder's limit; TQ_GONE: a seat or the schedule is not known;
+ * TQ_EXPIRED, TQ_RELEASED, TQ_SETTLED: the same key was granted before and has
+ * ended that way; TQ_CLOSED: the book was closed while waiting.
+ *
+ * @param book       Borrowed.
+ * @param requests   Borrowed.
+ * @param count      1 to TQ_BATCH_MAX; 1 when one of them waits.
+ * @param out_holds  `count` elements with `size` set. Written on TQ_OK.
+ * @param err        Optional.
+ * @return TQ_OK  Each hold has its own status.
+ * @return a failure: with TQ_E_UNKNOWN ask again with the same request keys.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_hold_acquire(tq_book *book, const struct tq_hold_request *requests,
+                                         size_t count, struct tq_hold *out_holds,
+                                         struct tq_error *err);
+
+/**
+ * Extend holds that have a timer, up to the book's hard maximum.
+ *
+ * `status` of each result, here and below: TQ_OK; TQ_REPEAT: was so already;
+ * TQ_STALE: fence or holder do not match; TQ_EXPIRED, TQ_RELEASED, TQ_SETTLED:
+ * it has ended that way; TQ_GONE: never heard of; TQ_FULL: the maximum is reached.
+ *
+ * @param book         Borrowed.
+ * @param refs         Borrowed.
+ * @param count        1 to TQ_BATCH_MAX.
+ * @param out_results  `count` elements with `size` set. Written on TQ_OK.
+ * @param err          Optional.
+ * @return TQ_OK or a failure.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_hold_extend(tq_book *book, const struct tq_hold_ref *refs,
+                                        size_t count, struct tq_hold_result *out_results,
+                                        struct tq_error *err);
+/** A payment has begun: HOLD becomes PAYING, no timer frees it. See tq_hold_extend(). @since 0.1 */
+TQ_API TQ_MUST_CHECK int tq_hold_pin(tq_book *book, const struct tq_hold_ref *refs, size_t count,
+                                     struct tq_hold_result *out_results, struct tq_error *err);
+/** Paid: HOLD or PAYING becomes SOLD for good. See tq_hold_extend(). @since 0.1 */
+TQ_API TQ_MUST_CHECK int tq_hold_settle(tq_book *book, const struct tq_hold_ref *refs,
+                                        size_t count, struct tq_hold_result *out_results,
+                                        struct tq_error *err);
+/** Given up: HOLD or PAYING becomes AVAILABLE. See tq_hold_extend(). @since 0.1 */
+TQ_API TQ_MUST_CHECK int tq_hold_release(tq_book *book, const struct tq_hold_ref *refs,
+                                         size_t count, struct tq_hold_result *out_results,
+                                         struct tq_error *err);
+
+/**
+ * End holds whose time ran out. Pinned ones are left alone.
+ *
+ * @param book      Borrowed.
+ * @param limit     Most holds in this call, 1 to TQ_BATCH_MAX.
+ * @param visit     Optional. Called for each after it was freed.
+ * @param arg       Handed to `visit`.
+ * @param out_next_ms  Optional. When the next one is due, in milliseconds from now.
+ * @param err       Optional.
+ * @return TQ_OK     Some were ended.
+ * @return TQ_EMPTY  None was due.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_hold_sweep(tq_book *book, size_t limit, tq_hold_row_fn *visit,
+                                       void *arg, uint32_t *out_next_ms, struct tq_error *err);
+
+/**
+ * Read the seat map.
+ *
+ * @param book      Borrowed.
+ * @param schedule  Borrowed.
+ * @param map       `size`, `bits` and `bits_bytes` set. Written on TQ_OK.
+ * @param err       Optional.
+ * @return TQ_OK       Read. When `bits_bytes` grew past the room given, call again with more.
+ * @return TQ_GONE     No such schedule.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_book_map(tq_book *book, const char *schedule, struct tq_seat_map *map,
+                                     struct tq_error *err);
+
+/**
+ * Claim seats on the front only, the first half of a hold whose record() is in the
+ * host's transaction. On a book without a front every claim succeeds tentatively
+ * and record() decides. Parameters and results are those of tq_hold_acquire().
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_hold_claim(tq_book *book, const struct tq_hold_request *requests,
+                                       size_t count, struct tq_hold *holds, struct tq_error *err);
+
+/**
+ * Write claims into the ledger, in the caller's transaction, each for itself.
+ *
+ * May lower `expires_ms` and raise `fence` of a hold. The status of one that the
+ * ledger refuses becomes what tq_hold_acquire() would say; after the commit tell
+ * the front with tq_hold_reflect(TQ_HOLD_RELEASE). If the transaction fails, the
+ * claims must be released on the front too.
+ *
+ * @param tx        A transaction on the book's ledger. Borrowed.
+ * @param book      Borrowed.
+ * @param requests  The requests of the claims. Borrowed.
+ * @param count     1 to TQ_BATCH_MAX.
+ * @param holds     The claims; those whose status is not TQ_OK or TQ_REPEAT are left alone. Written.
+ * @param err       Optional.
+ * @return TQ_OK or a failure, after which the transaction must fail.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_hold_record(tq_tx *tx, tq_book *book,
+                                        const struct tq_hold_request *requests, size_t count,
+                                        struct tq_hold *holds, struct tq_error *err);
+/** tq_hold_extend() in the caller's transaction. @since 0.1 */
+TQ_API TQ_MUST_CHECK int tq_hold_record_extend(tq_tx *tx, tq_book *book,
+                                               const struct tq_hold_ref *refs, size_t count,
+                                               struct tq_hold_result *out_results,
+                                               struct tq_error *err);
+/** tq_hold_pin() in the caller's transaction. @since 0.1 */
+TQ_API TQ_MUST_CHECK int tq_hold_record_pin(tq_tx *tx, tq_book *book,
+                                            const struct tq_hold_ref *refs, size_t count,
+                                            struct tq_hold_result *out_results,
+                                            struct tq_error *err);
+/** tq_hold_settle() in the caller's transaction. @since 0.1 */
+TQ_API TQ_MUST_CHECK int tq_hold_record_settle(tq_tx *tx, tq_book *book,
+                                               const struct tq_hold_ref *refs, size_t count,
+                                               struct tq_hold_result *out_results,
+                                               struct tq_error *err);
+/** tq_hold_release() in the caller's transaction. @since 0.1 */
+TQ_API TQ_MUST_CHECK int tq_hold_record_free(tq_tx *tx, tq_book *book,
+                                             const struct tq_hold_ref *refs, size_t count,
+                                             struct tq_hold_result *out_results,
+                                             struct tq_error *err);
+/**
+ * End due holds in the caller's transaction, so that its own rows end with them.
+ * Parameters and results are those of tq_hold_sweep(); reflect a release afterwards.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_hold_record_sweep(tq_tx *tx, tq_book *book, size_t limit,
+                                              tq_hold_row_fn *visit, void *arg,
+                                              struct tq_error *err);
+
+/**
+ * Tell the front what was committed to the ledger. Never fails the caller's work:
+ * a front that cannot be told is corrected by the next rebuild or expiry.
+ *
+ * @param book   Borrowed.
+ * @param verb   enum tq_hold_verb.
+ * @param refs   Borrowed.
+ * @param count  1 to TQ_BATCH_MAX.
+ * @param err    Optional.
+ * @return TQ_OK or a failure, which may be ignored.
+ * @since 0.1
+ */
+TQ_API int tq_hold_reflect(tq_book *book, uint32_t verb, const struct tq_hold_ref *refs,
+                           size_t count, struct tq_error *err);
+
+TQ_END_DECLS
+#endif /* TICKETQ_HOLD_H */

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file ticketq/store.h
+ * @brief Where rooms, holds and ledgers live: opened by URL.
+ *
+ *     memory:                    room and hold tables in this process
+ *     sqlite:/path/to/file.db    ledger in one file; `sqlite::memory:` for tests
+ *
+ * A driver fills the tables it can; tq_store_caps() says which. Threads: [any]
+ * for every function and every object that is opened on a store.
+ */
+#ifndef TICKETQ_STORE_H
+#define TICKETQ_STORE_H
+
+#include <ticketq/env.h>
+#include <ticketq/status.h>
+
+typedef struct tq_store tq_store;
+struct tq_store_driver;
+
+#define TQ_STORE_ROOM 1u    /**< Rooms can be kept here. */
+#define TQ_STORE_HOLD 2u    /**< A front for seat holds. */
+#define TQ_STORE_LEDGER 4u  /**< Transactions; holds, outbox, inbox and sagas by SQL. */
+#define TQ_STORE_DURABLE 8u /**< What was acknowledged survives a crash of the process. */
+#define TQ_STORE_SHARED 16u /**< Several processes may use it at once. */
+
+/** How to open a store. */
+struct tq_store_options {
+    size_t size;
+    const char *url;                      /**< Required. At most TQ_URL_MAX bytes. Copied. */
+    const struct tq_store_driver *driver; /**< A driver of your own; NULL: chosen by the URL. */
+    uint32_t busy_timeout_ms;             /**< Longest wait for a lock. Default 5000. */
+    uint32_t readers;                     /**< Ledger: connections that only read. Default 2. */
+};
+
+TQ_BEGIN_DECLS
+
+/**
+ * Open a store.
+ *
+ * @param env        Copied.
+ * @param options    Borrowed.
+ * @param out_store  Written on TQ_OK; close it with tq_store_close().
+ * @param err        Optional.
+ * @return TQ_OK             Open.
+ * @return TQ_E_INVALID      The URL is malformed or names no driver.
+ * @return TQ_E_UNSUPPORTED  The driver is not in this build.
+ * @return TQ_E_ABI          The driver or a struct is of another release.
+ * @return TQ_E_UNAVAILABLE  It could not be reached.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_store_open(const struct tq_env *env,
+                                       const struct tq_store_options *options,
+                                       tq_store **out_store, struct tq_error *err);
+
+/**
+ * Give up the caller's reference; what is still open on the store keeps it alive.
+ *
+ * @param store  Taken. NULL is allowed.
+ * @since 0.1
+ */
+TQ_API void tq_store_close(tq_store *store);
+
+/**
+ * Say what the store can do.
+ *
+ * @param store  Borrowed.
+ * @return A set of TQ_STORE_... flags.
+ * @since 0.1
+ */
+TQ_API uint32_t tq_store_caps(const tq_store *store);
+
+/**
+ * Read the store's own clock, by which every expiry is decided.
+ *
+ * @param store       Borrowed.
+ * @param out_now_ms  Written on TQ_OK. Milliseconds since the Unix epoch.
+ * @param err         Optional.
+ * @return TQ_OK or a failure of the driver.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_store_now(tq_store *store, int64_t *out_now_ms, struct tq_error *err);
+
+TQ_END_DECLS
+#endif /* TICKETQ_STORE_H */

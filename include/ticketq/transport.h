@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file ticketq/transport.h
+ * @brief What carries events between services: opened by URL.
+ *
+ *     inproc:            queues inside this process; `inproc:?partitions=8`
+ *
+ * A transport is used by the relay (outbox.h), which publishes, and by inboxes,
+ * which subscribe. Threads: [any].
+ */
+#ifndef TICKETQ_TRANSPORT_H
+#define TICKETQ_TRANSPORT_H
+
+#include <ticketq/env.h>
+#include <ticketq/status.h>
+
+typedef struct tq_transport tq_transport;
+struct tq_transport_driver;
+
+/** How to open a transport. */
+struct tq_transport_options {
+    size_t size;
+    const char *url;                          /**< Required. Copied. */
+    const struct tq_transport_driver *driver; /**< A driver of your own; NULL: by the URL. */
+};
+
+TQ_BEGIN_DECLS
+
+/**
+ * Open a transport.
+ *
+ * @param env            Copied.
+ * @param options        Borrowed.
+ * @param out_transport  Written on TQ_OK; close it with tq_transport_close().
+ * @param err            Optional.
+ * @return TQ_OK             Open.
+ * @return TQ_E_INVALID      The URL is malformed or names no driver.
+ * @return TQ_E_UNSUPPORTED  The driver is not in this build.
+ * @return TQ_E_ABI          The driver or a struct is of another release.
+ * @return TQ_E_UNAVAILABLE  It could not be reached.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_transport_open(const struct tq_env *env,
+                                           const struct tq_transport_options *options,
+                                           tq_transport **out_transport, struct tq_error *err);
+
+/**
+ * Give up the caller's reference; relays and inboxes keep it alive.
+ *
+ * @param transport  Taken. NULL is allowed.
+ * @since 0.1
+ */
+TQ_API void tq_transport_close(tq_transport *transport);
+
+TQ_END_DECLS
+#endif /* TICKETQ_TRANSPORT_H */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting times between attempts: exponential, capped, with full jitter.
+ */
+#ifndef TQ_CORE_BACKOFF_H
+#define TQ_CORE_BACKOFF_H
+
+#include <ticketq/env.h>
+
+struct tq__backoff {
+    uint32_t first_ms;
+    uint32_t max_ms;
+    uint32_t attempt;
+};
+
+/* The next pause in milliseconds, at least 1; grows from call to call. */
+uint32_t tq__backoff_next(struct tq__backoff *backoff, const struct tq_env *env);
+void tq__backoff_reset(struct tq__backoff *backoff);
+
+#endif

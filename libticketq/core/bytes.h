@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Growable buffers, identifiers and the text forms of bytes.
+ */
+#ifndef TQ_CORE_BYTES_H
+#define TQ_CORE_BYTES_H
+
+#include <ticketq/env.h>
+#include <ticketq/status.h>
+
+/* A growable buffer that always ends in NUL. After a failed append it stays failed. */
+struct tq__buf {
+    const struct tq_env *env;
+    char *data;
+    size_t bytes;
+    size_t room;
+    int is_failed;
+};
+
+#define TQ__BUF(environment)                                                                       \
+    {                                                                                              \
+        (environment), NULL, 0, 0, 0                                                               \
+    }
+
+void tq__buf_done(struct tq__buf *buf);
+void tq__buf_clear(struct tq__buf *buf);
+void tq__buf_add(struct tq__buf *buf, const void *data, size_t bytes);
+void tq__buf_text(struct tq__buf *buf, const char *text);
+void tq__buf_format(struct tq__buf *buf, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* TQ_OK, or TQ_E_NOMEM when an append failed. */
+int tq__buf_check(const struct tq__buf *buf, const char *origin, struct tq_error *err);
+
+/* `[A-Za-z0-9_-]{1,64}` */
+int tq__id_is_valid(const char *id);
+/* TQ_OK; TQ_E_INVALID naming `field`. */
+int tq__id_check(const char *id, const char *field, const char *origin, struct tq_error *err);
+/* Copy a valid id. */
+void tq__id_copy(char target[TQ_ID_SIZE], const char *id);
+
+/* base64url without padding (RFC 4648 §5). Needs 4/3 of the bytes and a NUL; returns the length. */
+size_t tq__base64url_encode(char *target, const void *bytes, size_t count);
+/* Strict: no padding, no stray bits. Returns the length, or -1. `target` has room for 3/4. */
+long tq__base64url_decode(unsigned char *target, size_t room, const char *text, size_t count);
+
+/* A UUIDv7 (RFC 9562) of this millisecond, 36 characters. */
+int tq__uuid7(const struct tq_env *env, int64_t now_ms, char target[37], struct tq_error *err);
+
+#endif

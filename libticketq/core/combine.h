@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Merging of concurrent callers into one batch, with no thread of its own.
+ */
+#ifndef TQ_CORE_COMBINE_H
+#define TQ_CORE_COMBINE_H
+
+#include <pthread.h>
+#include <stddef.h>
+
+/* One caller's request; lives on its stack, embedded in what `run` needs. */
+struct tq__combine_item {
+    struct tq__combine_item *next;
+    int is_done;
+    int is_leader;
+    pthread_cond_t wake;
+};
+
+/*
+ * Carries out a batch: a list of `count` items in order of arrival. Called by
+ * one thread at a time, with no lock held.
+ */
+typedef void tq__combine_fn(void *owner, struct tq__combine_item *first, size_t count);
+
+struct tq__combine {
+    pthread_mutex_t lock;
+    struct tq__combine_item *first; /* who waits for a leader */
+    struct tq__combine_item **last;
+    int is_busy; /* a leader is at work */
+    size_t batch_max;
+    tq__combine_fn *run;
+    void *owner;
+};
+
+void tq__combine_init(struct tq__combine *combine, size_t batch_max, tq__combine_fn *run,
+                      void *owner);
+void tq__combine_done(struct tq__combine *combine);
+/* Returns when the item was carried out, by this thread or another. */
+void tq__combine_submit(struct tq__combine *combine, struct tq__combine_item *item);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Takes the URL of a store or a transport apart. Everything that is not
+ * understood is refused; messages never quote the URL, which may hold a
+ * password. Threads: [pure].
+ */
+#include "core/url.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Decodes `bytes` of `text`; -1 when it is malformed, has a NUL or does not fit. */
+static int decode(char *target, size_t room, const char *text, size_t bytes)
+{
+    size_t out = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        int c = (unsigned char)text[i];
+        if (c == '%') {
+            int high = i + 2 < bytes ? hex_digit(text[i + 1]) : -1;
+            int low = i + 2 < bytes ? hex_digit(text[i + 2]) : -1;
+            if (high < 0 || low < 0) {
+                return -1;
+            }
+            c = high * 16 + low;
+            i += 2;
+        }
+        if (c < 0x20 || out + 1 >= room) {
+            return -1;
+        }
+        target[out++] = (char)c;
+    }
+    target[out] = '\0';
+    return 0;
+}
+
+static int read_scheme(struct tq__url *out, const char *text, size_t bytes)
+{
+    if (bytes == 0 || bytes >= sizeof out->scheme) {
+        return -1;
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        int is_letter = text[i] >= 'a' && text[i] <= 'z';
+        if (!is_letter && !(i && ((text[i] >= '0' && text[i] <= '9') || text[i] == '+'))) {
+            return -1;
+        }
+        out->scheme[i] = text[i];
+    }
+    out->scheme[bytes] = '\0';
+    return 0;
+}
+
+int tq__url_parse(struct tq__url *out, const char *text, struct tq_error *err)
+{
+    const char *colon = text ? strchr(text, ':') : NULL;
+    if (!colon || strlen(text) > TQ_URL_MAX) {
+        return tq__fail(err, TQ_E_INVALID, "url", "a URL is scheme:path?query, at most %d bytes",
+                        TQ_URL_MAX);
+    }
+    const char *path = colon + 1;
+    const char *mark = strchr(path, '?');
+    size_t path_bytes = mark ? (size_t)(mark - path) : strlen(path);
+    if (read_scheme(out, text, (size_t)(colon - text)) ||
+        decode(out->path, sizeof out->path, path, path_bytes)) {
+        return tq__fail(err, TQ_E_INVALID, "url", "the scheme or the path of a URL is malformed");
+    }
+    strncpy(out->query, mark ? mark + 1 : "", sizeof out->query - 1);
+    out->query[sizeof out->query - 1] = '\0';
+    return TQ_OK;
+}
+
+int tq__url_query(const char *query, const char *name, char *target, size_t room,
+                  struct tq_error *err)
+{
+    size_t name_bytes = strlen(name);
+    for (const char *at = query; *at;) {
+        const char *end = strchrnul(at, '&');
+        if ((size_t)(end - at) > name_bytes && memcmp(at, name, name_bytes) == 0 &&
+            at[name_bytes] == '=') {
+            const char *value = at + name_bytes + 1;
+            if (decode(target, room, value, (size_t)(end - value))) {
+                return tq__fail(err, TQ_E_INVALID, "url", "%s is malformed or too long", name);
+            }
+            return TQ_OK;
+        }
+        at = *end ? end + 1 : end;
+    }
+    return TQ_GONE;
+}
+
+int tq__url_number(const char *query, const char *name, uint32_t min, uint32_t max,
+                   uint32_t *out_number, struct tq_error *err)
+{
+    char text[16];
+    int rc = tq__url_query(query, name, text, sizeof text, err);
+    if (rc != TQ_OK) {
+        return rc;
+    }
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || value < min || value > max) {
+        return tq__fail(err, TQ_E_INVALID, "url", "%s must be a number from %u to %u", name, min,
+                        max);
+    }
+    *out_number = (uint32_t)value;
+    return TQ_OK;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The drivers that a build may contain.
+ */
+#ifndef TQ_STORE_BUILTIN_H
+#define TQ_STORE_BUILTIN_H
+
+#include <ticketq/driver/store.h>
+
+extern const struct tq_store_driver tq__memory_driver;
+extern const struct tq_store_driver tq__sqlite_driver;
+
+#endif

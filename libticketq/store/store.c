@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opens stores: chooses the driver by URL, checks its table, holds its state.
+ *
+ * There is no registry. Built-in drivers are the constant table below, made
+ * from what the build found; a foreign driver comes in the options. The table is
+ * copied, so that a driver compiled with a shorter one reads as zeros where it
+ * knows nothing, and each capability table is completed with fallbacks by the
+ * concept that owns it. A store is counted: what is opened on it keeps it alive.
+ * Threads: [any]; the count is atomic, everything else is constant after open.
+ */
+#include "store/store.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core/args.h"
+#include "core/env.h"
+#include "core/url.h"
+#include "store/builtin.h"
+
+struct tq_store {
+    struct tq_env env;
+    struct tq_store_driver driver;
+    struct tq_room_driver room;
+    struct tq_hold_driver hold;
+    struct tq_ledger_driver ledger;
+    atomic_uint references;
+    void *attachment;
+    void *state;
+};
+
+#define DRIVER_SIZE_MIN sizeof(struct tq_store_driver)
+
+static const struct tq_store_driver *const builtin[] = {
+    &tq__memory_driver,
+#ifdef TQ_WITH_SQLITE
+    &tq__sqlite_driver,
+#endif
+};
+
+/* Schemes that a build may lack: a better message than "unknown". */
+static const char *const optional_schemes[] = {"sqlite", "redis", "rediss", "postgres",
+                                               "postgresql"};
+
+static int find_builtin(const char *scheme, const struct tq_store_driver **out,
+                        struct tq_error *err)
+{
+    for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++) {
+        if (strcmp(builtin[i]->name, scheme) == 0) {
+            *out = builtin[i];
+            return TQ_OK;
+        }
+    }
+    for (size_t i = 0; i < sizeof optional_schemes / sizeof *optional_schemes; i++) {
+        if (strcmp(optional_schemes[i], scheme) == 0) {
+            return tq__fail(err, TQ_E_UNSUPPORTED, "store", "this build has no driver for %s:",
+                            scheme);
+        }
+    }
+    return tq__fail(err, TQ_E_INVALID, "store", "no driver is called %s:", scheme);
+}
+
+/* Copies a capability table of any release into a full one; absent stays zero. */
+static int copy_table(void *target, size_t target_size, const void *source, const char *what,
+                      struct tq_error *err)
+{
+    if (!source) {
+        return TQ_OK;
+    }
+    return tq__args_read(target, target_size, sizeof(size_t), source, what, err);
+}
+
+static int bind_driver(tq_store *store, const struct tq_store_driver *driver,
+                       struct tq_error *err)
+{
+    TQ_TRY(tq__args_read(&store->driver, sizeof store->driver, DRIVER_SIZE_MIN, driver,
+                         "store.driver", err));
+    if (driver->abi != TQ_STORE_ABI) {
+        return tq__fail(err, TQ_E_ABI, "store.driver", "driver ABI %u, expected %u", driver->abi,
+                        TQ_STORE_ABI);
+    }
+    if (!driver->name || !driver->open || !driver->close || !driver->now) {
+        return tq__fail(err, TQ_E_ABI, "store.driver", "a required slot is NULL");
+    }
+    TQ_TRY(copy_table(&store->room, sizeof store->room, driver->room, "store.room", err));
+    TQ_TRY(copy_table(&store->hold, sizeof store->hold, driver->hold, "store.hold", err));
+    return copy_table(&store->ledger, sizeof store->ledger, driver->ledger, "store.ledger", err);
+}
+
+static int open_state(tq_store *store, const struct tq__url *url,
+                      const struct tq_store_options *options, struct tq_error *err)
+{
+    struct tq_store_config config = {
+        .size = sizeof config,
+        .env = &store->env,
+        .scheme = url->scheme,
+        .path = url->path,
+        .query = url->query,
+        .busy_timeout_ms = options->busy_timeout_ms ? options->busy_timeout_ms : 5000,
+        .readers = options->readers ? options->readers : 2,
+    };
+    size_t size = store->driver.state_size;
+    store->state = tq__alloc(&store->env, 1, size ? size : 1);
+    if (!store->state) {
+        return tq__nomem("store", err);
+    }
+    TQ_TRY(store->driver.open(store->state, &config, err));
+    return store->driver.ledger ? tq__ledger_attach(store, &store->attachment, err) : TQ_OK;
+}
+
+int tq_store_open(const struct tq_env *env, const struct tq_store_options *options,
+                  tq_store **out_store, struct tq_error *err)
+{
+    struct tq_store_options use;
+    struct tq_env host;
+    struct tq__url url;
+    TQ_AUTO(tq_store) *store = NULL;
+    TQ_TRY(tq__env_read(&host, env, err));
+    TQ_TRY(TQ__READ(&use, options, "store", err));
+    TQ_TRY(tq__url_parse(&url, use.url, err));
+    if (!use.driver) {
+        TQ_TRY(find_builtin(url.scheme, &use.driver, err));
+    }
+    store = tq__alloc(&host, 1, sizeof *store);
+    if (!store) {
+        return tq__nomem("store", err);
+    }
+    store->env = host;
+    atomic_init(&store->references, 1);
+    TQ_TRY(bind_driver(store, use.driver, err));
+    TQ_TRY(open_state(store, &url, &use, err));
+    *out_store = tq__take(&store);
+    return TQ_OK;
+}
+
+tq_store *tq__store_ref(tq_store *store)
+{
+    atomic_fetch_add(&store->references, 1);
+    return store;
+}
+
+void tq_store_close(tq_store *store)
+{
+    if (!store || atomic_fetch_sub(&store->references, 1) != 1) {
+        return;
+    }
+    struct tq_env env = store->env;
+    if (store->attachment) {
+        tq__ledger_detach(store->attachment);
+    }
+    if (store->state) {
+        store->driver.close(store->state);
+        tq__release(&env, store->state);
+    }
+    tq__release(&env, store);
+}
+
+uint32_t tq_store_caps(const tq_store *store)
+{
+    return (store->driver.caps & (TQ_STORE_DURABLE | TQ_STORE_SHARED)) |
+           (store->driver.room ? TQ_STORE_ROOM : 0) | (store->driver.hold ? TQ_STORE_HOLD : 0) |
+           (store->driver.ledger ? TQ_STORE_LEDGER : 0);
+}
+
+int tq_store_now(tq_store *store, int64_t *out_now_ms, struct tq_error *err)
+{
+    return store->driver.now(store->state, out_now_ms, err);
+}
+
+const struct tq_env *tq__store_env(const tq_store *store)
+{
+    return &store->env;
+}
+
+void *tq__store_state(const tq_store *store)
+{
+    return store->state;
+}
+
+void *tq__store_attachment(const tq_store *store)
+{
+    return store->attachment;
+}
+
+const struct tq_room_driver *tq__store_room(const tq_store *store)
+{
+    return store->driver.room ? &store->room : NULL;
+}
+
+const struct tq_hold_driver *tq__store_hold(const tq_store *store)
+{
+    return store->driver.hold ? &store->hold : NULL;
+}
+
+const struct tq_ledger_driver *tq__store_ledger(const tq_store *store)
+{
+    return store->driver.ledger ? &store->ledger : NULL;
+}
