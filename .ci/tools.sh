@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+# Sourced by the two commands: installs what a fresh Debian machine lacks.
+#
+# need_packages NAME...   Debian packages that are not installed yet (root or sudo)
+# need_meson              sets MESON to one that reads meson.options (1.1 or newer)
+# build_in FOLDER OPT...  configures once, then builds
+
+tools_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tools_cache=${XDG_CACHE_HOME:-$HOME/.cache}/ticketq
+build_packages="build-essential ninja-build pkg-config python3 python3-venv libcjson-dev libssl-dev
+  libsqlite3-dev libmicrohttpd-dev libcurl4-openssl-dev"
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+need_packages() {
+    local name missing=""
+    for name in "$@"; do
+        dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' ||
+            missing="$missing $name"
+    done
+    [ -z "$missing" ] && return 0
+    echo "installing:$missing" >&2
+    # shellcheck disable=SC2086
+    { as_root apt-get update -qq &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+            $missing; } >&2
+}
+
+meson_is_new() {
+    "$1" --version 2>/dev/null | awk -F. '{exit !($1 > 1 || ($1 == 1 && $2 >= 1))}'
+}
+
+# Debian 12 has Meson 1.0, which does not read meson.options; then a newer one comes from PyPI.
+need_meson() {
+    if command -v meson >/dev/null && meson_is_new "$(command -v meson)"; then
+        MESON=$(command -v meson)
+        return 0
+    fi
+    MESON=$tools_cache/meson/bin/meson
+    [ -x "$MESON" ] && meson_is_new "$MESON" && return 0
+    echo "installing: meson (from PyPI, into $tools_cache)" >&2
+    mkdir -p "$tools_cache" && /usr/bin/python3 -m venv "$tools_cache/meson" >&2 &&
+        "$tools_cache/meson/bin/pip" --quiet install 'meson>=1.3,<2' >&2
+}
+
+build_in() {
+    local folder=$1
+    shift
+    [ -f "$folder/build.ninja" ] || "$MESON" setup "$folder" "$tools_root" "$@" >&2 || return 1
+    ninja -C "$folder" >&2
+}

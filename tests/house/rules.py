@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The house rules that a machine can see (libticketq/HACKING.md).
+
+usage: rules.py SOURCE_ROOT
+
+Top level; direction of includes and no circle of files; sizes of files and
+functions; first lines; documentation of every exported name; a unit test for
+every .c of the library; banned calls and marks.
+"""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+TOP = {"meson.build", "meson.options", "libticketq", "include", "bindings", "examples", "servers",
+       "tests", "subprojects", "README.md", "LICENSE"}
+# A folder may include its own files and those of the folders named here.
+ALLOWED = {
+    "core": set(),
+    "token": {"core"},
+    "store": {"core"},
+    "transport": {"core"},
+    "room": {"core", "token", "store"},
+    "hold": {"core", "store"},
+    "outbox": {"core", "store", "transport"},
+    "saga": {"core", "store"},
+}
+SERVICES = {"gateway", "queue", "user", "event", "reservation", "payment"}
+# What servers may see of the library's inside.
+SERVER_INSIDE = {"core/json.h", "core/bytes.h", "core/error.h", "core/env.h"}
+FILE_LINES, FUNCTION_LINES, COLUMNS = 600, 70, 100
+BANNED = re.compile(r"\b(strcpy|strcat|sprintf|gets|strtok|atoi)\s*\(")
+
+
+class Tree:
+    def __init__(self, root):
+        self.root = root
+        names = subprocess.run(["git", "-C", root, "ls-files"], capture_output=True, text=True)
+        listed = names.stdout.split("\n") if names.returncode == 0 else [
+            str(path.relative_to(root)) for path in Path(root).rglob("*") if path.is_file()]
+        self.files = [name for name in listed if name and (Path(root) / name).is_file()
+                      and not name.startswith("build")]
+        self.faults = []
+
+    def text(self, name):
+        return (Path(self.root) / name).read_text(encoding="utf-8")
+
+    def fault(self, text):
+        self.faults.append(text)
+
+    def sources(self, *folders):
+        return [name for name in self.files if name.endswith((".c", ".h"))
+                and name.startswith(folders)]
+
+
+def check_top(tree):
+    for name in {name.split("/")[0] for name in tree.files}:
+        if name not in TOP and not name.startswith("."):
+            tree.fault(f"{name}: not one of the top level's names")
+
+
+def includes(tree, name):
+    return re.findall(r'^\s*#include\s+[<"]([^>"]+)[>"]', tree.text(name), re.M)
+
+
+def check_direction(tree):
+    for name in tree.sources("libticketq/"):
+        folder = name.split("/")[1]
+        for path in includes(tree, name):
+            target = path.split("/")[0]
+            if target in ALLOWED and target != folder and target not in ALLOWED.get(folder, set()):
+                tree.fault(f"{name}: includes {path}, which is above it")
+    for name in tree.sources("servers/"):
+        folder = name.split("/")[1]
+        for path in includes(tree, name):
+            target = path.split("/")[0]
+            if folder in SERVICES and target in SERVICES and target != folder:
+                tree.fault(f"{name}: a service includes another, {path}")
+            if folder == "http" and target in SERVICES | {"app", "ticketq", "ticketqd"}:
+                if not (target == "ticketq"):
+                    tree.fault(f"{name}: http knows {path}")
+            if target in ALLOWED and path not in SERVER_INSIDE:
+                tree.fault(f"{name}: includes {path} from the inside of the library")
+    for name in tree.sources("include/"):
+        for path in includes(tree, name):
+            if "/" in path and not path.startswith(("ticketq/", "sys/", "linux/")):
+                tree.fault(f"{name}: a public header includes {path}")
+
+
+def check_circles(tree):
+    roots = ("libticketq/", "include/", "servers/", "examples/", "tests/")
+    names = set(tree.sources(*roots))
+    edges = {}
+    for name in names:
+        edges[name] = set()
+        for path in includes(tree, name):
+            for prefix in ("", "libticketq/", "include/", "servers/", "tests/",
+                           str(Path(name).parent) + "/"):
+                if prefix + path in names:
+                    edges[name].add(prefix + path)
+                    break
+    state = {}
+
+    def walk(name, trail):
+        state[name] = 1
+        for other in sorted(edges[name]):
+            if state.get(other) == 1:
+                tree.fault("a circle of includes: " + " -> ".join(trail + [name, other]))
+            elif other not in state:
+                walk(other, trail + [name])
+        state[name] = 2
+
+    for name in sorted(names):
+        if name not in state:
+            walk(name, [])
+
+
+def check_sizes(tree):
+    for name in tree.sources("libticketq/", "include/", "servers/", "examples/", "tests/"):
+        lines = tree.text(name).split("\n")
+        if len(lines) > FILE_LINES + 1:
+            tree.fault(f"{name}: {len(lines)} lines, limit {FILE_LINES}")
+        for number, line in enumerate(lines, 1):
+            if len(line) > COLUMNS and "http" not in line:
+                tree.fault(f"{name}:{number}: {len(line)} columns, limit {COLUMNS}")
+        begin = None
+        for number, line in enumerate(lines, 1):
+            if line == "{":
+                begin = number
+            elif line.startswith("}") and begin:
+                if number - begin - 1 > FUNCTION_LINES:
+                    tree.fault(f"{name}:{begin}: a function of {number - begin - 1} lines")
+                begin = None
+
+
+def check_first_lines(tree):
+    for name in tree.sources("libticketq/", "include/", "servers/", "examples/", "tests/"):
+        text = tree.text(name)
+        if not text.startswith("/* SPDX-License-Identifier: MIT */\n/*"):
+            tree.fault(f"{name}: begins without the licence line and a comment")
+
+
+def check_docs(tree):
+    for name in tree.sources("include/"):
+        text = tree.text(name)
+        for match in re.finditer(r"^TQ_API\b[^;]*?\b(tq_\w+)\s*\(", text, re.M):
+            before = text[:match.start()].rstrip()
+            comment = before[before.rfind("/**"):] if before.endswith("*/") else ""
+            if not comment:
+                tree.fault(f"{name}: {match.group(1)} has no comment")
+            elif "@since" not in comment:
+                tree.fault(f"{name}: {match.group(1)} has no @since")
+
+
+def check_tests(tree):
+    tests = {Path(name).name for name in tree.files if name.startswith("tests/")}
+    untested = {"store/builtin.h"}
+    for name in tree.sources("libticketq/"):
+        if not name.endswith(".c"):
+            continue
+        path = Path(name)
+        wanted = {f"{path.stem}_test.c", f"{path.parent.name}_{path.stem}_test.c"}
+        if not wanted & tests and name not in untested:
+            tree.fault(f"{name}: no unit test {' or '.join(sorted(wanted))}")
+
+
+def check_words(tree):
+    for name in tree.sources("libticketq/", "servers/"):
+        text = tree.text(name)
+        for match in BANNED.finditer(text):
+            tree.fault(f"{name}: calls {match.group(1)}")
+        for mark in re.findall(r"\b(TODO|FIXME|XXX)\b", text):
+            tree.fault(f"{name}: says {mark}")
+
+
+def main():
+    tree = Tree(sys.argv[1])
+    for check in (check_top, check_direction, check_circles, check_sizes, check_first_lines,
+                  check_docs, check_tests, check_words):
+        check(tree)
+    if len(tree.files) < 20:
+        tree.fault("nothing was read")
+    print("\n".join(tree.faults) or f"{len(tree.files)} files: clean")
+    return 1 if tree.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
