@@ -31,16 +31,32 @@ struct tq_event {
     const char *aggregate_type; /**< Required. An id. */
     const char *aggregate_id;   /**< Required. An id. */
     const char *key;            /**< Order is kept per key. Default: aggregate_id. */
-    const char *payload;        /**< JSON object. Need not end in NUL. */
-    size_t payload_bytes;       /**< At most TQ_EVENT_PAYLOAD_MAX. */
+    const char *payload;        /**< JSON object. Need not end in NUL; when handed out it does. */
+    size_t payload_bytes;       /**< 2 to TQ_EVENT_PAYLOAD_MAX. */
     const char *traceparent;    /**< W3C Trace Context. Optional. */
     int64_t created_ms;         /**< Set by the library from the database's clock. */
+    const struct tq_header *headers; /**< More headers. Optional. */
+    size_t headers_count;       /**< At most TQ_EVENT_HEADERS_MAX. */
 };
+
+/** Most headers of an event. */
+#define TQ_EVENT_HEADERS_MAX 8
+
+/*
+ * Headers of an event in a dead-letter topic. Type, key, aggregate and payload are the
+ * refused event's own; the id is a new one.
+ */
+#define TQ_DEAD_ID "dead-id"             /**< Header: id of the refused event. */
+#define TQ_DEAD_TOPIC "dead-topic"       /**< Header: topic it came from. */
+#define TQ_DEAD_CONSUMER "dead-consumer" /**< Header: who refused it. */
+#define TQ_DEAD_STATUS "dead-status"     /**< Header: "TQ_E_INVALID". */
+#define TQ_DEAD_REASON "dead-reason"     /**< Header: the handler's message. */
 
 /** How a relay works. */
 struct tq_relay_options {
     size_t size;
-    const char *owner;        /**< Required. An id, different for each relay. Copied. */
+    const char *owner;        /**< Required. An id, different for each relay that runs, and the
+                                   same after a restart: it then takes its leases back at once. */
     uint32_t partitions_max;  /**< Most partitions to lease; default all. */
     uint32_t batch;           /**< Events per step. Default 512. */
     uint32_t lease_ms;        /**< Default 30000; longer than the transport may take to publish. */
@@ -158,8 +174,10 @@ TQ_API TQ_MUST_CHECK int tq_relay_open(tq_store *store, tq_transport *transport,
  * @param out_stats  Optional, `size` set. Written on TQ_OK and TQ_EMPTY.
  * @param err        Optional.
  * @return TQ_OK     Something was done; call again at once.
- * @return TQ_EMPTY  Nothing is pending, or others lease it.
- * @return a failure: nothing is lost, call again later.
+ * @return TQ_EMPTY  Nothing could be done: nothing is pending, others lease it, or the
+ *                   transport has not acknowledged yet.
+ * @return TQ_E_UNAVAILABLE, TQ_E_UNKNOWN and other failures: nothing is lost and no event is
+ *         blamed; call again after a pause.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_relay_step(tq_relay *relay, uint32_t wait_ms,

@@ -9,10 +9,18 @@
  * (state, version) in the caller's transaction, together with the outbox events
  * that the cell's handler appends, so that it happens once or not at all.
  *
- * A state may have a deadline: tq_saga_step() then brings its event through the
- * same table. Only a declared refusal compensates; a timeout is an unknown
- * outcome and belongs in a state of its own. Tables: sagas and saga_history in
- * the service's own database. Threads: [any].
+ * A state on the way has a deadline: tq_saga_step() then brings its event through
+ * the same table. Only a declared refusal compensates; a timeout is an unknown
+ * outcome and belongs in a state of its own.
+ *
+ * When a saga turns back (a transition from FORWARD, UNKNOWN or DONE into COMPENSATE
+ * or UNDONE), the library runs the compensations of the transitions that brought it
+ * there, last first, each once, and then the cell's own handler, all in the one
+ * transaction. A saga that has done nothing yet has nothing to undo and turns back
+ * all the same; from COMPENSATE there is no way forward, so a late action is refused.
+ *
+ * Tables: sagas and saga_history in the service's own database, shared by all its
+ * types. Threads: [any].
  */
 #ifndef TICKETQ_SAGA_H
 #define TICKETQ_SAGA_H
@@ -50,15 +58,16 @@ struct tq_saga {
     uint64_t version;     /**< Grows with every transition. */
     int64_t deadline_ms;  /**< Store's clock; 0: none. */
     int64_t updated_ms;
-    uint32_t attempts;    /**< Times the deadline of this state has fired. */
+    uint32_t attempts;    /**< Times the deadline of this state was brought. */
     uint32_t data_bytes;
     const char *data;     /**< The host's own bytes. */
 };
 
 /**
  * Do what a transition means: write rows, append events. TQ_OK moves on. A positive
- * outcome leaves the saga where it is and is the result of tq_saga_apply(). A failure
- * undoes the transaction. `saga` is as it was before the transition.
+ * outcome leaves the saga where it is and is the result of tq_saga_apply(); the handler
+ * must have changed nothing then. A failure undoes the transaction. `saga` is as it was
+ * before the transition.
  */
 typedef int tq_saga_fn(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
                        struct tq_error *err);
@@ -67,8 +76,8 @@ typedef int tq_saga_fn(tq_tx *tx, const struct tq_saga *saga, const void *input,
 struct tq_saga_state {
     const char *name;        /**< An id. */
     uint32_t kind;           /**< enum tq_saga_kind. */
-    uint32_t deadline_ms;    /**< After entering; 0: none. Required but for DONE and UNDONE. */
-    const char *deadline;    /**< The event it brings. */
+    uint32_t deadline_ms;    /**< After entering. Required; 0 for DONE and UNDONE. */
+    const char *deadline;    /**< The event it brings; its cell must be a GO. */
 };
 
 /** A cell of the table. */
@@ -78,9 +87,11 @@ struct tq_saga_cell {
     uint32_t cell;           /**< enum tq_cell. */
     const char *next;        /**< For TQ_CELL_GO; may be the same state, which renews its deadline. */
     tq_saga_fn *handler;     /**< For TQ_CELL_GO. Optional. */
-    tq_saga_fn *compensation;/**< What undoes the handler; required of a GO between FORWARD states
-                                  unless `is_pure`. Kept for the record and for saga listings. */
-    uint32_t is_pure;        /**< The transition has nothing to undo. */
+    tq_saga_fn *compensation;/**< Undoes the handler when the saga turns back; gets no input and
+                                  must not refuse: a failure undoes the transaction and the
+                                  deadline brings it again. Required of a handler between FORWARD
+                                  states unless `is_pure`. */
+    uint32_t is_pure;        /**< The handler has nothing to undo. */
 };
 
 /** A type. Borrowed by tq_sagas_open() for as long as it is open. */
@@ -95,7 +106,12 @@ struct tq_saga_type {
     size_t events_count;
     const struct tq_saga_cell *cells;   /**< states × events, in any order. */
     size_t cells_count;
+    const struct tq_saga_type *previous; /**< Definition before this one (same name, lower version)
+                                              while sagas of it are under way; NULL: none. */
 };
+
+/** Most definitions of a type that are open at once. */
+#define TQ_SAGA_DEFINITIONS_MAX 8
 
 /** One line of a saga's history. */
 struct tq_saga_step_row {

@@ -3,10 +3,20 @@
  * @file ticketq/transport.h
  * @brief What carries events between services: opened by URL.
  *
- *     inproc:            queues inside this process; `inproc:?partitions=8`
+ *     inproc:            queues inside this process; `inproc:?capacity=65536`
  *
  * A transport is used by the relay (outbox.h), which publishes, and by inboxes,
- * which subscribe. Threads: [any].
+ * which subscribe.
+ *
+ * inproc keeps messages in memory only, and needs no more: a message counts as
+ * delivered when every group that is subscribed to its topic has applied it, and
+ * only then does its outbox row go. After a crash the rows are published again
+ * and the inboxes leave out what they had applied. A topic without a group is
+ * delivered to nobody at once, therefore open inboxes before relays. A group
+ * stays subscribed until the transport is closed, also when its inbox is not open.
+ * At most `capacity` messages (1 to 1048576) and 64 MiB wait; a relay then waits too.
+ *
+ * Threads: [any].
  */
 #ifndef TICKETQ_TRANSPORT_H
 #define TICKETQ_TRANSPORT_H
@@ -16,6 +26,18 @@
 
 typedef struct tq_transport tq_transport;
 struct tq_transport_driver;
+
+/** Longest topic in bytes: ids joined by dots. */
+#define TQ_TOPIC_MAX 120
+
+/** A header of a message or an event. Text; borrowed. */
+struct tq_header {
+    const char *name;  /**< An id. */
+    const char *value; /**< 0 to TQ_HEADER_VALUE_MAX bytes. */
+};
+
+/** Longest value of a header in bytes. */
+#define TQ_HEADER_VALUE_MAX 512
 
 /** How to open a transport. */
 struct tq_transport_options {
