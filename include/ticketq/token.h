@@ -10,8 +10,9 @@
  * its `not_after_ms`. The newest key that is valid signs.
  *
  * Verification looks, in this order, at size, alphabet, header, key (in memory),
- * signature (in constant time), and only then at the claims. Threads: [any];
- * no I/O anywhere.
+ * signature (in constant time), and only then at the claims. Claims are one flat
+ * object of at most 16 members with plain ASCII strings and whole numbers; those
+ * that have no name below are ignored. Threads: [any]; no I/O anywhere.
  */
 #ifndef TICKETQ_TOKEN_H
 #define TICKETQ_TOKEN_H
@@ -37,6 +38,9 @@ enum tq_algorithm { TQ_HS256 = 1 };
 #define TQ_KEY_SECRET_MAX 64   /**< Longest secret in bytes. */
 #define TQ_KEYS_MAX 64         /**< Most keys in a ring. */
 #define TQ_TOKEN_SKEW_MS 30000 /**< Clocks may differ by this much for `nbf` and `iat`. */
+
+/** A token lives at most this long: 31 days. */
+#define TQ_TOKEN_LIFE_MAX_MS 2678400000
 
 /** A key to add to a ring. */
 struct tq_key {
@@ -102,14 +106,16 @@ TQ_API TQ_MUST_CHECK int tq_keys_add(tq_keys *keys, const struct tq_key *key,
 
 /**
  * Add keys from a JSON document: `{"keys":[{"kid":"a","use":"pass","k":"<base64url>",
- * "nbf":0,"exp":0}]}`; `use` is place, pass, access or internal, times are seconds.
+ * "nbf":0,"exp":0}]}`; `use` is place, pass, access or internal, times are seconds and
+ * optional, as is `"alg":"HS256"`. Members of other names are ignored.
  *
  * @param keys   Borrowed.
  * @param json   Borrowed.
  * @param bytes  Length of `json`.
  * @param err    Optional.
  * @return TQ_OK         All were added.
- * @return TQ_E_INVALID  Malformed; none were added.
+ * @return TQ_E_INVALID  Malformed, a key that tq_keys_add() would not add, or an id that is in
+ *                       the ring already; none were added.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_keys_load(tq_keys *keys, const char *json, size_t bytes,
@@ -124,7 +130,9 @@ TQ_API TQ_MUST_CHECK int tq_keys_load(tq_keys *keys, const char *json, size_t by
  * @param out_token  Written on TQ_OK: a string that ends in NUL.
  * @param err        Optional.
  * @return TQ_OK             Signed.
- * @return TQ_E_INVALID      A required claim is missing or not an id.
+ * @return TQ_E_INVALID      A required claim is missing or malformed, or it would expire
+ *                           before it is issued.
+ * @return TQ_E_LIMIT        It would live longer than TQ_TOKEN_LIFE_MAX_MS.
  * @return TQ_E_UNAVAILABLE  No key of that purpose is valid now.
  * @since 0.1
  */

@@ -35,3 +35,21 @@ int tq__args_read(void *target, size_t target_size, size_t first_size, const voi
     memcpy(target, &target_size, sizeof target_size);
     return TQ_OK;
 }
+
+int tq__args_write(void *target, size_t first_size, const void *source, size_t source_size,
+                   const char *origin, struct tq_error *err)
+{
+    size_t size;
+    if (!target) {
+        return tq__fail(err, TQ_E_INVALID, origin, "a struct for the result is NULL");
+    }
+    memcpy(&size, target, sizeof size);
+    if (size < first_size || size > STRUCT_BYTES_MAX) {
+        return tq__fail(err, TQ_E_ABI, origin, "a struct has size %zu, expected %zu", size,
+                        source_size);
+    }
+    memset(target, 0, size);
+    memcpy(target, source, size < source_size ? size : source_size);
+    memcpy(target, &size, sizeof size);
+    return TQ_OK;
+}

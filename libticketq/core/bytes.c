@@ -91,75 +91,6 @@ int tq__buf_check(const struct tq__buf *buf, const char *origin, struct tq_error
     return buf->is_failed ? tq__nomem(origin, err) : TQ_OK;
 }
 
-static int is_id_byte(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '-';
-}
-
-int tq__id_is_valid(const char *id)
-{
-    size_t bytes = 0;
-    if (!id) {
-        return 0;
-    }
-    for (; id[bytes]; bytes++) {
-        if (bytes == TQ_ID_MAX || !is_id_byte(id[bytes])) {
-            return 0;
-        }
-    }
-    return bytes > 0;
-}
-
-int tq__id_check(const char *id, const char *field, const char *origin, struct tq_error *err)
-{
-    if (!tq__id_is_valid(id)) {
-        return tq__fail(err, TQ_E_INVALID, origin, "%s must match [A-Za-z0-9_-]{1,%d}", field,
-                        TQ_ID_MAX);
-    }
-    return TQ_OK;
-}
-
-void tq__id_copy(char target[TQ_ID_SIZE], const char *id)
-{
-    size_t bytes = strnlen(id, TQ_ID_MAX);
-    memcpy(target, id, bytes);
-    target[bytes] = '\0';
-}
-
-/* The length of the well-formed character at `at`, 0 if it is none; a NUL ends it everywhere. */
-static size_t utf8_bytes(const unsigned char *at)
-{
-    size_t count = at[0] < 0x80 ? 1 : (at[0] & 0xe0) == 0xc0 ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : 4;
-    uint32_t code = count == 1 ? at[0] : at[0] & (0x7fu >> count);
-    for (size_t i = 1; i < count; i++) {
-        if ((at[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-        code = code << 6 | (at[i] & 0x3f);
-    }
-    static const uint32_t first[] = {0, 0, 0x80, 0x800, 0x10000};
-    int is_surrogate = code >= 0xd800 && code <= 0xdfff;
-    int is_lead = at[0] < 0x80 || (at[0] >= 0xc2 && at[0] <= 0xf4);
-    return is_lead && code >= first[count] && code <= 0x10ffff && !is_surrogate ? count : 0;
-}
-
-int tq__text_is_valid(const char *text, size_t bytes_max)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    size_t bytes = 0;
-    while (text && at[bytes]) {
-        size_t count = utf8_bytes(at + bytes);
-        int is_control = at[bytes] < 0x20 || at[bytes] == 0x7f ||
-                         (at[bytes] == 0xc2 && at[bytes + 1] < 0xa0);
-        if (count == 0 || is_control || bytes + count > bytes_max) {
-            return 0;
-        }
-        bytes += count;
-    }
-    return bytes > 0;
-}
-
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 size_t tq__base64url_encode(char *target, const void *bytes, size_t count)
@@ -183,45 +114,100 @@ size_t tq__base64url_encode(char *target, const void *bytes, size_t count)
     return (size_t)(out - target);
 }
 
-static int sextet(char c)
+/* One more than the value of each letter; 0 for what is not in the alphabet. */
+static const unsigned char values[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64,
+};
+
+int tq__is_id_byte(char c)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
+    return values[(unsigned char)c] != 0;
+}
+
+int tq__id_is_valid(const char *id)
+{
+    size_t bytes = 0;
+    if (!id) {
+        return 0;
     }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
+    for (; id[bytes]; bytes++) {
+        if (bytes == TQ_ID_MAX || !tq__is_id_byte(id[bytes])) {
+            return 0;
+        }
     }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
+    return bytes > 0;
+}
+
+int tq__id_check(const char *id, const char *field, const char *origin, struct tq_error *err)
+{
+    if (!tq__id_is_valid(id)) {
+        return tq__fail(err, TQ_E_INVALID, origin, "%s must match [A-Za-z0-9_-]{1,%d}", field,
+                        TQ_ID_MAX);
     }
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
+    return TQ_OK;
+}
+
+void tq__id_copy(char target[TQ_ID_SIZE], const char *id)
+{
+    size_t bytes = strnlen(id, TQ_ID_MAX);
+    memcpy(target, id, bytes);
+    target[bytes] = '\0';
+}
+
+/* The value of four letters, most significant first; -1 when one is not in the alphabet. */
+static int32_t decode_four(const char *text)
+{
+    int32_t word = 0;
+    int32_t bad = 0;
+    for (size_t i = 0; i < 4; i++) {
+        int32_t value = values[(unsigned char)text[i]] - 1;
+        bad |= value;
+        word = word << 6 | (value & 63);
+    }
+    return bad < 0 ? -1 : word;
+}
+
+/* The two or three letters behind the last four: filled up with A, which is zero. */
+static int32_t decode_rest(const char *text, size_t count)
+{
+    char four[4] = {'A', 'A', 'A', 'A'};
+    memcpy(four, text, count);
+    int32_t word = decode_four(four);
+    int32_t stray = count == 2 ? 0xffff : 0xff;
+    return word >= 0 && !(word & stray) ? word : -1;
 }
 
 long tq__base64url_decode(unsigned char *target, size_t room, const char *text, size_t count)
 {
-    uint32_t word = 0;
-    unsigned bits = 0;
-    size_t bytes = 0;
-    if (count % 4 == 1) {
+    size_t rest = count % 4, whole = count - rest, bytes = count / 4 * 3 + rest - (rest > 0);
+    unsigned char *out = target;
+    if (rest == 1 || bytes > room) {
         return -1;
     }
-    for (size_t i = 0; i < count; i++) {
-        int value = sextet(text[i]);
-        if (value < 0) {
+    for (size_t i = 0; i < whole; i += 4) {
+        int32_t word = decode_four(text + i);
+        if (word < 0) {
             return -1;
         }
-        word = word << 6 | (uint32_t)value;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            if (bytes == room) {
-                return -1;
-            }
-            target[bytes++] = (unsigned char)(word >> bits);
-            word &= (1u << bits) - 1;
-        }
+        *out++ = (unsigned char)(word >> 16);
+        *out++ = (unsigned char)(word >> 8);
+        *out++ = (unsigned char)word;
     }
-    return word ? -1 : (long)bytes;
+    int32_t last = rest ? decode_rest(text + whole, rest) : 0;
+    if (last < 0) {
+        return -1;
+    }
+    for (size_t i = 1; i < rest; i++) {
+        *out++ = (unsigned char)(last >> (24 - 8 * i));
+    }
+    return (long)bytes;
 }
 
 int tq__uuid7(const struct tq_env *env, int64_t now_ms, char target[37], struct tq_error *err)

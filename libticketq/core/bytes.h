@@ -31,6 +31,8 @@ void tq__buf_format(struct tq__buf *buf, const char *format, ...)
 /* TQ_OK, or TQ_E_NOMEM when an append failed. */
 int tq__buf_check(const struct tq__buf *buf, const char *origin, struct tq_error *err);
 
+/* `[A-Za-z0-9_-]`, which is also the alphabet of base64url */
+int tq__is_id_byte(char c);
 /* `[A-Za-z0-9_-]{1,64}` */
 int tq__id_is_valid(const char *id);
 /* TQ_OK; TQ_E_INVALID naming `field`. */
