@@ -34,24 +34,25 @@ struct app_worker;
 /* A service. Tables are constant. */
 struct app_service {
     const char *name; /* "reservation" */
+    const struct app_option *options; /* of its own, beside the common ones (config.h) */
+    size_t options_count;
     /* Open stores, add pools, workers and gauges. `*out_state` becomes request->arg. */
     int (*open)(struct app *app, void **out_state, struct tq_error *err);
     const struct http_route *routes; /* on "public" */
     size_t routes_count;
     const struct http_route *internal_routes; /* on "internal" */
     size_t internal_routes_count;
+    http_filter_fn *filter; /* of "public", with the state as its argument; the gateway's only */
     void (*close)(void *state); /* workers and requests have ended. Takes NULL. */
 };
 
 struct app_program {
     const char *name;    /* "ticketqd" */
     const char *summary; /* one line of --help */
-    const struct app_option *options; /* beside the common ones (config.h) */
+    const struct app_option *options; /* beside those of config.h and of the services */
     size_t options_count;
     const struct app_service *const *services;
     size_t services_count;
-    /* Optional filter of the public listener; made by the gateway. `arg`: the app. */
-    http_filter_fn *filter;
 };
 
 /* Runs a program until it is told to stop; returns its exit status. */
