@@ -6,6 +6,8 @@
  */
 #include "core/backoff.h"
 
+#include "core/env.h"
+
 #define SHIFT_MAX 20
 
 uint32_t tq__backoff_next(struct tq__backoff *backoff, const struct tq_env *env)
@@ -29,4 +31,19 @@ uint32_t tq__backoff_next(struct tq__backoff *backoff, const struct tq_env *env)
 void tq__backoff_reset(struct tq__backoff *backoff)
 {
     backoff->attempt = 0;
+}
+
+int tq__backoff_wait(struct tq__backoff *backoff, const struct tq_env *env, uint32_t *left_ms)
+{
+    const uint32_t nobody_wakes = 0;
+    if (*left_ms == 0 || !tq__can_park(env)) {
+        return 0;
+    }
+    uint32_t pause = tq__backoff_next(backoff, env);
+    if (pause > *left_ms) {
+        pause = *left_ms;
+    }
+    env->park(env->ctx, &nobody_wakes, 0, pause);
+    *left_ms -= pause;
+    return 1;
 }

@@ -16,5 +16,10 @@ struct tq__backoff {
 /* The next pause in milliseconds, at least 1; grows from call to call. */
 uint32_t tq__backoff_next(struct tq__backoff *backoff, const struct tq_env *env);
 void tq__backoff_reset(struct tq__backoff *backoff);
+/*
+ * Sleep for the next pause and take it off `left_ms`. Zero, without sleeping, when
+ * nothing is left or the host cannot wait: give up.
+ */
+int tq__backoff_wait(struct tq__backoff *backoff, const struct tq_env *env, uint32_t *left_ms);
 
 #endif

@@ -106,7 +106,10 @@ static int open_state(tq_store *store, const struct tq__url *url,
         return tq__nomem("store", err);
     }
     TQ_TRY(store->driver.open(store->state, &config, err));
-    return store->driver.ledger ? tq__ledger_attach(store, &store->attachment, err) : TQ_OK;
+    if (!store->driver.ledger) {
+        return TQ_OK;
+    }
+    return tq__ledger_attach(store, config.busy_timeout_ms, &store->attachment, err);
 }
 
 int tq_store_open(const struct tq_env *env, const struct tq_store_options *options,

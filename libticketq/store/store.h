@@ -25,7 +25,8 @@ tq_store *tq__store_ref(tq_store *store);
  * a ledger is opened and frees it in tq__ledger_detach() before the driver closes.
  */
 void *tq__store_attachment(const tq_store *store);
-int tq__ledger_attach(tq_store *store, void **out_attachment, struct tq_error *err);
+int tq__ledger_attach(tq_store *store, uint32_t busy_timeout_ms, void **out_attachment,
+                      struct tq_error *err);
 void tq__ledger_detach(void *attachment);
 
 TQ_AUTO_DEFINE(tq_store, tq_store_close)

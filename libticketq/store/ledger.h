@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the ledger share, and what outbox and hold see of it.
+ */
+#ifndef TQ_STORE_LEDGER_H
+#define TQ_STORE_LEDGER_H
+
+#include <pthread.h>
+
+#include "core/combine.h"
+#include "store/store.h"
+
+/*
+ * Called after each commit that this process made on the store, before its
+ * callers return. Short, and without a call to the ledger: it wakes somebody.
+ */
+struct tq__commit_watch {
+    struct tq__commit_watch *next;
+    void (*on_commit)(void *arg);
+    void *arg;
+};
+
+/* `watch` is the caller's and stays where it is until it is removed. */
+void tq__ledger_watch(tq_store *store, struct tq__commit_watch *watch);
+/* After this it is not called any more and not being called either. */
+void tq__ledger_unwatch(tq_store *store, struct tq__commit_watch *watch);
+
+/* A store's ledger: made by tq__ledger_attach(). */
+struct tq__ledger {
+    const struct tq_ledger_driver *driver;
+    void *state;
+    const struct tq_env *env;
+    uint32_t busy_timeout_ms;
+    struct tq__combine combine; /* who waits to write */
+    struct {
+        pthread_mutex_t lock;
+        struct tq_tx *first; /* transactions that a thread is running */
+    } running;
+    struct {
+        pthread_mutex_t lock;
+        struct tq__commit_watch *first;
+    } watches;
+};
+
+/* A transaction; lives on the stack of the thread that runs it, an adopted one on the heap. */
+struct tq_tx {
+    struct tq__ledger *ledger;
+    void *conn;
+    int64_t now_ms;
+    uint64_t changed; /* by the last statement */
+    int failure;      /* of a statement: 0, or what the body has to return */
+    int is_scanning;  /* a row is being looked at */
+    pthread_t thread;
+    struct tq_tx *next; /* in ledger->running */
+};
+
+/* One request and its result. */
+struct tq__run {
+    struct tq__combine_item item; /* first */
+    tq_tx_fn *fn;
+    void *arg;
+    struct tq_error *err;
+    int result;
+};
+
+/* Run a request in a transaction of its own; its result is in `run`. */
+void tq__ledger_run_alone(struct tq__ledger *ledger, uint32_t mode, struct tq__run *run);
+/* Run a list of requests in one transaction; each has its own result. */
+void tq__ledger_run_merged(struct tq__ledger *ledger, struct tq__run *first);
+
+int tq__ledger_of(tq_store *store, struct tq__ledger **out_ledger, struct tq_error *err);
+/* TQ_E_INVALID when this thread is running a transaction of the ledger. */
+int tq__ledger_check_nesting(struct tq__ledger *ledger, struct tq_error *err);
+
+#endif

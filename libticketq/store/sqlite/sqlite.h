@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the SQLite driver share.
+ */
+#ifndef TQ_STORE_SQLITE_H
+#define TQ_STORE_SQLITE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include <ticketq/driver/store.h>
+
+#include "core/error.h"
+#include "core/map.h"
+
+/* Prepared statements that a connection keeps. */
+#define TQ__SQLITE_STATEMENTS_MAX 128
+
+/* ---- code.c: what SQLite's codes mean ---- */
+
+/* An (extended) result code to a status. */
+int tq__sqlite_status(int code);
+/* The same for the result of a COMMIT. */
+int tq__sqlite_commit_status(int code);
+/* Fill the record from the connection's last failure; returns tq__sqlite_status(code). */
+int tq__sqlite_fail(sqlite3 *db, int code, struct tq_error *err);
+
+/* ---- statement.c: prepared statements ---- */
+
+struct sqlite_statement;
+
+/* The statements of a connection, the most recently used first. */
+struct sqlite_statements {
+    sqlite3 *db;
+    const struct tq_env *env;
+    struct tq__map by_sql;
+    struct sqlite_statement *newest, *oldest;
+};
+
+int tq__sqlite_statements_init(struct sqlite_statements *statements, sqlite3 *db,
+                               const struct tq_env *env, struct tq_error *err);
+void tq__sqlite_statements_done(struct sqlite_statements *statements);
+/* Run a statement of a body; `can_write` is zero in a reading transaction. */
+int tq__sqlite_exec(struct sqlite_statements *statements, const struct tq_statement *statement,
+                    int can_write, struct tq_error *err);
+/* Run one of the driver's own; returns SQLite's code. */
+int tq__sqlite_control(struct sqlite_statements *statements, const char *sql);
+/* Run several that are used once. */
+int tq__sqlite_script(sqlite3 *db, const char *sql, struct tq_error *err);
+
+/* ---- conn.c: connections and transactions on them ---- */
+
+struct sqlite_state;
+
+struct sqlite_conn {
+    struct sqlite_conn *next; /* in its lane, while it is free */
+    struct sqlite_state *state;
+    sqlite3 *db; /* the host's when adopted */
+    struct sqlite_statements statements;
+    uint32_t mode; /* enum tq_tx_mode of the running transaction */
+};
+
+/* Connections of one kind that nobody uses. */
+struct sqlite_lane {
+    struct sqlite_conn *free;
+    pthread_cond_t freed;
+};
+
+struct sqlite_state {
+    const struct tq_env *env;
+    char path[TQ_URL_MAX + 1];
+    int is_memory;
+    int is_normal; /* synchronous=normal: commits survive the process, not the machine */
+    uint32_t conns_count;
+    struct sqlite_conn *conns; /* the writer first, then readers */
+    struct {
+        pthread_mutex_t lock;
+        struct sqlite_lane writer, readers;
+    } pool;
+};
+
+/* Open `conn` on the state's file; what it leaves after a failure is for close. */
+int tq__sqlite_conn_open(struct sqlite_state *state, struct sqlite_conn *conn, int is_reader,
+                         struct tq_error *err);
+void tq__sqlite_conn_close(struct sqlite_conn *conn);
+
+extern const struct tq_ledger_driver tq__sqlite_ledger;
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store/tx.c: statements of a body, and what a body is kept from.
+ */
+#include "store/ledger.h"
+
+#include <string.h>
+
+#include "lib/test_env.h"
+#include "lib/unit.h"
+
+static struct test_env test;
+static struct tq_error err = TQ_ERROR_INIT;
+static tq_store *store;
+
+static void setup(void)
+{
+    static const struct tq_migration step = {sizeof step, "t", 1, 0,
+                                             "CREATE TABLE t (id BIGINT PRIMARY KEY, name TEXT);"};
+    test_env_init(&test, 1);
+    struct tq_env env = test_env_of(&test);
+    assert_status(
+        tq_store_open(&env, TQ_ARGS(tq_store_options, .url = "sqlite::memory:"), &store, &err),
+        TQ_OK);
+    assert_status(tq_ledger_migrate(store, &step, 1, &err), TQ_OK);
+    assert_status(tq_ledger_migrate(store, &step, 1, &err), TQ_REPEAT);
+}
+
+static void teardown(void)
+{
+    tq_store_close(store);
+    ck_assert_int_eq(test.live, 0);
+}
+
+static int take_int(void *arg, const struct tq_value *columns, size_t columns_count)
+{
+    ck_assert_uint_eq(columns_count, 1);
+    *(int64_t *)arg = columns[0].integer;
+    return 0;
+}
+
+static int64_t count_rows(tq_tx *tx)
+{
+    int64_t rows = -1;
+    assert_status(tq_tx_exec(tx, "SELECT count(*) FROM t", NULL, 0, take_int, &rows, &err), TQ_OK);
+    return rows;
+}
+
+static int insert(tq_tx *tx, int64_t id, const char *name)
+{
+    const struct tq_value row[] = {tq_int(id), tq_text(name)};
+    return tq_tx_exec(tx, "INSERT INTO t (id, name) VALUES ($1, $2)", row, 2, NULL, NULL, &err);
+}
+
+static int repeat(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    (void)arg;
+    (void)failure;
+    assert_status(insert(tx, 1, "a"), TQ_OK);
+    ck_assert_uint_eq(tq_tx_changed(tx), 1);
+    assert_status(insert(tx, 1, "b"), TQ_REPEAT);
+    ck_assert_uint_eq(tq_tx_changed(tx), 0);
+    assert_status(insert(tx, 2, NULL), TQ_OK);
+    return count_rows(tx) == 2 ? TQ_OK : TQ_E_CORRUPT;
+}
+
+START_TEST(a_repeated_key__leaves_the_transaction_usable)
+{
+    setup();
+    assert_status(tq_ledger_run(store, repeat, NULL, &err), TQ_OK);
+    teardown();
+}
+END_TEST
+
+UNIT_MAIN("store.tx", a_repeated_key__leaves_the_transaction_usable)
