@@ -22,8 +22,7 @@ static int hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Decodes `bytes` of `text`; -1 when it is malformed, has a NUL or does not fit. */
-static int decode(char *target, size_t room, const char *text, size_t bytes)
+int tq__url_decode(char *target, size_t room, const char *text, size_t bytes)
 {
     size_t out = 0;
     for (size_t i = 0; i < bytes; i++) {
@@ -73,7 +72,7 @@ int tq__url_parse(struct tq__url *out, const char *text, struct tq_error *err)
     const char *mark = strchr(path, '?');
     size_t path_bytes = mark ? (size_t)(mark - path) : strlen(path);
     if (read_scheme(out, text, (size_t)(colon - text)) ||
-        decode(out->path, sizeof out->path, path, path_bytes)) {
+        tq__url_decode(out->path, sizeof out->path, path, path_bytes)) {
         return tq__fail(err, TQ_E_INVALID, "url", "the scheme or the path of a URL is malformed");
     }
     strncpy(out->query, mark ? mark + 1 : "", sizeof out->query - 1);
@@ -90,7 +89,7 @@ int tq__url_query(const char *query, const char *name, char *target, size_t room
         if ((size_t)(end - at) > name_bytes && memcmp(at, name, name_bytes) == 0 &&
             at[name_bytes] == '=') {
             const char *value = at + name_bytes + 1;
-            if (decode(target, room, value, (size_t)(end - value))) {
+            if (tq__url_decode(target, room, value, (size_t)(end - value))) {
                 return tq__fail(err, TQ_E_INVALID, "url", "%s is malformed or too long", name);
             }
             return TQ_OK;

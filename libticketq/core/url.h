@@ -14,6 +14,8 @@ struct tq__url {
     char query[TQ_URL_MAX + 1]; /* as it stands */
 };
 
+/* Percent-decode: 0, or -1 when it is malformed, has a control character or does not fit. */
+int tq__url_decode(char *target, size_t room, const char *text, size_t bytes);
 int tq__url_parse(struct tq__url *out, const char *text, struct tq_error *err);
 /* A member of the query, percent-decoded: TQ_OK, TQ_GONE, TQ_E_INVALID, TQ_E_LIMIT. */
 int tq__url_query(const char *query, const char *name, char *target, size_t room,

@@ -21,10 +21,10 @@ struct http_call {
     const char *const *headers; /* "Name: value", ends in NULL; may be NULL */
     const char *body;           /* NULL: none */
     size_t body_bytes;
-    const char *content_type;   /* NULL: application/json when there is a body */
+    const char *content_type;    /* NULL: application/json when there is a body */
     unsigned connect_timeout_ms; /* 0: 3000 */
-    unsigned timeout_ms;        /* for all of it; 0: 60000 */
-    size_t answer_max;          /* longest body; 0: 4 MiB */
+    unsigned timeout_ms;         /* for all of it; 0: 60000 */
+    size_t answer_max;           /* longest body; 0: 4 MiB */
 };
 
 /* Begin with HTTP_ANSWER(env), end with http_answer_done(). */

@@ -57,16 +57,16 @@ struct http_route {
     http_batch_fn *batch;     /* BATCH */
     uint32_t mode;            /* enum http_mode */
     uint32_t flags;
-    const char *pool;         /* POOL: its name (http_pool_add) */
-    size_t body_max;          /* 0: HTTP_BODY_MAX */
+    const char *pool; /* POOL: its name (http_pool_add) */
+    size_t body_max;  /* 0: HTTP_BODY_MAX */
 };
 
 /* Who asks; set by a filter, read by handlers. Empty strings: not known. */
 struct http_identity {
     char subject[TQ_ID_SIZE];
     char role[TQ_ID_SIZE];
-    char scope[TQ_ID_SIZE];     /* what a second token is good for */
-    int64_t scope_expires_ms;   /* until when; 0: there is none */
+    char scope[TQ_ID_SIZE];   /* what a second token is good for */
+    int64_t scope_expires_ms; /* until when; 0: there is none */
 };
 
 /* What a handler may look at directly. Everything is borrowed and lives as long as the request. */
@@ -92,17 +92,18 @@ typedef void http_observe_fn(void *arg, const struct http_request *request, unsi
                              uint64_t duration_us);
 
 struct http_listener_options {
-    const char *name;            /* "public" */
-    const char *address;         /* "127.0.0.1:8080", "[::1]:0"; port 0: any that is free */
-    unsigned threads;            /* loops; 0: 1 */
-    unsigned connections_max;    /* per listener; 0: 16384 */
-    unsigned head_timeout_ms;    /* from accept or the last answer to a whole head; 0: 75000 */
-    unsigned body_timeout_ms;    /* from the head to the whole body; 0: 20000 */
-    unsigned keepalive_ms;       /* comment on a silent event stream; 0: 15000 */
-    size_t stream_bytes_max;     /* unsent bytes of one event stream; 0: 65536 */
-    http_filter_fn *filter;      /* optional */
+    const char *name;         /* "public" */
+    const char *address;      /* "127.0.0.1:8080", "[::1]:0"; port 0: any that is free */
+    unsigned threads;         /* loops; 0: 1 */
+    unsigned connections_max; /* per listener; 0: 16384 */
+    unsigned head_timeout_ms; /* from accept to a whole head; 0: 10000 */
+    unsigned idle_timeout_ms; /* from an answer to the next whole head; 0: 75000 */
+    unsigned body_timeout_ms; /* from the head to the whole body; 0: 20000 */
+    unsigned keepalive_ms;    /* comment on a silent event stream; 0: 15000 */
+    size_t stream_bytes_max;  /* unsent bytes of one event stream; 0: 65536 */
+    http_filter_fn *filter;   /* optional */
     void *filter_arg;
-    http_observe_fn *observe;    /* optional */
+    http_observe_fn *observe; /* optional */
     void *observe_arg;
 };
 
@@ -139,7 +140,7 @@ const struct tq_env *http_env(const struct http_request *request);
 const char *http_param(const struct http_request *request, const char *name);
 /* A member of the query, decoded; NULL: not there or malformed. */
 const char *http_query(struct http_request *request, const char *name);
-/* A header field; NULL: not there. Names are compared without case. */
+/* A header field; NULL: not there, or more than once. Names are compared without case. */
 const char *http_header(const struct http_request *request, const char *name);
 /* Copy text that is to live as long as the request; NULL: no memory. */
 char *http_keep(struct http_request *request, const char *text, size_t bytes);

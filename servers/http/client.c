@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls other HTTP servers, on libcurl.
+ *
+ * A call takes a handle from a stack, and puts it back with its open
+ * connections, so that the next call to the same server needs no handshake. As
+ * many handles exist as calls have ever run at once.
+ *
+ *     bytes of a request sent     whole answer     result
+ *     none                        -                TQ_E_UNAVAILABLE
+ *     some                        yes              TQ_OK, whatever the status
+ *     some                        no               TQ_E_UNKNOWN
+ *
+ * libcurl sends a request once more by itself when a kept connection turns out to
+ * be closed before any byte of an answer came; so whoever changes something by a
+ * call sends an idempotency key. Redirects, proxies of the environment and other
+ * schemes than http and https are not used. Threads: [any]; the stack has a mutex.
+ */
+#include "http/client.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/env.h"
+#include "core/error.h"
+
+#define ANSWER_MAX 4194304
+#define HEAD_MAX 65536
+#define IDLE_MAX 64
+
+struct http_client {
+    struct tq_env env;
+    pthread_mutex_t lock;
+    CURL *idle[IDLE_MAX];
+    size_t idle_count;
+};
+
+int http_client_new(const struct tq_env *env, http_client **out_client, struct tq_error *err)
+{
+    struct tq_env own;
+    TQ_TRY(tq__env_read(&own, env, err));
+    http_client *client = tq__alloc(&own, 1, sizeof *client);
+    if (!client || curl_global_init(CURL_GLOBAL_DEFAULT)) {
+        tq__release(&own, client);
+        return tq__nomem("client", err);
+    }
+    client->env = own;
+    pthread_mutex_init(&client->lock, NULL);
+    *out_client = client;
+    return TQ_OK;
+}
+
+void http_client_free(http_client *client)
+{
+    if (!client) {
+        return;
+    }
+    struct tq_env env = client->env;
+    for (size_t i = 0; i < client->idle_count; i++) {
+        curl_easy_cleanup(client->idle[i]);
+    }
+    curl_global_cleanup();
+    pthread_mutex_destroy(&client->lock);
+    tq__release(&env, client);
+}
+
+static CURL *take_handle(http_client *client)
+{
+    pthread_mutex_lock(&client->lock);
+    CURL *handle = client->idle_count ? client->idle[--client->idle_count] : NULL;
+    pthread_mutex_unlock(&client->lock);
+    return handle ? handle : curl_easy_init();
+}
+
+static void give_handle(http_client *client, CURL *handle)
+{
+    curl_easy_reset(handle);
+    pthread_mutex_lock(&client->lock);
+    if (client->idle_count < IDLE_MAX) {
+        client->idle[client->idle_count++] = handle;
+        handle = NULL;
+    }
+    pthread_mutex_unlock(&client->lock);
+    if (handle) {
+        curl_easy_cleanup(handle);
+    }
+}
+
+/* ---- one call ---- */
+
+struct intake {
+    struct http_answer *answer;
+    size_t body_max;
+    int is_too_long;
+};
+
+static size_t on_body(char *data, size_t size, size_t count, void *arg)
+{
+    struct intake *intake = arg;
+    size_t bytes = size * count;
+    intake->is_too_long |= intake->answer->body.bytes + bytes > intake->body_max;
+    if (intake->is_too_long) {
+        return 0;
+    }
+    tq__buf_add(&intake->answer->body, data, bytes);
+    return intake->answer->body.is_failed ? 0 : bytes;
+}
+
+static size_t on_field(char *data, size_t size, size_t count, void *arg)
+{
+    struct intake *intake = arg;
+    struct tq__buf *head = &intake->answer->head;
+    size_t bytes = size * count;
+    size_t name_bytes = bytes;
+    const char *colon = memchr(data, ':', bytes);
+    if (!colon) {
+        return bytes; /* the status line, the end */
+    }
+    name_bytes = (size_t)(colon - data);
+    for (size_t i = 0; i < name_bytes; i++) {
+        data[i] = (char)(data[i] >= 'A' && data[i] <= 'Z' ? data[i] + 32 : data[i]);
+    }
+    while (bytes > 0 && (data[bytes - 1] == '\r' || data[bytes - 1] == '\n')) {
+        bytes--;
+    }
+    if (head->bytes + bytes < HEAD_MAX) {
+        tq__buf_add(head, data, bytes);
+        tq__buf_add(head, "\n", 1);
+    }
+    return size * count;
+}
+
+static void set_limits(CURL *handle, const struct http_call *call)
+{
+    curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(handle, CURLOPT_PROXY, "");
+    curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)(call->connect_timeout_ms ? call->connect_timeout_ms : 3000));
+    curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS,
+                     (long)(call->timeout_ms ? call->timeout_ms : 60000));
+}
+
+static struct curl_slist *fields_of(const struct http_call *call)
+{
+    char type[128];
+    struct curl_slist *fields = curl_slist_append(NULL, "Expect:");
+    for (size_t i = 0; call->headers && call->headers[i]; i++) {
+        fields = curl_slist_append(fields, call->headers[i]);
+    }
+    if (call->body) {
+        snprintf(type, sizeof type, "Content-Type: %s",
+                 call->content_type ? call->content_type : "application/json");
+        fields = curl_slist_append(fields, type);
+    }
+    return fields;
+}
+
+static void set_request(CURL *handle, const struct http_call *call, struct curl_slist *fields,
+                        struct intake *intake)
+{
+    curl_easy_setopt(handle, CURLOPT_URL, call->url);
+    curl_easy_setopt(handle, CURLOPT_HTTPHEADER, fields);
+    curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(handle, CURLOPT_WRITEDATA, intake);
+    curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_field);
+    curl_easy_setopt(handle, CURLOPT_HEADERDATA, intake);
+    if (call->body) {
+        curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_bytes);
+        curl_easy_setopt(handle, CURLOPT_POSTFIELDS, call->body);
+    }
+    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, call->method);
+}
+
+static int result_of(CURL *handle, CURLcode code, const struct intake *intake, struct tq_error *err)
+{
+    long sent = 0;
+    curl_easy_getinfo(handle, CURLINFO_REQUEST_SIZE, &sent);
+    if (code == CURLE_OK) {
+        return TQ_OK;
+    }
+    if (intake->is_too_long) {
+        return tq__fail(err, TQ_E_LIMIT, "client", "the answer is too long");
+    }
+    return tq__fail_native(err, sent > 0 ? TQ_E_UNKNOWN : TQ_E_UNAVAILABLE, code, "client", "%s",
+                           curl_easy_strerror(code));
+}
+
+int http_client_call(http_client *client, const struct http_call *call, struct http_answer *answer,
+                     struct tq_error *err)
+{
+    struct intake intake = {answer, call->answer_max ? call->answer_max : ANSWER_MAX, 0};
+    CURL *handle = take_handle(client);
+    struct curl_slist *fields = fields_of(call);
+    long status = 0;
+    if (!handle || !fields) {
+        curl_slist_free_all(fields);
+        return tq__nomem("client", err);
+    }
+    set_limits(handle, call);
+    set_request(handle, call, fields, &intake);
+    CURLcode code = curl_easy_perform(handle);
+    int rc = result_of(handle, code, &intake, err);
+    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+    answer->status = (unsigned)status;
+    curl_slist_free_all(fields);
+    give_handle(client, handle);
+    return rc;
+}
+
+/* ---- reading the answer ---- */
+
+int http_answer_header(const struct http_answer *answer, const char *name, char *target,
+                       size_t room)
+{
+    size_t name_bytes = strlen(name);
+    const char *at = answer->head.data ? answer->head.data : "";
+    while (*at) {
+        size_t bytes = strcspn(at, "\n");
+        if (bytes > name_bytes && strncmp(at, name, name_bytes) == 0 && at[name_bytes] == ':') {
+            const char *value = at + name_bytes + 1;
+            value += strspn(value, " \t");
+            size_t value_bytes = (size_t)(at + bytes - value);
+            if (value_bytes >= room) {
+                return TQ_E_LIMIT;
+            }
+            memcpy(target, value, value_bytes);
+            target[value_bytes] = '\0';
+            return TQ_OK;
+        }
+        at += bytes + (at[bytes] == '\n');
+    }
+    return TQ_GONE;
+}
+
+const tq__json *http_answer_json(struct http_answer *answer)
+{
+    if (!answer->json && answer->body.data &&
+        tq__json_parse(answer->body.env, answer->body.data, answer->body.bytes, NULL, &answer->json,
+                       NULL) < 0) {
+        return NULL;
+    }
+    return answer->json;
+}
+
+void http_answer_done(struct http_answer *answer)
+{
+    tq__buf_done(&answer->body);
+    tq__buf_done(&answer->head);
+    tq__json_free(answer->json);
+    answer->json = NULL;
+}
