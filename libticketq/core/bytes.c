@@ -114,22 +114,20 @@ size_t tq__base64url_encode(char *target, const void *bytes, size_t count)
     return (size_t)(out - target);
 }
 
-/* One more than the value of each letter; 0 for what is not in the alphabet. */
-static const unsigned char values[256] = {
-    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
-    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
-    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
-    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
-    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
-    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
-    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
-    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64,
-};
+#define NONE_16 -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1
 
-int tq__is_id_byte(char c)
-{
-    return values[(unsigned char)c] != 0;
-}
+/* clang-format off */
+const signed char tq__base64url_values[256] = {
+    NONE_16, NONE_16,
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62, -1, -1,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1, -1, -1,
+    -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, 63,
+    -1, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, -1, -1, -1, -1, -1,
+    NONE_16, NONE_16, NONE_16, NONE_16, NONE_16, NONE_16, NONE_16, NONE_16,
+};
+/* clang-format on */
 
 int tq__id_is_valid(const char *id)
 {
@@ -164,14 +162,11 @@ void tq__id_copy(char target[TQ_ID_SIZE], const char *id)
 /* The value of four letters, most significant first; -1 when one is not in the alphabet. */
 static int32_t decode_four(const char *text)
 {
-    int32_t word = 0;
-    int32_t bad = 0;
-    for (size_t i = 0; i < 4; i++) {
-        int32_t value = values[(unsigned char)text[i]] - 1;
-        bad |= value;
-        word = word << 6 | (value & 63);
-    }
-    return bad < 0 ? -1 : word;
+    int32_t a = tq__base64url_values[(unsigned char)text[0]];
+    int32_t b = tq__base64url_values[(unsigned char)text[1]];
+    int32_t c = tq__base64url_values[(unsigned char)text[2]];
+    int32_t d = tq__base64url_values[(unsigned char)text[3]];
+    return (a | b | c | d) < 0 ? -1 : a << 18 | b << 12 | c << 6 | d;
 }
 
 /* The two or three letters behind the last four: filled up with A, which is zero. */

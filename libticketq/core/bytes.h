@@ -31,8 +31,14 @@ void tq__buf_format(struct tq__buf *buf, const char *format, ...)
 /* TQ_OK, or TQ_E_NOMEM when an append failed. */
 int tq__buf_check(const struct tq__buf *buf, const char *origin, struct tq_error *err);
 
+/* The value of each letter of base64url; -1 for what is not in the alphabet. */
+extern const signed char tq__base64url_values[256];
+
 /* `[A-Za-z0-9_-]`, which is also the alphabet of base64url */
-int tq__is_id_byte(char c);
+static inline int tq__is_id_byte(char c)
+{
+    return tq__base64url_values[(unsigned char)c] >= 0;
+}
 /* `[A-Za-z0-9_-]{1,64}` */
 int tq__id_is_valid(const char *id);
 /* TQ_OK; TQ_E_INVALID naming `field`. */

@@ -51,15 +51,13 @@ static int read_string(struct tq__flat *flat, struct tq__flat_text *out_text)
     if (!tq__flat_skip(flat, '"')) {
         return -1;
     }
-    out_text->at = flat->at;
-    while (flat->at < flat->end && *flat->at != '"') {
-        if (*flat->at < 0x20 || *flat->at > 0x7e || *flat->at == '\\') {
-            return -1;
-        }
-        flat->at++;
+    const char *start = flat->at, *end = flat->end, *at = start;
+    while (at < end && *at >= 0x20 && *at <= 0x7e && *at != '"' && *at != '\\') {
+        at++;
     }
-    out_text->bytes = (size_t)(flat->at - out_text->at);
-    return flat->at < flat->end ? (flat->at++, 0) : -1;
+    flat->at = at;
+    *out_text = (struct tq__flat_text){start, (size_t)(at - start)};
+    return at < end && *at == '"' ? (flat->at++, 0) : -1;
 }
 
 int tq__flat_skip_name(struct tq__flat *flat, const char *name)
@@ -125,7 +123,7 @@ static int note_name(struct tq__flat *flat, struct tq__flat_text name)
         return -1;
     }
     for (size_t i = 0; i < flat->count; i++) {
-        if (flat->names[i].bytes == name.bytes &&
+        if (flat->names[i].bytes == name.bytes && flat->names[i].at[0] == name.at[0] &&
             memcmp(flat->names[i].at, name.at, name.bytes) == 0) {
             return -1;
         }
@@ -147,11 +145,6 @@ int tq__flat_next(struct tq__flat *flat, struct tq__flat_member *out_member)
         return -1;
     }
     return 1;
-}
-
-int tq__flat_equal(struct tq__flat_text text, const char *word)
-{
-    return strlen(word) == text.bytes && memcmp(text.at, word, text.bytes) == 0;
 }
 
 int tq__flat_copy(char *target, size_t room, struct tq__flat_text text)

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Most members of one object. */
 #define TQ__FLAT_MEMBERS_MAX 16
@@ -47,7 +48,11 @@ int tq__flat_is_done(struct tq__flat *flat);
 /* After the opening brace: 1 and a member, 0 behind the closing brace, -1 malformed. */
 int tq__flat_next(struct tq__flat *flat, struct tq__flat_member *out_member);
 
-int tq__flat_equal(struct tq__flat_text text, const char *word);
+static inline int tq__flat_equal(struct tq__flat_text text, const char *word)
+{
+    return strlen(word) == text.bytes && memcmp(text.at, word, text.bytes) == 0;
+}
+
 /* Copies into `target` of `room` bytes with a NUL; 0 when it is too long. */
 int tq__flat_copy(char *target, size_t room, struct tq__flat_text text);
 
