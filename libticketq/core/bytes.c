@@ -91,6 +91,39 @@ int tq__buf_check(const struct tq__buf *buf, const char *origin, struct tq_error
     return buf->is_failed ? tq__nomem(origin, err) : TQ_OK;
 }
 
+/* The length of the well-formed character at `at`, 0 if it is none; a NUL ends it everywhere. */
+static size_t utf8_bytes(const unsigned char *at)
+{
+    size_t count = at[0] < 0x80 ? 1 : (at[0] & 0xe0) == 0xc0 ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : 4;
+    uint32_t code = count == 1 ? at[0] : at[0] & (0x7fu >> count);
+    for (size_t i = 1; i < count; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        code = code << 6 | (at[i] & 0x3f);
+    }
+    static const uint32_t first[] = {0, 0, 0x80, 0x800, 0x10000};
+    int is_surrogate = code >= 0xd800 && code <= 0xdfff;
+    int is_lead = at[0] < 0x80 || (at[0] >= 0xc2 && at[0] <= 0xf4);
+    return is_lead && code >= first[count] && code <= 0x10ffff && !is_surrogate ? count : 0;
+}
+
+int tq__text_is_valid(const char *text, size_t bytes_max)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t bytes = 0;
+    while (text && at[bytes]) {
+        size_t count = utf8_bytes(at + bytes);
+        int is_control =
+            at[bytes] < 0x20 || at[bytes] == 0x7f || (at[bytes] == 0xc2 && at[bytes + 1] < 0xa0);
+        if (count == 0 || is_control || bytes + count > bytes_max) {
+            return 0;
+        }
+        bytes += count;
+    }
+    return bytes > 0;
+}
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 size_t tq__base64url_encode(char *target, const void *bytes, size_t count)

@@ -45,9 +45,9 @@ END_TEST
 
 START_TEST(hostile_documents__are_refused)
 {
-    static const char *const bad[] = {"",       "{",        "}",       "[1,]",      "{\"a\"}",
-                                      "\"a",    "nul",      "1 2",     "[\"\x01\"]", "{\"a\":1}}",
-                                      "\"\\u0001123\"", "\"\\u0000\"", "'a'"};
+    static const char *const bad[] = {
+        "",    "{",          "}",          "[1,]",           "{\"a\"}",     "\"a", "nul",
+        "1 2", "[\"\x01\"]", "{\"a\":1}}", "\"\\u0001123\"", "\"\\u0000\"", "'a'"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         parse(bad[i], 0, TQ_E_INVALID);
     }

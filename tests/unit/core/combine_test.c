@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/combine.c: every request is carried out exactly once, by one leader at a
+ * time, in batches within the limit; under load they do merge.
+ */
+#include "core/combine.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "lib/unit.h"
+
+#define THREADS 64
+#define ROUNDS 200
+
+struct request {
+    struct tq__combine_item item;
+    long value;
+    long answer;
+};
+
+struct world {
+    struct tq__combine combine;
+    atomic_int at_work;
+    size_t batch_max;
+    /* Guarded by there being one leader: TSan sees it when that is not so. */
+    long carried_out;
+    size_t largest;
+    size_t wrong;
+};
+
+static void carry_out(void *owner, struct tq__combine_item *first, size_t count)
+{
+    struct world *world = owner;
+    size_t seen = 0;
+    world->wrong += atomic_fetch_add(&world->at_work, 1) != 0;
+    for (struct tq__combine_item *at = first; at; at = at->next) {
+        struct request *request = (struct request *)at;
+        request->answer = request->value * 2;
+        world->carried_out++;
+        seen++;
+    }
+    world->wrong += seen != count || count > world->batch_max;
+    world->largest = count > world->largest ? count : world->largest;
+    sched_yield(); /* lets others queue up meanwhile */
+    atomic_fetch_sub(&world->at_work, 1);
+}
+
+static void *submit_many(void *arg)
+{
+    struct world *world = arg;
+    long wrong = 0;
+    for (long i = 0; i < ROUNDS; i++) {
+        struct request request = {.value = i, .answer = -1};
+        tq__combine_submit(&world->combine, &request.item);
+        wrong += request.answer != i * 2;
+    }
+    return (void *)wrong;
+}
+
+static void run_threads(struct world *world, size_t batch_max)
+{
+    pthread_t threads[THREADS];
+    world->batch_max = batch_max;
+    tq__combine_init(&world->combine, batch_max, carry_out, world);
+    for (size_t i = 0; i < THREADS; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, submit_many, world), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        void *wrong;
+        pthread_join(threads[i], &wrong);
+        ck_assert_int_eq((long)wrong, 0);
+    }
+    tq__combine_done(&world->combine);
+    ck_assert_int_eq(world->carried_out, THREADS * ROUNDS);
+    ck_assert_uint_eq(world->wrong, 0);
+}
+
+START_TEST(many_threads__are_merged_and_each_is_served_once)
+{
+    struct world world = {0};
+    run_threads(&world, 1000);
+    ck_assert_uint_gt(world.largest, 1);
+    ck_assert_uint_le(world.largest, THREADS);
+}
+END_TEST
+
+START_TEST(batches__hold_to_the_limit)
+{
+    struct world five = {0}, one = {0};
+    run_threads(&five, 5);
+    ck_assert_uint_gt(five.largest, 1);
+    run_threads(&one, 1);
+    ck_assert_uint_eq(one.largest, 1);
+}
+END_TEST
+
+START_TEST(lone_caller__waits_for_nobody)
+{
+    struct world world = {.batch_max = 8};
+    struct request request = {.value = 21};
+    tq__combine_init(&world.combine, 8, carry_out, &world);
+    tq__combine_submit(&world.combine, &request.item);
+    tq__combine_submit(&world.combine, &request.item);
+    ck_assert_int_eq(request.answer, 42);
+    ck_assert_int_eq(world.carried_out, 2);
+    tq__combine_done(&world.combine);
+}
+END_TEST
+
+UNIT_MAIN("core.combine", many_threads__are_merged_and_each_is_served_once,
+          batches__hold_to_the_limit, lone_caller__waits_for_nobody)

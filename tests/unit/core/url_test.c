@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/url.c: parts are taken apart and decoded, malformed ones are refused,
+ * limits hold to the byte, messages do not quote the URL.
+ */
+#include "core/url.h"
+
+#include <string.h>
+
+#include "lib/unit.h"
+
+static struct tq_error err = TQ_ERROR_INIT;
+static struct tq__url url;
+
+START_TEST(parts__are_decoded)
+{
+    char value[16];
+    uint32_t number = 0;
+    assert_status(
+        tq__url_parse(&url, "sqlite:/data/a%20b%3f.db?busy=50&name=x%26y&busyness=7", &err), TQ_OK);
+    ck_assert_str_eq(url.scheme, "sqlite");
+    ck_assert_str_eq(url.path, "/data/a b?.db");
+    assert_status(tq__url_query(url.query, "name", value, sizeof value, &err), TQ_OK);
+    ck_assert_str_eq(value, "x&y");
+    assert_status(tq__url_number(url.query, "busy", 0, 100, &number, &err), TQ_OK);
+    ck_assert_uint_eq(number, 50);
+    assert_status(tq__url_number(url.query, "busyness", 0, 100, &number, &err), TQ_OK);
+    ck_assert_uint_eq(number, 7);
+    assert_status(tq__url_query(url.query, "bus", value, sizeof value, &err), TQ_GONE);
+    assert_status(tq__url_number(url.query, "none", 0, 100, &number, &err), TQ_GONE);
+    assert_status(tq__url_parse(&url, "memory:", &err), TQ_OK);
+    ck_assert_str_eq(url.path, "");
+    ck_assert_str_eq(url.query, "");
+}
+END_TEST
+
+START_TEST(malformed_urls__are_refused)
+{
+    static const char *const bad[] = {
+        "",      ":",     "sqlite", ":path",
+        "SQL:x", "1x:y",  "a b:c",  "a:%",
+        "a:%2",  "a:%zz", "a:%00",  "a:b\nc",
+        "a:%1f", "a-b:c", "+a:b",   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:x"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        int rc = tq__url_parse(&url, bad[i], &err);
+        ck_assert_msg(rc == TQ_E_INVALID, "%s", bad[i]);
+    }
+    assert_status(tq__url_parse(&url, NULL, &err), TQ_E_INVALID);
+    assert_status(tq__url_parse(&url, "postgres://u:hunter2@h/%zz", &err), TQ_E_INVALID);
+    ck_assert_ptr_null(strstr(err.message, "hunter2"));
+    assert_status(tq__url_parse(&url, "a2+b:c", &err), TQ_OK);
+}
+END_TEST
+
+START_TEST(length__holds_to_the_byte)
+{
+    char text[TQ_URL_MAX + 2];
+    memset(text, 'x', sizeof text);
+    memcpy(text, "m:", 2);
+    text[TQ_URL_MAX] = '\0';
+    assert_status(tq__url_parse(&url, text, &err), TQ_OK);
+    ck_assert_uint_eq(strlen(url.path), TQ_URL_MAX - 2);
+    memcpy(text, "m:?", 3);
+    assert_status(tq__url_parse(&url, text, &err), TQ_OK);
+    ck_assert_uint_eq(strlen(url.query), TQ_URL_MAX - 3);
+    text[TQ_URL_MAX] = 'x';
+    text[TQ_URL_MAX + 1] = '\0';
+    assert_status(tq__url_parse(&url, text, &err), TQ_E_INVALID);
+}
+END_TEST
+
+START_TEST(values__hold_to_their_room_and_range)
+{
+    char value[4];
+    uint32_t number = 1;
+    assert_status(tq__url_query("a=123", "a", value, 4, &err), TQ_OK);
+    assert_status(tq__url_query("a=1234", "a", value, 4, &err), TQ_E_INVALID);
+    assert_status(tq__url_query("a=%4", "a", value, 4, &err), TQ_E_INVALID);
+    static const char *const bad[] = {"n=9",   "n=21", "n=",   "n=-1",  "n=+10",
+                                      "n= 10", "n=1x", "n=0x", "n=1.5", "n=99999999999999"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_int_eq(tq__url_number(bad[i], "n", 10, 20, &number, &err), TQ_E_INVALID);
+    }
+    ck_assert_uint_eq(number, 1);
+    assert_status(tq__url_number("n=10", "n", 10, 20, &number, &err), TQ_OK);
+    assert_status(tq__url_number("n=20", "n", 10, 20, &number, &err), TQ_OK);
+    ck_assert_uint_eq(number, 20);
+    assert_status(tq__url_number("n=4294967295", "n", 0, UINT32_MAX, &number, &err), TQ_OK);
+    assert_status(tq__url_number("n=4294967296", "n", 0, UINT32_MAX, &number, &err), TQ_E_INVALID);
+}
+END_TEST
+
+UNIT_MAIN("core.url", parts__are_decoded, malformed_urls__are_refused, length__holds_to_the_byte,
+          values__hold_to_their_room_and_range)
