@@ -33,6 +33,7 @@ struct scan {
     unsigned depth;
     unsigned depth_max;
     struct tq__buf *out;
+    int is_after_wide; /* the last token became a string only on our side */
 };
 
 static int scan_string(struct scan *scan, struct tq_error *err)
@@ -46,7 +47,8 @@ static int scan_string(struct scan *scan, struct tq_error *err)
             int is_mark = scan->end - scan->at >= 6 && memcmp(scan->at, "\\u0001", 6) == 0;
             int is_nul = scan->end - scan->at >= 6 && memcmp(scan->at, "\\u0000", 6) == 0;
             if ((is_mark && scan->at == start + 1) || is_nul) {
-                return tq__fail(err, TQ_E_INVALID, "json", "a string has a character that is not allowed");
+                return tq__fail(err, TQ_E_INVALID, "json",
+                                "a string has a character that is not allowed");
             }
             scan->at++;
         }
@@ -56,18 +58,54 @@ static int scan_string(struct scan *scan, struct tq_error *err)
         return tq__fail(err, TQ_E_INVALID, "json", "a string does not end");
     }
     scan->at++;
+    scan->is_after_wide = 0;
     tq__buf_add(scan->out, start, (size_t)(scan->at - start));
     return TQ_OK;
 }
 
-static void scan_number(struct scan *scan)
+static int is_digit(const struct scan *scan)
+{
+    return scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9';
+}
+
+static size_t skip_digits(struct scan *scan)
 {
     const char *start = scan->at;
-    size_t digits = 0;
+    while (is_digit(scan)) {
+        scan->at++;
+    }
+    return (size_t)(scan->at - start);
+}
+
+static int skip_any(struct scan *scan, const char *bytes)
+{
+    if (scan->at < scan->end && *scan->at && strchr(bytes, *scan->at)) {
+        scan->at++;
+        return 1;
+    }
+    return 0;
+}
+
+/* The grammar of RFC 8259 §6; cJSON takes whatever strtod() takes. */
+static int scan_number(struct scan *scan, struct tq_error *err)
+{
+    const char *start = scan->at;
+    skip_any(scan, "-");
+    int has_zero = scan->at < scan->end && *scan->at == '0';
+    size_t digits = skip_digits(scan);
+    int is_good = digits > 0 && (!has_zero || digits == 1);
     int is_whole = 1;
-    for (; scan->at < scan->end && strchr("+-.0123456789eE", *scan->at); scan->at++) {
-        digits += *scan->at >= '0' && *scan->at <= '9';
-        is_whole = is_whole && *scan->at != '.' && *scan->at != 'e' && *scan->at != 'E';
+    if (skip_any(scan, ".")) {
+        is_whole = 0;
+        is_good = is_good && skip_digits(scan) > 0;
+    }
+    if (skip_any(scan, "eE")) {
+        is_whole = 0;
+        skip_any(scan, "+-");
+        is_good = is_good && skip_digits(scan) > 0;
+    }
+    if (!is_good) {
+        return tq__fail(err, TQ_E_INVALID, "json", "a number is malformed");
     }
     int is_wide = is_whole && digits > EXACT_DIGITS;
     if (is_wide) {
@@ -78,6 +116,8 @@ static void scan_number(struct scan *scan)
     if (is_wide) {
         tq__buf_text(scan->out, "\"");
     }
+    scan->is_after_wide = is_wide;
+    return TQ_OK;
 }
 
 static int scan_byte(struct scan *scan, struct tq_error *err)
@@ -87,8 +127,7 @@ static int scan_byte(struct scan *scan, struct tq_error *err)
         return scan_string(scan, err);
     }
     if (c == '-' || (c >= '0' && c <= '9')) {
-        scan_number(scan);
-        return TQ_OK;
+        return scan_number(scan, err);
     }
     if (c == '{' || c == '[') {
         if (++scan->depth > scan->depth_max) {
@@ -98,9 +137,15 @@ static int scan_byte(struct scan *scan, struct tq_error *err)
     if ((c == '}' || c == ']') && scan->depth-- == 0) {
         return tq__fail(err, TQ_E_INVALID, "json", "a bracket has no beginning");
     }
-    if (c == '\0') {
-        return tq__fail(err, TQ_E_INVALID, "json", "a NUL byte");
+    /* cJSON takes every byte below 0x21 for white space, and passes over a byte order mark. */
+    int is_outside = (unsigned char)c < 0x20 || (unsigned char)c > 0x7e;
+    if (is_outside && c != '\t' && c != '\n' && c != '\r') {
+        return tq__fail(err, TQ_E_INVALID, "json", "a byte that does not belong there");
     }
+    if (c == ':' && scan->is_after_wide) {
+        return tq__fail(err, TQ_E_INVALID, "json", "a name is a number");
+    }
+    scan->is_after_wide = scan->is_after_wide && c <= ' ';
     tq__buf_add(scan->out, &c, 1);
     scan->at++;
     return TQ_OK;
@@ -158,8 +203,7 @@ static int check_unique(const struct tq_env *env, const tq__json *node, struct t
 }
 
 int tq__json_parse(const struct tq_env *env, const char *text, size_t bytes,
-                   const struct tq__json_limits *limits, tq__json **out_root,
-                   struct tq_error *err)
+                   const struct tq__json_limits *limits, tq__json **out_root, struct tq_error *err)
 {
     struct tq__json_limits use = limits ? *limits : (struct tq__json_limits){0, 0, 0};
     size_t bytes_max = use.bytes_max ? use.bytes_max : TQ__JSON_BYTES_MAX;
@@ -167,8 +211,8 @@ int tq__json_parse(const struct tq_env *env, const char *text, size_t bytes,
         return tq__fail(err, TQ_E_LIMIT, "json", "longer than %zu bytes", bytes_max);
     }
     struct tq__buf copy = TQ__BUF(env);
-    struct scan scan = {text, text + bytes, 0, use.depth_max ? use.depth_max : TQ__JSON_DEPTH_MAX,
-                        &copy};
+    struct scan scan = {
+        text, text + bytes, 0, use.depth_max ? use.depth_max : TQ__JSON_DEPTH_MAX, &copy, 0};
     int rc = scan_all(&scan, err);
     cJSON *root = NULL;
     if (rc == TQ_OK) {

@@ -45,12 +45,47 @@ END_TEST
 
 START_TEST(hostile_documents__are_refused)
 {
-    static const char *const bad[] = {
-        "",    "{",          "}",          "[1,]",           "{\"a\"}",     "\"a", "nul",
-        "1 2", "[\"\x01\"]", "{\"a\":1}}", "\"\\u0001123\"", "\"\\u0000\"", "'a'"};
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "}",
+                                      "[1,]",
+                                      "{\"a\"}",
+                                      "\"a",
+                                      "nul",
+                                      "1 2",
+                                      "[\"\x01\"]",
+                                      "{\"a\":1}}",
+                                      "\"\\u0001123\"",
+                                      "\"\\u0000\"",
+                                      "'a'",
+                                      "01",
+                                      "-",
+                                      "1.",
+                                      ".5",
+                                      "1e",
+                                      "1e+",
+                                      "-01",
+                                      "+1",
+                                      "0x1",
+                                      "1.5.5",
+                                      "\xef\xbb\xbf{}",
+                                      "[1\v]",
+                                      "\x01[]",
+                                      "{1234567890123456:1}",
+                                      "{1234567890123456 :1}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         parse(bad[i], 0, TQ_E_INVALID);
     }
+}
+END_TEST
+
+START_TEST(nul__ends_no_document)
+{
+    tq__json *root = NULL;
+    test_env_init(&test, 1);
+    env = test_env_of(&test);
+    assert_status(tq__json_parse(&env, "1\0x", 3, NULL, &root, &err), TQ_E_INVALID);
+    assert_status(tq__json_parse(&env, "{}\0", 3, NULL, &root, &err), TQ_E_INVALID);
 }
 END_TEST
 
@@ -98,5 +133,5 @@ START_TEST(writer__reads_back)
 END_TEST
 
 UNIT_MAIN("core.json", integers__keep_all_64_bits, hostile_documents__are_refused,
-          duplicate_names__are_refused_where_asked, limits__hold_to_the_byte_and_the_level,
-          writer__reads_back)
+          nul__ends_no_document, duplicate_names__are_refused_where_asked,
+          limits__hold_to_the_byte_and_the_level, writer__reads_back)
