@@ -12,7 +12,14 @@
  *
  * The place is a signed token: a visitor who comes back after the store lost
  * its memory gets the same number back. The pass is a signed token that a
- * gateway checks with no I/O. Time is the store's. Threads: [any].
+ * gateway checks with no I/O (tq_pass_check()); it ends with the slot that it
+ * stands for, and each answer to its visitor renews it.
+ *
+ * A number is in one life only: waiting, then inside, then spent. A visitor who
+ * fell silent in line may come back to the same number with the place token;
+ * one who left, or whose time inside ran out, lines up anew.
+ *
+ * Time is the store's, and in a room it never goes back. Threads: [any].
  */
 #ifndef TICKETQ_ROOM_H
 #define TICKETQ_ROOM_H
@@ -26,46 +33,60 @@ typedef struct tq_room tq_room;
 enum tq_visit {
     TQ_VISIT_NONE = 0,     /**< Not in this room. */
     TQ_VISIT_WAITING = 1,  /**< In line. */
-    TQ_VISIT_ADMITTED = 2, /**< Inside, with a pass. */
-    TQ_VISIT_LEFT = 3      /**< Left, or lost the place by silence. */
+    TQ_VISIT_ADMITTED = 2  /**< Inside, with a pass. */
 };
+
+#define TQ_ROOM_RATE_MAX 1000000u       /**< Most admissions in `rate_per_ms`, and largest burst. */
+#define TQ_ROOM_LINE_MAX 100000000u     /**< Largest `max_active` and `capacity`. */
+#define TQ_ROOM_SPAN_MAX_MS 604800000u  /**< Longest of every time span: a week. */
+#define TQ_ROOM_SEQUENCE_MAX (INT64_C(1) << 52) /**< Largest number in line, and largest epoch. */
+#define TQ_ROOM_TIME_MAX_MS (INT64_C(1) << 52)  /**< Latest opening and closing time. */
+#define TQ_ROOM_AUDIT_MAX 1024u         /**< Newest actions that the audit trail keeps. */
+#define TQ_ROOM_REASON_SIZE 160         /**< Room for a reason and its terminating NUL. */
 
 /** What a room does. A zero takes the default; it is kept in the store. */
 struct tq_room_policy {
     size_t size;
-    int64_t open_ms;       /**< Nobody is let in before. 0: open at once. */
-    int64_t close_ms;      /**< Nobody enters or is let in from here on. 0: never closes. */
-    uint32_t rate;         /**< Admissions in `rate_per_ms`. Default 10. */
-    uint32_t rate_per_ms;  /**< Default 1000. */
-    uint32_t burst;        /**< Most admissions at once. Default `rate`. */
-    uint32_t max_active;   /**< Most visitors inside. Default 1000. */
-    uint32_t capacity;     /**< Most visitors in line; more are TQ_FULL. Default 1000000. */
-    uint32_t waiting_ms;   /**< Silence after which a place in line is skipped. Default 60000. */
-    uint32_t active_ms;    /**< Silence after which a slot inside is freed. Default 120000. */
-    uint32_t pass_ms;      /**< Longest life of a pass. Default 600000. */
-    uint32_t poll_min_ms;  /**< Poll interval at the front. Default 1000. */
-    uint32_t poll_max_ms;  /**< Poll interval far behind. Default 20000. */
+    int64_t open_ms;        /**< Nobody is let in before. 0: open at once. */
+    int64_t close_ms;       /**< Nobody enters or is let in from here on. 0: never closes. */
+    uint32_t rate;          /**< Admissions in `rate_per_ms`. Default 10. */
+    uint32_t rate_per_ms;   /**< Default 1000. */
+    uint32_t burst;         /**< Most admissions at once. Default: `rate`, as it is at the time. */
+    uint32_t max_active;    /**< Most visitors inside. Default 1000. */
+    uint32_t capacity;      /**< Most visitors in line; more are TQ_FULL. Default 1000000. */
+    uint32_t waiting_ms;    /**< Silence after which a place in line is skipped. Default 60000. */
+    uint32_t active_ms;     /**< Silence after which a slot inside is freed. Default 120000. */
+    uint32_t pass_ms;       /**< Longest time inside, however often renewed. Default 600000. */
+    uint32_t poll_min_ms;   /**< Poll interval at the front. Default 1000. */
+    uint32_t poll_max_ms;   /**< Poll interval far behind. Default 20000; see tq_place. */
+    int64_t first_sequence; /**< Numbers begin here, at least. Default 1. A host whose store forgets
+                                 gives one above all it issued, or a newcomer could get the
+                                 number of somebody who has not come back yet. */
+    int64_t first_epoch;    /**< The epoch is at least this. Default 1. As above, after a reset. */
 };
 
 /** A visitor who comes, asks or leaves. */
 struct tq_visitor {
     size_t size;
     const char *id;    /**< Required. An id. Borrowed. */
-    const char *token; /**< The place token of an earlier answer. Optional. Borrowed. */
+    const char *token; /**< Place or pass of an earlier answer; only enter reads it. "" or NULL:
+                            none. Borrowed. */
 };
 
 /** A position in the line. Plain value. */
 struct tq_place {
     size_t size;
-    int32_t status;         /**< TQ_OK; TQ_GONE, TQ_FULL, TQ_CLOSED, TQ_REFUSED, see each call. */
+    int32_t status;         /**< TQ_OK; TQ_GONE, TQ_FULL, TQ_CLOSED, TQ_REFUSED, see each call. The
+                                 other members are zero unless it is TQ_OK. */
     uint32_t visit;         /**< enum tq_visit. */
     int64_t sequence;       /**< Issued by the store, from 1; smaller comes first. */
     uint64_t ahead;         /**< Visitors in line before this one. */
     int64_t wait_low_ms;    /**< Estimated wait, optimistic. -1: not known. */
     int64_t wait_high_ms;   /**< Estimated wait, cautious. -1: not known. */
-    uint32_t poll_after_ms; /**< Ask again after this long; grows with the distance. */
+    uint32_t poll_after_ms; /**< Ask again after this long: grows with the distance, is spread by
+                                 chance, and leaves two more tries before silence counts. */
     uint32_t reserved;
-    int64_t pass_expires_ms;    /**< When the pass ends; 0 without a pass. */
+    int64_t pass_expires_ms;    /**< When slot and pass end unless renewed; 0 without a pass. */
     char token[TQ_TOKEN_SIZE];  /**< The place, signed. */
     char pass[TQ_TOKEN_SIZE];   /**< The pass, signed; "" unless admitted. */
 };
@@ -81,39 +102,41 @@ struct tq_room_state {
     uint64_t waiting;       /**< Visitors in line. */
     uint64_t active;        /**< Visitors inside. */
     uint64_t admitted;      /**< Let in since the beginning. */
-    uint64_t skipped;       /**< Lost their place by silence. */
+    uint64_t skipped;       /**< Lost their place by silence, since the beginning. */
     uint32_t rate;
     uint32_t rate_per_ms;
     uint32_t max_active;
     uint32_t is_paused;
     uint32_t is_draining;
     uint32_t poll_after_ms; /**< How long this document is good. */
-    uint64_t epoch;         /**< Passes of an older epoch are revoked. */
+    int64_t epoch;          /**< Places and passes of an older epoch are revoked. */
 };
 
 /** Orders of an operator. */
 enum tq_room_order {
     TQ_ROOM_PAUSE = 1,    /**< Let nobody in. */
-    TQ_ROOM_RESUME = 2,
-    TQ_ROOM_SET_RATE = 3, /**< `value` admissions per `rate_per_ms`. */
-    TQ_ROOM_SET_CAP = 4,  /**< `value` visitors inside. */
-    TQ_ROOM_ADVANCE = 5,  /**< Let the next `value` in now, above rate and cap. */
+    TQ_ROOM_RESUME = 2,   /**< End a pause and a drain. */
+    TQ_ROOM_SET_RATE = 3, /**< `value` admissions per `rate_per_ms`: 1 to TQ_ROOM_RATE_MAX. */
+    TQ_ROOM_SET_CAP = 4,  /**< `value` visitors inside: 1 to TQ_ROOM_LINE_MAX. */
+    TQ_ROOM_ADVANCE = 5,  /**< Let the next `value`, 1 to TQ_BATCH_MAX, in now: above rate and cap,
+                               also in a pause and outside the opening times. */
     TQ_ROOM_DRAIN = 6,    /**< Accept no new visitors; let in who is in line. */
-    TQ_ROOM_RESET = 7,    /**< Empty the room, revoke every pass and place. */
-    TQ_ROOM_SET_OPEN = 8, /**< `value` is the opening time. */
-    TQ_ROOM_SET_CLOSE = 9 /**< `value` is the closing time. */
+    TQ_ROOM_RESET = 7,    /**< Empty the room and begin a new epoch: revokes every pass and place. */
+    TQ_ROOM_SET_OPEN = 8, /**< `value` is the opening time; 0: open. */
+    TQ_ROOM_SET_CLOSE = 9 /**< `value` is the closing time; 0: never. */
 };
 
 /** One line of the audit trail; also what an operator asks for. */
 struct tq_room_action {
     size_t size;
-    int64_t at_ms;            /**< Store's clock. Ignored in a request. */
-    uint64_t number;          /**< 1, 2, 3, ... Ignored in a request. */
-    uint32_t order;           /**< enum tq_room_order. */
+    int64_t at_ms;     /**< Store's clock. Ignored in a request. */
+    uint64_t number;   /**< 1, 2, 3, ... Ignored in a request. */
+    uint32_t order;    /**< enum tq_room_order. */
     uint32_t reserved;
-    int64_t value;            /**< See the order. */
-    char actor[TQ_ID_SIZE];   /**< Who. Required. */
-    char reason[160];         /**< Why. UTF-8 without control characters. */
+    int64_t value;     /**< See the order; ignored by the others. */
+    char actor[TQ_ID_SIZE];           /**< Who. Required. */
+    char request_key[TQ_ID_SIZE];     /**< Optional: carried out once per key that is in the trail. */
+    char reason[TQ_ROOM_REASON_SIZE]; /**< Why. UTF-8 without control characters. Optional. */
 };
 
 /** What a tick did. */
@@ -121,11 +144,11 @@ struct tq_room_tick {
     size_t size;
     uint32_t admitted;     /**< Let in by this call. */
     uint32_t skipped;      /**< Lost their place by silence. */
-    uint32_t freed;        /**< Slots inside that ran out. */
+    uint32_t freed;        /**< Slots inside whose time ran out. */
     uint32_t next_ms;      /**< Call again after this long. */
 };
 
-/** Called for each line of the audit trail; a non-zero result stops. */
+/** Called for each line of the audit trail, Borrowed until it returns; a non-zero result stops. */
 typedef int tq_room_action_fn(void *arg, const struct tq_room_action *action);
 
 TQ_BEGIN_DECLS
@@ -135,11 +158,16 @@ TQ_BEGIN_DECLS
  *
  * @param store     A store with TQ_STORE_ROOM. A reference is kept.
  * @param keys      Ring with keys for TQ_PURPOSE_PLACE and TQ_PURPOSE_PASS. A reference is kept.
+ *                  NULL: nothing is signed and every token is refused.
  * @param id        The room's id; also the audience of its tokens. Copied.
  * @param policy    For a room that is new, or to replace the policy; NULL keeps or defaults.
- * @param out_room  Written on TQ_OK.
+ * @param out_room  Written on TQ_OK; close it with tq_room_close().
  * @param err       Optional.
- * @return TQ_OK or a failure; TQ_E_UNSUPPORTED when the store keeps no rooms.
+ * @return TQ_OK             Open.
+ * @return TQ_E_INVALID      `id` is no id, or the policy closes before it opens.
+ * @return TQ_E_LIMIT        The policy has a number over its limit.
+ * @return TQ_E_UNSUPPORTED  The store keeps no rooms.
+ * @return another failure of the store.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_room_open(tq_store *store, tq_keys *keys, const char *id,
@@ -156,17 +184,26 @@ TQ_API void tq_room_close(tq_room *room);
 /**
  * Line up, or come back: idempotent per visitor.
  *
+ * A visitor whom the room does not know gets the next number; with a genuine
+ * place, the same number back; with a genuine pass, the same number and a slot
+ * inside. A token whose number is spent or whose time is over counts as none.
+ * Who is known stays where he is, and is heard from. What comes back by token
+ * is not refused by capacity or drain, and a pass by nothing but its epoch: it
+ * was promised before.
+ *
  * `status` of each place: TQ_OK; TQ_FULL: the line has reached its capacity;
- * TQ_CLOSED: the room is closed or draining; TQ_REFUSED: the place token is not
- * genuine or belongs to another visitor (enter without it to begin anew).
+ * TQ_CLOSED: the room is closed or draining; TQ_REFUSED: the token is not
+ * genuine, is revoked or belongs to another (enter without it to begin anew);
+ * never for a visitor whom the room knows.
  *
  * @param room        Borrowed.
  * @param visitors    Borrowed.
  * @param count       1 to TQ_BATCH_MAX.
  * @param out_places  `count` elements with `size` set. Written on TQ_OK.
  * @param err         Optional.
- * @return TQ_OK  Each place has its own status.
- * @return a failure: nothing is known about any of them (TQ_E_UNKNOWN) or none entered.
+ * @return TQ_OK         Each place has its own status.
+ * @return TQ_E_UNKNOWN  Perhaps some entered. Ask again: nobody enters twice.
+ * @return another failure: nobody entered.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_room_enter(tq_room *room, const struct tq_visitor *visitors,
@@ -177,7 +214,7 @@ TQ_API TQ_MUST_CHECK int tq_room_enter(tq_room *room, const struct tq_visitor *v
  * Ask for places; this is also the heartbeat of those who ask.
  *
  * `status` of each place: TQ_OK; TQ_GONE: not in this room, never or no longer
- * (enter again: a genuine place token restores the number unless it was left).
+ * (enter again, with the token).
  *
  * Parameters and results are those of tq_room_enter().
  * @since 0.1
@@ -231,14 +268,17 @@ TQ_API TQ_MUST_CHECK int tq_room_state(tq_room *room, struct tq_room_state *out_
  * @param action  `order`, `value`, `actor`, `reason`. Borrowed.
  * @param err     Optional.
  * @return TQ_OK         Done.
- * @return TQ_E_INVALID  No such order, no actor, or a value out of range.
+ * @return TQ_REPEAT     An action with this request key is in the trail. Nothing changed.
+ * @return TQ_E_INVALID  No such order, no actor, a reason that is no text. Nothing changed.
+ * @return TQ_E_LIMIT    The value is out of range. Nothing changed.
+ * @return another failure; after TQ_E_UNKNOWN ask again with the same request key.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_room_operate(tq_room *room, const struct tq_room_action *action,
                                          struct tq_error *err);
 
 /**
- * Read the audit trail, oldest first.
+ * Read the audit trail, oldest first: the newest TQ_ROOM_AUDIT_MAX actions.
  *
  * @param room   Borrowed.
  * @param after  Begin behind this number; 0 for all.
@@ -250,6 +290,26 @@ TQ_API TQ_MUST_CHECK int tq_room_operate(tq_room *room, const struct tq_room_act
  */
 TQ_API TQ_MUST_CHECK int tq_room_audit(tq_room *room, uint64_t after, tq_room_action_fn *visit,
                                        void *arg, struct tq_error *err);
+
+/**
+ * Check a pass at a gateway. No I/O.
+ *
+ * @param keys        Ring with the keys for TQ_PURPOSE_PASS. Borrowed.
+ * @param room        The id of the room that the pass must be for. Borrowed.
+ * @param min_epoch   The room's epoch, as far as the gateway knows it; 0 accepts any.
+ * @param token       Untrusted bytes. Borrowed.
+ * @param bytes       Their length.
+ * @param out_claims  `subject` is the visitor. Written on TQ_OK, TQ_EXPIRED and TQ_STALE.
+ * @param err         Optional.
+ * @return TQ_OK       Genuine and in its time.
+ * @return TQ_EXPIRED  Genuine, but its time is over.
+ * @return TQ_STALE    Genuine, but revoked by a reset.
+ * @return TQ_REFUSED  Anything else.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_pass_check(tq_keys *keys, const char *room, int64_t min_epoch,
+                                       const char *token, size_t bytes,
+                                       struct tq_claims *out_claims, struct tq_error *err);
 
 TQ_END_DECLS
 #endif /* TICKETQ_ROOM_H */
