@@ -20,7 +20,7 @@ static const struct number {
 } numbers[] = {
 #define NUMBER(member, fallback, max)                                                              \
     {                                                                                              \
-        #member, offsetof(struct tq_room_policy, member), fallback, max                            \
+#member, offsetof(struct tq_room_policy, member), fallback, max                            \
     }
     NUMBER(rate, 10, TQ_ROOM_RATE_MAX),
     NUMBER(rate_per_ms, 1000, TQ_ROOM_SPAN_MAX_MS),
@@ -84,10 +84,10 @@ static const struct {
     int64_t min;
     int64_t max;
 } values[] = {
-    [TQ_ROOM_PAUSE] = {INT64_MIN, INT64_MAX},  [TQ_ROOM_RESUME] = {INT64_MIN, INT64_MAX},
-    [TQ_ROOM_SET_RATE] = {1, TQ_ROOM_RATE_MAX}, [TQ_ROOM_SET_CAP] = {1, TQ_ROOM_LINE_MAX},
-    [TQ_ROOM_ADVANCE] = {1, TQ_BATCH_MAX},     [TQ_ROOM_DRAIN] = {INT64_MIN, INT64_MAX},
-    [TQ_ROOM_RESET] = {INT64_MIN, INT64_MAX},  [TQ_ROOM_SET_OPEN] = {0, TQ_ROOM_TIME_MAX_MS},
+    [TQ_ROOM_PAUSE] = {INT64_MIN, INT64_MAX},       [TQ_ROOM_RESUME] = {INT64_MIN, INT64_MAX},
+    [TQ_ROOM_SET_RATE] = {1, TQ_ROOM_RATE_MAX},     [TQ_ROOM_SET_CAP] = {1, TQ_ROOM_LINE_MAX},
+    [TQ_ROOM_ADVANCE] = {1, TQ_BATCH_MAX},          [TQ_ROOM_DRAIN] = {INT64_MIN, INT64_MAX},
+    [TQ_ROOM_RESET] = {INT64_MIN, INT64_MAX},       [TQ_ROOM_SET_OPEN] = {0, TQ_ROOM_TIME_MAX_MS},
     [TQ_ROOM_SET_CLOSE] = {0, TQ_ROOM_TIME_MAX_MS},
 };
 

@@ -171,8 +171,7 @@ static void batch_done(struct batch *batch)
     tq__release(batch->env, batch->heap);
 }
 
-static int batch_begin(struct batch *batch, const tq_room *room, size_t count,
-                       struct tq_error *err)
+static int batch_begin(struct batch *batch, const tq_room *room, size_t count, struct tq_error *err)
 {
     batch->env = room->env;
     batch->count = count;
@@ -364,8 +363,7 @@ int tq_room_leave(tq_room *room, const struct tq_visitor *visitors, size_t count
 static int check_out(size_t size, size_t expected, struct tq_error *err)
 {
     if (size < expected) {
-        return tq__fail(err, TQ_E_ABI, "room", "an out has size %zu, expected %zu", size,
-                        expected);
+        return tq__fail(err, TQ_E_ABI, "room", "an out has size %zu, expected %zu", size, expected);
     }
     return TQ_OK;
 }

@@ -66,7 +66,7 @@ struct tq__wait tq__wait_of(const struct tq_room_view *view, uint64_t ahead)
     uint64_t burst = policy->burst ? policy->burst : policy->rate;
     double left = ahead >= burst ? (double)(ahead - burst) : 0;
     double cautious = ((double)ahead + 1) / slow * 1.25;
-    return (struct tq__wait){whole_ms(closed + left / fast), whole_ms(closed + cautious) };
+    return (struct tq__wait){whole_ms(closed + left / fast), whole_ms(closed + cautious)};
 }
 
 static uint32_t within(double value, uint32_t min, uint32_t max)

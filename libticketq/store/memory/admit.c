@@ -27,8 +27,7 @@ static uint64_t brim(const struct tq_room_policy *policy)
     return burst_of(policy) * policy->rate_per_ms;
 }
 
-void tq__bucket_init(struct tq__bucket *bucket, const struct tq_room_policy *policy,
-                     int64_t now_ms)
+void tq__bucket_init(struct tq__bucket *bucket, const struct tq_room_policy *policy, int64_t now_ms)
 {
     *bucket = (struct tq__bucket){now_ms, brim(policy)};
 }

@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "core/env.h"
+#include "core/error.h"
 
 #define WAYS 64
 #define BITS 6

@@ -101,8 +101,7 @@ static void carry_out(struct tq__room *room, const struct tq_room_action *action
     tq__room_set_policy(room, &policy);
 }
 
-int tq__room_order(struct tq__room *room, const struct tq_room_action *action,
-                   struct tq_error *err)
+int tq__room_order(struct tq__room *room, const struct tq_room_action *action, struct tq_error *err)
 {
     if (is_repeated(room, action->request_key)) {
         return TQ_REPEAT;

@@ -109,10 +109,10 @@ static void end(struct tq__room *room)
     pthread_mutex_unlock(&room->lock);
 }
 
-static int add_room(struct memory_state *state, const char *id,
-                    const struct tq_room_policy *policy, struct tq_error *err)
+static int add_room(struct memory_state *state, const char *id, const struct tq_room_policy *policy,
+                    struct tq_error *err)
 {
-    struct tq__room *room;
+    struct tq__room *room = NULL;
     TQ_TRY(new_room(state->env, id, policy, &room, err));
     pthread_rwlock_wrlock(&state->rooms->lock);
     int is_there = tq__map_get(&state->rooms->by_id, id) != NULL;

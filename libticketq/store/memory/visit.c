@@ -20,7 +20,7 @@
 #include "core/error.h"
 
 #define OWNER(link, member)                                                                        \
-    ((struct tq__visitor *)(void *)((char *)(link) - offsetof(struct tq__visitor, member)))
+    ((struct tq__visitor *)(void *)((char *)(link)-offsetof(struct tq__visitor, member)))
 
 static void append(struct tq__link *ring, struct tq__link *link)
 {

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A world for tests of rooms. The table of drivers is at the top.
+ */
+#include "lib/room_world.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/unit.h"
+
+const struct room_case *const room_cases[] = {
+    &room_case_memory,
+};
+const size_t room_cases_count = sizeof room_cases / sizeof *room_cases;
+
+static int memory_open(struct room_world *w)
+{
+    return tq_store_open(&w->env, TQ_ARGS(tq_store_options, .url = "memory:"), &w->store, &w->err);
+}
+
+static void memory_advance(struct room_world *w, uint32_t ms)
+{
+    w->test.now_ms += ms;
+}
+
+const struct room_case room_case_memory = {"memory", memory_open, memory_advance};
+
+static void add_key(struct room_world *w, const char *id, uint32_t purpose)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    char secret[32];
+    memset(secret, (int)purpose, sizeof secret);
+    assert_status(tq_keys_add(w->keys,
+                              TQ_ARGS(tq_key, .id = id, .purpose = purpose, .secret = secret,
+                                      .secret_bytes = sizeof secret),
+                              &err),
+                  TQ_OK);
+}
+
+void room_world_room(struct room_world *w, const struct tq_room_policy *policy)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    tq_room_close(w->room);
+    w->room = NULL;
+    assert_status(tq_room_open(w->store, w->keys, ROOM_ID, policy, &w->room, &err), TQ_OK);
+}
+
+void room_world_open(struct room_world *w, const struct room_case *driver, uint64_t seed,
+                     const struct tq_room_policy *policy)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    memset(w, 0, sizeof *w);
+    w->driver = driver;
+    w->err = err;
+    test_env_init(&w->test, seed);
+    w->env = test_env_of(&w->test);
+    assert_status(tq_keys_new(&w->env, &w->keys, &err), TQ_OK);
+    add_key(w, "place", TQ_PURPOSE_PLACE);
+    add_key(w, "pass", TQ_PURPOSE_PASS);
+    ck_assert_msg(driver->open(w) == TQ_OK, "%s: %s", driver->name, w->err.message);
+    if (policy) {
+        room_world_room(w, policy);
+    }
+}
+
+void room_world_close(struct room_world *w)
+{
+    tq_room_close(w->room);
+    tq_store_close(w->store);
+    tq_keys_free(w->keys);
+    ck_assert_int_eq(w->test.live, 0);
+}
+
+void room_world_forget(struct room_world *w, const struct tq_room_policy *policy)
+{
+    tq_room_close(w->room);
+    tq_store_close(w->store);
+    w->room = NULL;
+    ck_assert_int_eq(w->driver->open(w), TQ_OK);
+    room_world_room(w, policy);
+}
+
+void room_advance(struct room_world *w, uint32_t ms)
+{
+    w->driver->advance(w, ms);
+}
+
+struct tq_place room_enter(struct room_world *w, const char *id, const char *token)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    struct tq_place place = TQ_INIT(tq_place);
+    assert_status(tq_room_enter(w->room, TQ_ARGS(tq_visitor, .id = id, .token = token), 1, &place,
+                                &err),
+                  TQ_OK);
+    return place;
+}
+
+struct tq_place room_place(struct room_world *w, const char *id)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    struct tq_place place = TQ_INIT(tq_place);
+    assert_status(tq_room_place(w->room, TQ_ARGS(tq_visitor, .id = id), 1, &place, &err), TQ_OK);
+    return place;
+}
+
+int room_leave(struct room_world *w, const char *id)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    int32_t status = TQ_E_INTERNAL;
+    assert_status(tq_room_leave(w->room, TQ_ARGS(tq_visitor, .id = id), 1, &status, &err), TQ_OK);
+    return status;
+}
+
+struct tq_room_tick room_tick(struct room_world *w)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    struct tq_room_tick tick = TQ_INIT(tq_room_tick);
+    int rc = tq_room_tick(w->room, &tick, &err);
+    int is_busy = tick.admitted || tick.skipped || tick.freed;
+    ck_assert_msg(rc == (is_busy ? TQ_OK : TQ_EMPTY), "%s: %s", tq_status_name(rc), err.message);
+    ck_assert_uint_ge(tick.next_ms, 1);
+    ck_assert_uint_le(tick.next_ms, 1000);
+    return tick;
+}
+
+struct tq_room_state room_state(struct room_world *w)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    struct tq_room_state state = TQ_INIT(tq_room_state);
+    assert_status(tq_room_state(w->room, &state, &err), TQ_OK);
+    return state;
+}
+
+int room_order(struct room_world *w, uint32_t order, int64_t value, const char *request_key)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    struct tq_room_action action = TQ_INIT(tq_room_action);
+    action.order = order;
+    action.value = value;
+    snprintf(action.actor, sizeof action.actor, "operator");
+    snprintf(action.request_key, sizeof action.request_key, "%s", request_key ? request_key : "");
+    snprintf(action.reason, sizeof action.reason, "because");
+    int rc = tq_room_operate(w->room, &action, &err);
+    ck_assert_msg(rc >= 0, "%s: %s", tq_status_name(rc), err.message);
+    return rc;
+}
+
+const char *room_name(unsigned number)
+{
+    static char names[16][16];
+    char *name = names[number % 16];
+    snprintf(name, sizeof names[0], "v%u", number);
+    return name;
+}
