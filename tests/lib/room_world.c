@@ -91,9 +91,9 @@ struct tq_place room_enter(struct room_world *w, const char *id, const char *tok
 {
     struct tq_error err = TQ_ERROR_INIT;
     struct tq_place place = TQ_INIT(tq_place);
-    assert_status(tq_room_enter(w->room, TQ_ARGS(tq_visitor, .id = id, .token = token), 1, &place,
-                                &err),
-                  TQ_OK);
+    assert_status(
+        tq_room_enter(w->room, TQ_ARGS(tq_visitor, .id = id, .token = token), 1, &place, &err),
+        TQ_OK);
     return place;
 }
 

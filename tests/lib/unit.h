@@ -11,7 +11,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-static int unit_main(const char *name, const TTest *const *tests, size_t tests_count)
+static inline int unit_main(const char *name, const TTest *const *tests, size_t tests_count)
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);

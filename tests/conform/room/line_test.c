@@ -87,7 +87,7 @@ PROMISE(who_left_lines_up_anew, .rate = 1)
     ck_assert_uint_eq(back.ahead, 1);
 }
 
-PROMISE(silence_skips_and_asking_keeps, .rate = 1, .waiting_ms = 1000, .rate_per_ms = 600000)
+PROMISE(silence_skips_and_asking_keeps, .rate = 1, .rate_per_ms = 600000, .waiting_ms = 1000)
 {
     room_enter(w, "silent", NULL);
     room_enter(w, "polls", NULL);
