@@ -22,7 +22,10 @@ typedef struct tq_tx tq_tx;
 /** Kinds of a value. */
 enum tq_value_type { TQ_NULL = 0, TQ_INT = 1, TQ_TEXT = 2, TQ_BLOB = 3 };
 
-/** A parameter or a column. Text need not end in NUL when it is a parameter; columns do. */
+/**
+ * A parameter or a column. Text need not end in NUL when it is a parameter; columns
+ * do. A number with a fraction comes as text.
+ */
 struct tq_value {
     uint32_t type;    /**< enum tq_value_type. */
     uint32_t bytes;   /**< Length of text or blob. */
@@ -33,12 +36,16 @@ struct tq_value {
 /**
  * The body of a transaction. May run on another caller's thread and, where the
  * database asks for a retry, more than once: it must have no effect outside `tx`
- * that cannot be repeated. TQ_OK or a positive outcome commits; a negative
- * result undoes what this body did and reaches its own caller only.
+ * that cannot be repeated, and must not ask the same store for a transaction. TQ_OK
+ * or a positive outcome commits; a negative result undoes what this body did and
+ * reaches its own caller only.
  */
 typedef int tq_tx_fn(tq_tx *tx, void *arg, struct tq_error *err);
 
-/** One row. A non-zero result stops the scan and becomes the result of the call. */
+/**
+ * One row. A non-zero result stops the scan and becomes the result of the call. It
+ * must not use the transaction: collect first, then go on.
+ */
 typedef int tq_row_fn(void *arg, const struct tq_value *columns, size_t columns_count);
 
 /** One numbered step of a schema. Applied once, in order of `version`, per `scope`. */
@@ -61,6 +68,7 @@ TQ_BEGIN_DECLS
  * @param err    Optional.
  * @return What `fn` returned when it was TQ_OK or positive: committed and durable.
  * @return What `fn` returned when it was negative: undone.
+ * @return TQ_E_INVALID      Called from inside a body on the same store. Nothing was done.
  * @return TQ_E_BUSY         Not applied: the lock could not be had in time.
  * @return TQ_E_UNAVAILABLE  Not applied.
  * @return TQ_E_UNKNOWN      The commit was sent and its answer was lost.
@@ -72,6 +80,7 @@ TQ_API TQ_MUST_CHECK int tq_ledger_run(tq_store *store, tq_tx_fn *fn, void *arg,
 /**
  * Run a function that only reads, on a consistent snapshot and beside the writers.
  *
+ * Takes one of the store's `readers`, and waits while all are taken.
  * Parameters and results are those of tq_ledger_run(); a write is TQ_E_INVALID.
  * @since 0.1
  */
@@ -87,7 +96,9 @@ TQ_API TQ_MUST_CHECK int tq_ledger_read(tq_store *store, tq_tx_fn *fn, void *arg
  * @param err               Optional.
  * @return TQ_OK         The schema is at the last version.
  * @return TQ_REPEAT     It already was.
- * @return TQ_E_CORRUPT  The database is newer than this program.
+ * @return TQ_E_INVALID  A step is malformed or its SQL is wrong. Nothing was changed.
+ * @return TQ_E_CORRUPT  The database is newer than this program. Nothing was changed.
+ * @return a failure of tq_ledger_run().
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_ledger_migrate(tq_store *store, const struct tq_migration *migrations,
@@ -107,7 +118,9 @@ TQ_API TQ_MUST_CHECK int tq_ledger_migrate(tq_store *store, const struct tq_migr
  * @return TQ_REPEAT     A unique constraint stands in the way. Nothing was changed by the
  *                       statement and the transaction can go on.
  * @return what `row` returned when it was not zero.
- * @return a failure, after which the body must return it.
+ * @return TQ_E_INVALID  The SQL is wrong or controls transactions, parameters do not fit it,
+ *                       or a constraint other than a unique one was violated.
+ * @return any failure: the body must return it; if it does not, it is returned for it.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_tx_exec(tq_tx *tx, const char *sql, const struct tq_value *params,
@@ -123,11 +136,12 @@ TQ_API TQ_MUST_CHECK int tq_tx_exec(tq_tx *tx, const char *sql, const struct tq_
  * @param params_count  Parameters of one row.
  * @param rows_count    1 to TQ_BATCH_MAX.
  * @param out_changed   Optional; rows_count elements: how many table rows each changed.
- *                      Written on TQ_OK.
+ *                      Of no meaning but after TQ_OK.
  * @param err           Optional.
  * @return TQ_OK      All were run.
  * @return TQ_REPEAT  A unique constraint stands in the way; none were applied.
- * @return a failure, after which the body must return it.
+ * @return TQ_E_LIMIT  No rows, or too many.
+ * @return a failure as of tq_tx_exec().
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_tx_exec_many(tq_tx *tx, const char *sql, const struct tq_value *params,
@@ -143,7 +157,7 @@ TQ_API TQ_MUST_CHECK int tq_tx_exec_many(tq_tx *tx, const char *sql, const struc
 TQ_API uint64_t tq_tx_changed(const tq_tx *tx);
 
 /**
- * Read the database's clock.
+ * Read the database's clock. SQLite has none of its own: there it is the host's.
  * @param tx  Borrowed.
  * @return Milliseconds since the Unix epoch; the same for the whole transaction.
  * @since 0.1

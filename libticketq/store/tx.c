@@ -70,7 +70,7 @@ int tq_tx_exec(tq_tx *tx, const char *sql, const struct tq_value *params, size_t
         .out_changed = &changed,
     };
     int result = run_statement(tx, &statement, &scan, err);
-    tx->changed = changed;
+    tx->changed = result == TQ_OK || scan.result ? changed : 0;
     return result;
 }
 

@@ -94,5 +94,6 @@ int tq__sqlite_commit_status(int code)
 int tq__sqlite_fail(sqlite3 *db, int code, struct tq_error *err)
 {
     const char *message = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
-    return tq__fail_native(err, tq__sqlite_status(code), code, "store.sqlite", "%s", message);
+    int status = tq__sqlite_status(code);
+    return status < 0 ? tq__fail_native(err, status, code, "store.sqlite", "%s", message) : status;
 }

@@ -26,12 +26,9 @@
 
 #include "core/env.h"
 
-#define BEGIN_READ "BEGIN"
-#define BEGIN_WRITE "BEGIN IMMEDIATE"
-#define LOOK "SELECT 1 FROM sqlite_schema LIMIT 1"
-
-static int fail(const struct sqlite_conn *conn, int code, struct tq_error *err)
+static int control(struct sqlite_conn *conn, enum sqlite_control which, struct tq_error *err)
 {
+    int code = tq__sqlite_control(&conn->statements, which);
     return code == SQLITE_OK ? TQ_OK : tq__sqlite_fail(conn->db, code, err);
 }
 
@@ -39,7 +36,8 @@ static int fail(const struct sqlite_conn *conn, int code, struct tq_error *err)
 
 static int set(struct sqlite_conn *conn, const char *pragma, struct tq_error *err)
 {
-    return fail(conn, sqlite3_exec(conn->db, pragma, NULL, NULL, NULL), err);
+    int code = sqlite3_exec(conn->db, pragma, NULL, NULL, NULL);
+    return code == SQLITE_OK ? TQ_OK : tq__sqlite_fail(conn->db, code, err);
 }
 
 static int is_wal(void *arg, int count, char **values, char **names)
@@ -49,13 +47,13 @@ static int is_wal(void *arg, int count, char **values, char **names)
     return 0;
 }
 
-/* The log beside the file; what the file system cannot is found out here. */
+/* The log beside the file; where that cannot be, or not be written, is found out here. */
 static int set_wal(struct sqlite_conn *conn, struct tq_error *err)
 {
-    int is_set = conn->state->is_memory;
-    if (!is_set) {
-        TQ_TRY(fail(conn, sqlite3_exec(conn->db, "PRAGMA journal_mode=WAL", is_wal, &is_set, NULL),
-                    err));
+    int is_set = 0;
+    int code = sqlite3_exec(conn->db, "PRAGMA journal_mode=WAL", is_wal, &is_set, NULL);
+    if (code != SQLITE_OK) {
+        return tq__sqlite_fail(conn->db, code, err);
     }
     if (!is_set || sqlite3_db_readonly(conn->db, "main")) {
         return tq__fail(err, TQ_E_UNAVAILABLE, "store.sqlite", "the file cannot be written");
@@ -70,7 +68,9 @@ static int configure(struct sqlite_conn *conn, int is_reader, struct tq_error *e
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    TQ_TRY(set_wal(conn, err));
+    if (!conn->state->is_memory) {
+        TQ_TRY(set_wal(conn, err));
+    }
     TQ_TRY(set(conn, "PRAGMA foreign_keys=ON", err));
     TQ_TRY(set(conn,
                conn->state->is_normal ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL",
@@ -79,7 +79,8 @@ static int configure(struct sqlite_conn *conn, int is_reader, struct tq_error *e
     if (is_reader) {
         TQ_TRY(set(conn, "PRAGMA query_only=ON", err));
     }
-    return set(conn, LOOK, err);
+    TQ_TRY(tq__sqlite_controls_prepare(&conn->statements, err));
+    return control(conn, SQLITE_CONTROL_LOOK, err);
 }
 
 int tq__sqlite_conn_open(struct sqlite_state *state, struct sqlite_conn *conn, int is_reader,
@@ -141,17 +142,17 @@ static void put_back(struct sqlite_conn *conn)
 static void undo(struct sqlite_conn *conn)
 {
     if (!sqlite3_get_autocommit(conn->db)) {
-        sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
+        tq__sqlite_control(&conn->statements, SQLITE_CONTROL_ROLLBACK);
     }
 }
 
-static int begin_on(struct sqlite_conn *conn)
+static int begin_on(struct sqlite_conn *conn, struct tq_error *err)
 {
     if (conn->mode != TQ_TX_READ) {
-        return tq__sqlite_control(&conn->statements, BEGIN_WRITE);
+        return control(conn, SQLITE_CONTROL_BEGIN_WRITE, err);
     }
-    int code = tq__sqlite_control(&conn->statements, BEGIN_READ);
-    return code == SQLITE_OK ? tq__sqlite_control(&conn->statements, LOOK) : code;
+    TQ_TRY(control(conn, SQLITE_CONTROL_BEGIN_READ, err));
+    return control(conn, SQLITE_CONTROL_LOOK, err);
 }
 
 static int sqlite_begin(void *opaque, uint32_t mode, void **out_conn, int64_t *out_now_ms,
@@ -159,9 +160,8 @@ static int sqlite_begin(void *opaque, uint32_t mode, void **out_conn, int64_t *o
 {
     struct sqlite_state *state = opaque;
     struct sqlite_conn *conn = take(state, mode);
-    int code = begin_on(conn);
-    if (code != SQLITE_OK) {
-        int status = tq__sqlite_fail(conn->db, code, err);
+    int status = begin_on(conn, err);
+    if (status < 0) {
         undo(conn);
         put_back(conn);
         return status;
@@ -183,25 +183,20 @@ static int sqlite_script(void *opaque, const char *sql, struct tq_error *err)
     return tq__sqlite_script(conn->db, sql, err);
 }
 
-static int control(struct sqlite_conn *conn, const char *sql, struct tq_error *err)
-{
-    return fail(conn, tq__sqlite_control(&conn->statements, sql), err);
-}
-
 static int sqlite_savepoint(void *conn, struct tq_error *err)
 {
-    return control(conn, "SAVEPOINT tq_request", err);
+    return control(conn, SQLITE_CONTROL_SAVEPOINT, err);
 }
 
 static int sqlite_release(void *conn, struct tq_error *err)
 {
-    return control(conn, "RELEASE tq_request", err);
+    return control(conn, SQLITE_CONTROL_RELEASE, err);
 }
 
 static int sqlite_rollback_to(void *conn, struct tq_error *err)
 {
-    TQ_TRY(control(conn, "ROLLBACK TO tq_request", err));
-    return control(conn, "RELEASE tq_request", err);
+    TQ_TRY(control(conn, SQLITE_CONTROL_ROLLBACK_TO, err));
+    return control(conn, SQLITE_CONTROL_RELEASE, err);
 }
 
 static void sqlite_rollback(void *opaque)
@@ -211,14 +206,22 @@ static void sqlite_rollback(void *opaque)
     put_back(conn);
 }
 
+static int commit_on(struct sqlite_conn *conn, struct tq_error *err)
+{
+    if (sqlite3_get_autocommit(conn->db)) {
+        return tq__fail(err, TQ_E_UNAVAILABLE, "store.sqlite", "the transaction has ended");
+    }
+    int code = tq__sqlite_control(&conn->statements, SQLITE_CONTROL_COMMIT);
+    int status = tq__sqlite_commit_status(code);
+    return status < 0
+               ? tq__fail_native(err, status, code, "store.sqlite", "%s", sqlite3_errmsg(conn->db))
+               : status;
+}
+
 static int sqlite_commit(void *opaque, struct tq_error *err)
 {
     struct sqlite_conn *conn = opaque;
-    int code = tq__sqlite_control(&conn->statements, "COMMIT");
-    int status = tq__sqlite_commit_status(code);
-    if (status < 0) {
-        tq__fail_native(err, status, code, "store.sqlite", "%s", sqlite3_errmsg(conn->db));
-    }
+    int status = commit_on(conn, err);
     sqlite_rollback(conn);
     return status;
 }

@@ -27,24 +27,61 @@ int tq__sqlite_fail(sqlite3 *db, int code, struct tq_error *err);
 
 /* ---- statement.c: prepared statements ---- */
 
-struct sqlite_statement;
+/* A statement of a body. */
+struct sqlite_statement {
+    struct sqlite_statement *newer, *older;
+    sqlite3_stmt *stmt;
+    int is_control;
+    size_t params_count;
+    char *sql;          /* behind `numbers` */
+    uint16_t numbers[]; /* n of `$n`, for each of SQLite's indexes from 1 */
+};
 
-/* The statements of a connection, the most recently used first. */
+/* The driver's own statements, which are always ready. */
+enum sqlite_control {
+    SQLITE_CONTROL_BEGIN_READ,
+    SQLITE_CONTROL_BEGIN_WRITE,
+    SQLITE_CONTROL_LOOK, /* takes the snapshot */
+    SQLITE_CONTROL_COMMIT,
+    SQLITE_CONTROL_ROLLBACK,
+    SQLITE_CONTROL_SAVEPOINT, /* of a request */
+    SQLITE_CONTROL_RELEASE,
+    SQLITE_CONTROL_ROLLBACK_TO,
+    SQLITE_CONTROL_ROWS_SAVEPOINT, /* of the rows of one statement */
+    SQLITE_CONTROL_ROWS_RELEASE,
+    SQLITE_CONTROL_ROWS_ROLLBACK_TO,
+    SQLITE_CONTROLS_COUNT
+};
+
+/* The statements of a connection; those of bodies with the most recently used first. */
 struct sqlite_statements {
     sqlite3 *db;
     const struct tq_env *env;
     struct tq__map by_sql;
     struct sqlite_statement *newest, *oldest;
+    sqlite3_stmt *controls[SQLITE_CONTROLS_COUNT];
 };
 
 int tq__sqlite_statements_init(struct sqlite_statements *statements, sqlite3 *db,
                                const struct tq_env *env, struct tq_error *err);
 void tq__sqlite_statements_done(struct sqlite_statements *statements);
+/* Run one of the driver's own; returns SQLite's code. Fails for no lack of memory of the host's. */
+int tq__sqlite_control(struct sqlite_statements *statements, enum sqlite_control which);
+/* Make all of them ready. */
+int tq__sqlite_controls_prepare(struct sqlite_statements *statements, struct tq_error *err);
+/* One statement, kept or prepared now; valid until the next call. */
+int tq__sqlite_find(struct sqlite_statements *statements, const char *sql,
+                    struct sqlite_statement **out, struct tq_error *err);
+/* Whether a statement neither changes nor returns anything. */
+int tq__sqlite_is_control(sqlite3_stmt *stmt);
+/* Whether there is nothing but white space. */
+int tq__sqlite_is_blank(const char *sql);
+
+/* ---- exec.c: running statements of bodies ---- */
+
 /* Run a statement of a body; `can_write` is zero in a reading transaction. */
 int tq__sqlite_exec(struct sqlite_statements *statements, const struct tq_statement *statement,
                     int can_write, struct tq_error *err);
-/* Run one of the driver's own; returns SQLite's code. */
-int tq__sqlite_control(struct sqlite_statements *statements, const char *sql);
 /* Run several that are used once. */
 int tq__sqlite_script(sqlite3 *db, const char *sql, struct tq_error *err);
 

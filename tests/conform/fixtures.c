@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How to make a clean place for each driver.
+ */
+#include "conform/fixtures.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct fixture fixtures[] = {
+    {"memory", "memory:"},
+    {"sqlite", "sqlite:%s/ledger.db"},
+    {"sqlite-memory", "sqlite::memory:"},
+};
+
+static const struct fixture *chosen;
+
+void fixture_choose(const char *name)
+{
+    for (size_t i = 0; i < sizeof fixtures / sizeof *fixtures; i++) {
+        if (strcmp(fixtures[i].name, name) == 0) {
+            chosen = &fixtures[i];
+            return;
+        }
+    }
+    printf("Bail out! there is no fixture '%s'\n", name);
+    exit(EXIT_FAILURE);
+}
+
+/* The URL with the folder in it. */
+static void fill_url(struct world *world)
+{
+    const char *mark = strstr(chosen->url, "%s");
+    int before = mark ? (int)(mark - chosen->url) : (int)strlen(chosen->url);
+    snprintf(world->url, sizeof world->url, "%.*s%s%s", before, chosen->url,
+             mark ? world->folder : "", mark ? mark + 2 : "");
+}
+
+void world_open(struct world *world)
+{
+    test_env_init(&world->test, 1);
+    world->env = test_env_of(&world->test);
+    snprintf(world->folder, sizeof world->folder, "/tmp/ticketq-conform-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(world->folder));
+    fill_url(world);
+}
+
+tq_store *world_store(struct world *world)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    tq_store *store = NULL;
+    assert_status(
+        tq_store_open(&world->env, TQ_ARGS(tq_store_options, .url = world->url), &store, &err),
+        TQ_OK);
+    return store;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+    (void)status;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+void world_close(struct world *world)
+{
+    ck_assert_int_eq(world->test.live, 0);
+    ck_assert_int_eq(nftw(world->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+}

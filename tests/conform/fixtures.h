@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame of a conformance suite: promises written once, run on every driver.
+ *
+ *     START_TEST(promise__in_words)
+ *     {
+ *         struct world world;
+ *         world_open(&world);
+ *         tq_store *store = world_store(&world);
+ *         ...
+ *         tq_store_close(store);
+ *         world_close(&world);
+ *     }
+ *     END_TEST
+ *     CONFORM_MAIN("ledger.run", promise__in_words)
+ *
+ * The program's first argument names the fixture. A driver joins in two lines:
+ * its row in fixtures.c, and its name in the meson.build of each table it has.
+ */
+#ifndef TESTS_CONFORM_FIXTURES_H
+#define TESTS_CONFORM_FIXTURES_H
+
+#include <ticketq/store.h>
+
+#include "lib/test_env.h"
+#include "lib/unit.h"
+
+struct fixture {
+    const char *name;
+    const char *url; /* of a store or transport; `%s` stands for a folder of the world's own */
+};
+
+/* A clean place for one test. */
+struct world {
+    struct test_env test;
+    struct tq_env env;
+    char folder[64];
+    char url[256];
+};
+
+/* Choose the fixture for all worlds of this process; ends the program for an unknown name. */
+void fixture_choose(const char *name);
+
+void world_open(struct world *world);
+/* A store on the world's URL, which several may share when the driver says so. */
+tq_store *world_store(struct world *world);
+/* Removes the folder; whatever was opened has to be closed and all memory given back. */
+void world_close(struct world *world);
+
+#define CONFORM_MAIN(name, ...)                                                                    \
+    int main(int arguments_count, char **arguments)                                                \
+    {                                                                                              \
+        const TTest *const tests[] = {__VA_ARGS__};                                                \
+        fixture_choose(arguments_count > 1 ? arguments[1] : "");                                   \
+        return unit_main(name, tests, sizeof tests / sizeof *tests);                               \
+    }
+
+#endif
