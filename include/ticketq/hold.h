@@ -10,6 +10,7 @@
  *     AVAILABLE -> HOLD -> PAYING -> SOLD        acquire, pin, settle
  *                  HOLD -> AVAILABLE             release, expiry (sweep)
  *                  PAYING -> AVAILABLE           release only: no timer frees it
+ *                  SOLD -> AVAILABLE             give_back: the ticket was refunded
  *
  * A book is opened on a front (memory, Redis), on a ledger (SQLite, PostgreSQL)
  * or on both. A front alone is a lease without durable authority: a restart
@@ -25,7 +26,12 @@
  * out of date, never believed against the ledger.
  *
  * A hold resolves once; whoever comes later is told which way: TQ_SETTLED,
- * TQ_RELEASED or TQ_EXPIRED. Time is the store's. Threads: [any].
+ * TQ_RELEASED or TQ_EXPIRED. A request key belongs to its holder and schedule:
+ * it is known as long as its hold lives or is sold, and TQ_HOLD_KEEP_MS after it
+ * ended (a front forgets earlier when more than TQ_HOLD_KEEP_MAX holds of a
+ * schedule ended meanwhile); from then on it is a new request.
+ *
+ * Time is the store's. Threads: [any].
  */
 #ifndef TICKETQ_HOLD_H
 #define TICKETQ_HOLD_H
@@ -42,6 +48,8 @@ enum tq_seat_state { TQ_SEAT_AVAILABLE = 0, TQ_SEAT_HOLD = 1, TQ_SEAT_PAYING = 2
 #define TQ_HOLD_TTL_MIN_MS 100          /**< Shortest hold. */
 #define TQ_HOLD_TTL_MAX_MS 3600000      /**< Longest hold at once. */
 #define TQ_HOLD_LIFE_MAX_MS 7200000     /**< Longest life with all extensions. */
+#define TQ_HOLD_KEEP_MS 600000          /**< How long an ended hold is remembered. */
+#define TQ_HOLD_KEEP_MAX 65536          /**< Most ended holds that a front remembers. */
 #define TQ_SCHEDULE_SEATS_MAX 200000    /**< Most seats of a schedule. */
 
 /** How to open a book. At least one of front and ledger is required. */
@@ -62,7 +70,8 @@ struct tq_hold_request {
     const char *request_key;  /**< Required. An id; the same key gets the same answer. Borrowed. */
     const char *const *seats; /**< Required. Ids, all different. Borrowed. */
     size_t seats_count;       /**< 1 to TQ_HOLD_SEATS_MAX. */
-    uint32_t ttl_ms;          /**< Default TQ_HOLD_TTL_DEFAULT_MS. */
+    uint32_t ttl_ms;          /**< TQ_HOLD_TTL_MIN_MS to TQ_HOLD_TTL_MAX_MS. Default
+                                   TQ_HOLD_TTL_DEFAULT_MS. Cut to the book's `life_max_ms`. */
     uint32_t wait_ms;         /**< Longest wait for taken seats. Only with a single request. */
 };
 
@@ -71,10 +80,12 @@ struct tq_hold {
     size_t size;
     int32_t status;              /**< See tq_hold_acquire(). */
     uint32_t seats_count;        /**< As requested. */
-    uint64_t taken;              /**< With TQ_TAKEN: bit i is set when seats[i] was taken. */
+    uint64_t taken;              /**< TQ_TAKEN: bit i is set when seats[i] was taken. TQ_GONE: when
+                                      it is not known; 0 when the schedule is not. */
     uint64_t fence;              /**< Grows with every grant of the schedule; never 0. */
-    int64_t granted_ms;          /**< Store's clock. */
-    int64_t expires_ms;          /**< Store's clock. */
+    int64_t granted_ms;          /**< Store's clock. With TQ_TAKEN: the time of the answer. */
+    int64_t expires_ms;          /**< Store's clock; 0: no timer. With TQ_TAKEN: when the last of the
+                                      taken seats is free again, if nothing is done about it. */
     char id[TQ_ID_SIZE];         /**< Names the hold. */
     char schedule[TQ_ID_SIZE];
     char holder[TQ_ID_SIZE];
@@ -97,10 +108,19 @@ struct tq_hold_result {
     int32_t status;       /**< See each verb. */
     uint32_t reserved;
     int64_t expires_ms;   /**< Of the hold now; 0 when it has no timer. */
+    uint64_t fence;       /**< Of the hold now; a retake raises it. */
 };
 
-/** The verbs that tq_hold_reflect() can tell the front of. */
-enum tq_hold_verb { TQ_HOLD_PIN = 1, TQ_HOLD_SETTLE = 2, TQ_HOLD_RELEASE = 3, TQ_HOLD_EXTEND = 4 };
+/** What can happen to a hold, for tq_hold_reflect() and for drivers. */
+enum tq_hold_verb {
+    TQ_HOLD_PIN = 1,       /**< HOLD becomes PAYING. */
+    TQ_HOLD_SETTLE = 2,    /**< HOLD or PAYING becomes SOLD. */
+    TQ_HOLD_RELEASE = 3,   /**< HOLD or PAYING ends; also a claim that the ledger refused. */
+    TQ_HOLD_EXTEND = 4,    /**< HOLD gets more time. */
+    TQ_HOLD_EXPIRE = 5,    /**< HOLD ended by time: what tq_hold_record_sweep() visited. */
+    TQ_HOLD_RETAKE = 6,    /**< A hold that ended lives again, as PAYING. */
+    TQ_HOLD_GIVE_BACK = 7, /**< SOLD ends. */
+};
 
 /** The seat map of a schedule. */
 struct tq_seat_map {
@@ -113,16 +133,19 @@ struct tq_seat_map {
     uint8_t *bits;        /**< 2 bits a seat, seat i at bits (i%4)*2 of byte i/4. Written. May be NULL. */
 };
 
-/** A hold that was swept, or is listed. */
+/** A hold that was swept, or is read. */
 struct tq_hold_row {
     size_t size;
-    uint32_t state;       /**< enum tq_seat_state of its seats. */
-    uint32_t seats_count;
+    int32_t ended;        /**< TQ_OK while it lives or is sold; TQ_EXPIRED or TQ_RELEASED. */
+    uint32_t state;       /**< enum tq_seat_state of its seats; TQ_SEAT_AVAILABLE when it ended. */
     uint64_t fence;
-    int64_t expires_ms;
-    const char *schedule; /**< Borrowed during the call. */
+    int64_t granted_ms;
+    int64_t expires_ms;   /**< 0: no timer. */
+    const char *schedule; /**< This and what follows is borrowed during the call. */
     const char *id;
     const char *holder;
+    const char *const *seats; /**< In the order of the request. */
+    size_t seats_count;
 };
 
 /** Called per hold; a non-zero result stops. */
@@ -172,10 +195,16 @@ TQ_API TQ_MUST_CHECK int tq_book_define(tq_book *book, const char *schedule,
  * Hold seats, all or nothing.
  *
  * `status` of each hold: TQ_OK: yours until `expires_ms`; TQ_REPEAT: the same
- * request key was granted before, this is that hold; TQ_TAKEN: see `taken`;
- * TQ_FULL: over the holder's limit; TQ_GONE: a seat or the schedule is not known;
- * TQ_EXPIRED, TQ_RELEASED, TQ_SETTLED: the same key was granted before and has
- * ended that way; TQ_CLOSED: the book was closed while waiting.
+ * request key was granted before, this is that hold; TQ_TAKEN: see `taken`, where a
+ * seat that the holder has under another key counts as taken; TQ_FULL: over the
+ * holder's limit; TQ_GONE: a seat or the schedule is not known; TQ_EXPIRED,
+ * TQ_RELEASED, TQ_SETTLED: the same key was granted before and has ended that way;
+ * TQ_REFUSED: the same key was granted for other seats; TQ_CLOSED: the book was
+ * closed while waiting. A hold whose time ran out is in nobody's way, swept or not.
+ *
+ * Who waits is tried again when a seat may have become free, in order of arrival
+ * within the book, and from time to time, so that a wake-up that was lost delays
+ * it and no more. Without tq_env.park there is no waiting.
  *
  * @param book       Borrowed.
  * @param requests   Borrowed.
@@ -219,9 +248,26 @@ TQ_API TQ_MUST_CHECK int tq_hold_settle(tq_book *book, const struct tq_hold_ref 
 TQ_API TQ_MUST_CHECK int tq_hold_release(tq_book *book, const struct tq_hold_ref *refs,
                                          size_t count, struct tq_hold_result *out_results,
                                          struct tq_error *err);
+/** A ticket was refunded: SOLD becomes AVAILABLE. See tq_hold_extend(). @since 0.1 */
+TQ_API TQ_MUST_CHECK int tq_hold_give_back(tq_book *book, const struct tq_hold_ref *refs,
+                                           size_t count, struct tq_hold_result *out_results,
+                                           struct tq_error *err);
+/**
+ * Paid after the hold had ended: take all of its seats again, as PAYING and under
+ * a new fence, which is in the result; one that has not ended yet is pinned.
+ * `status`: TQ_OK; TQ_REPEAT: it is PAYING; TQ_TAKEN: one of them has another holder, nothing changed; TQ_FULL: over the
+ * holder's limit; otherwise as tq_hold_extend(). The fence of the ref may be the old
+ * one or the new one.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_hold_retake(tq_book *book, const struct tq_hold_ref *refs,
+                                        size_t count, struct tq_hold_result *out_results,
+                                        struct tq_error *err);
 
 /**
- * End holds whose time ran out. Pinned ones are left alone.
+ * End holds whose time ran out. Pinned ones are left alone. Also visits those that
+ * were ended meanwhile because somebody wanted their seats: each hold that ran out
+ * is visited once, by one caller.
  *
  * @param book      Borrowed.
  * @param limit     Most holds in this call, 1 to TQ_BATCH_MAX.
@@ -229,8 +275,9 @@ TQ_API TQ_MUST_CHECK int tq_hold_release(tq_book *book, const struct tq_hold_ref
  * @param arg       Handed to `visit`.
  * @param out_next_ms  Optional. When the next one is due, in milliseconds from now.
  * @param err       Optional.
- * @return TQ_OK     Some were ended.
+ * @return TQ_OK     Some were visited.
  * @return TQ_EMPTY  None was due.
+ * @return what `visit` returned, when that was not 0; those visited are freed.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_hold_sweep(tq_book *book, size_t limit, tq_hold_row_fn *visit,
@@ -265,7 +312,9 @@ TQ_API TQ_MUST_CHECK int tq_hold_claim(tq_book *book, const struct tq_hold_reque
  * May lower `expires_ms` and raise `fence` of a hold. The status of one that the
  * ledger refuses becomes what tq_hold_acquire() would say; after the commit tell
  * the front with tq_hold_reflect(TQ_HOLD_RELEASE). If the transaction fails, the
- * claims must be released on the front too.
+ * claims must be released on the front too; one that nobody releases ends by its
+ * time. A body that may be run again keeps the claims apart and begins each run
+ * with a copy of them.
  *
  * @param tx        A transaction on the book's ledger. Borrowed.
  * @param book      Borrowed.
@@ -299,9 +348,21 @@ TQ_API TQ_MUST_CHECK int tq_hold_record_free(tq_tx *tx, tq_book *book,
                                              const struct tq_hold_ref *refs, size_t count,
                                              struct tq_hold_result *out_results,
                                              struct tq_error *err);
+/** tq_hold_give_back() in the caller's transaction. @since 0.1 */
+TQ_API TQ_MUST_CHECK int tq_hold_record_give_back(tq_tx *tx, tq_book *book,
+                                                  const struct tq_hold_ref *refs, size_t count,
+                                                  struct tq_hold_result *out_results,
+                                                  struct tq_error *err);
+/** tq_hold_retake() in the caller's transaction. @since 0.1 */
+TQ_API TQ_MUST_CHECK int tq_hold_record_retake(tq_tx *tx, tq_book *book,
+                                               const struct tq_hold_ref *refs, size_t count,
+                                               struct tq_hold_result *out_results,
+                                               struct tq_error *err);
 /**
  * End due holds in the caller's transaction, so that its own rows end with them.
- * Parameters and results are those of tq_hold_sweep(); reflect a release afterwards.
+ * Parameters and results are those of tq_hold_sweep(), but `visit` is called before
+ * the commit and its negative result must fail the transaction; reflect
+ * TQ_HOLD_EXPIRE for them afterwards.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_hold_record_sweep(tq_tx *tx, tq_book *book, size_t limit,
@@ -309,8 +370,26 @@ TQ_API TQ_MUST_CHECK int tq_hold_record_sweep(tq_tx *tx, tq_book *book, size_t l
                                               struct tq_error *err);
 
 /**
+ * Read one hold from the ledger, live, sold or ended and not yet forgotten.
+ *
+ * @param tx     A transaction on the book's ledger, also one that only reads. Borrowed.
+ * @param book   Borrowed.
+ * @param ref    `schedule` and `id`. Borrowed.
+ * @param visit  Called once.
+ * @param arg    Handed to `visit`.
+ * @param err    Optional.
+ * @return TQ_OK    Visited.
+ * @return TQ_GONE  No such hold.
+ * @return what `visit` returned, when that was not 0.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_hold_read(tq_tx *tx, tq_book *book, const struct tq_hold_ref *ref,
+                                      tq_hold_row_fn *visit, void *arg, struct tq_error *err);
+
+/**
  * Tell the front what was committed to the ledger. Never fails the caller's work:
- * a front that cannot be told is corrected by the next rebuild or expiry.
+ * a front that cannot be told, or that contradicts, is rebuilt from the ledger
+ * before it is asked again.
  *
  * @param book   Borrowed.
  * @param verb   enum tq_hold_verb.

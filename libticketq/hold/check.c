@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Checks what callers hand in, once, before anything is done: sizes, ids, limits.
+ * What passes here needs no further check in a store. Threads: [pure].
+ */
+#include "hold/book.h"
+
+#include <string.h>
+
+#include "core/bytes.h"
+#include "core/error.h"
+
+#define ORIGIN "hold"
+
+static int check_count(size_t count, struct tq_error *err)
+{
+    if (count < 1) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN, "there is no element");
+    }
+    if (count > TQ_BATCH_MAX) {
+        return tq__fail(err, TQ_E_LIMIT, ORIGIN, "%zu elements, at most %d", count, TQ_BATCH_MAX);
+    }
+    return TQ_OK;
+}
+
+static int check_size(size_t size, size_t expected, struct tq_error *err)
+{
+    return size == expected ? TQ_OK
+                            : tq__fail(err, TQ_E_ABI, ORIGIN,
+                                       "an element has size %zu, expected %zu", size, expected);
+}
+
+static int check_seats(const char *const *seats, size_t count, struct tq_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        TQ_TRY(tq__id_check(seats[i], "seat", ORIGIN, err));
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(seats[i], seats[j]) == 0) {
+                return tq__fail(err, TQ_E_INVALID, ORIGIN, "seat %s stands twice", seats[i]);
+            }
+        }
+    }
+    return TQ_OK;
+}
+
+static int check_request(const struct tq_hold_request *request, size_t count, struct tq_error *err)
+{
+    TQ_TRY(check_size(request->size, sizeof *request, err));
+    TQ_TRY(tq__id_check(request->schedule, "schedule", ORIGIN, err));
+    TQ_TRY(tq__id_check(request->holder, "holder", ORIGIN, err));
+    TQ_TRY(tq__id_check(request->request_key, "request_key", ORIGIN, err));
+    if (!request->seats || request->seats_count < 1) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN, "there is no seat");
+    }
+    if (request->seats_count > TQ_HOLD_SEATS_MAX) {
+        return tq__fail(err, TQ_E_LIMIT, ORIGIN, "%zu seats, at most %d", request->seats_count,
+                        TQ_HOLD_SEATS_MAX);
+    }
+    if (request->ttl_ms &&
+        (request->ttl_ms < TQ_HOLD_TTL_MIN_MS || request->ttl_ms > TQ_HOLD_TTL_MAX_MS)) {
+        return tq__fail(err, TQ_E_LIMIT, ORIGIN, "ttl_ms is %u, expected %d to %d", request->ttl_ms,
+                        TQ_HOLD_TTL_MIN_MS, TQ_HOLD_TTL_MAX_MS);
+    }
+    if (request->wait_ms && count > 1) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN, "only a single request can wait");
+    }
+    return check_seats(request->seats, request->seats_count, err);
+}
+
+int tq__check_requests(const struct tq_hold_request *requests, size_t count,
+                       const struct tq_hold *out_holds, struct tq_error *err)
+{
+    TQ_TRY(check_count(count, err));
+    if (!requests || !out_holds) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN, "requests and holds are required");
+    }
+    for (size_t i = 0; i < count; i++) {
+        TQ_TRY(check_request(&requests[i], count, err));
+        TQ_TRY(check_size(out_holds[i].size, sizeof *out_holds, err));
+    }
+    return TQ_OK;
+}
+
+int tq__check_seats(const struct tq_env *env, const char *const *seats, size_t count,
+                    struct tq_error *err)
+{
+    struct tq__map seen;
+    if (!seats || count < 1) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN, "there is no seat");
+    }
+    if (count > TQ_SCHEDULE_SEATS_MAX) {
+        return tq__fail(err, TQ_E_LIMIT, ORIGIN, "%zu seats, at most %d", count,
+                        TQ_SCHEDULE_SEATS_MAX);
+    }
+    TQ_TRY(tq__map_init(&seen, env, err));
+    int rc = tq__map_reserve(&seen, count, err);
+    for (size_t i = 0; rc == TQ_OK && i < count; i++) {
+        rc = tq__id_check(seats[i], "seat", ORIGIN, err);
+        if (rc == TQ_OK && tq__map_get(&seen, seats[i])) {
+            rc = tq__fail(err, TQ_E_INVALID, ORIGIN, "seat %s stands twice", seats[i]);
+        }
+        rc = rc == TQ_OK ? tq__map_put(&seen, seats[i], &seen, err) : rc;
+    }
+    tq__map_done(&seen);
+    return rc;
+}
+
+int tq__check_refs(const struct tq_hold_ref *refs, size_t count, int needs_fence,
+                   struct tq_error *err)
+{
+    TQ_TRY(check_count(count, err));
+    if (!refs) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN, "refs are required");
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct tq_hold_ref *ref = &refs[i];
+        TQ_TRY(check_size(ref->size, sizeof *ref, err));
+        TQ_TRY(tq__id_check(ref->schedule, "schedule", ORIGIN, err));
+        TQ_TRY(tq__id_check(ref->id, "id", ORIGIN, err));
+        TQ_TRY(needs_fence ? tq__id_check(ref->holder, "holder", ORIGIN, err) : TQ_OK);
+        if (needs_fence && (ref->fence < 1 || ref->fence > INT64_MAX)) {
+            return tq__fail(err, TQ_E_INVALID, ORIGIN, "a fence is at least 1 and below 2^63");
+        }
+        if (ref->extend_ms &&
+            (ref->extend_ms < TQ_HOLD_TTL_MIN_MS || ref->extend_ms > TQ_HOLD_TTL_MAX_MS)) {
+            return tq__fail(err, TQ_E_LIMIT, ORIGIN, "extend_ms is %u, expected %d to %d",
+                            ref->extend_ms, TQ_HOLD_TTL_MIN_MS, TQ_HOLD_TTL_MAX_MS);
+        }
+    }
+    return TQ_OK;
+}
+
+int tq__check_results(const struct tq_hold_result *out_results, size_t count, struct tq_error *err)
+{
+    if (!out_results) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN, "results are required");
+    }
+    for (size_t i = 0; i < count; i++) {
+        TQ_TRY(check_size(out_results[i].size, sizeof *out_results, err));
+    }
+    return TQ_OK;
+}
+
+uint32_t tq__hold_ttl(const tq_book *book, const struct tq_hold_request *request)
+{
+    uint32_t ttl_ms = request->ttl_ms ? request->ttl_ms : TQ_HOLD_TTL_DEFAULT_MS;
+    return ttl_ms < book->life_max_ms ? ttl_ms : book->life_max_ms;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The front's half of every verb: resolves defaults, makes the ids of new holds,
+ * and hands the whole batch to the driver in one call. A book without a front
+ * grants every claim tentatively; its ledger decides. Threads: [any].
+ */
+#include "hold/book.h"
+
+#include <string.h>
+
+#include "core/bytes.h"
+#include "core/env.h"
+#include "core/error.h"
+
+static int prepare_holds(tq_book *book, const struct tq_hold_request *requests, size_t count,
+                         struct tq_hold *holds, struct tq_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct tq_hold *hold = &holds[i];
+        *hold = (struct tq_hold){.size = sizeof *hold,
+                                 .seats_count = (uint32_t)requests[i].seats_count};
+        tq__id_copy(hold->schedule, requests[i].schedule);
+        tq__id_copy(hold->holder, requests[i].holder);
+        TQ_TRY(tq__uuid7(&book->env, tq__now_ms(&book->env), hold->id, err));
+    }
+    return TQ_OK;
+}
+
+int tq__front_claim(tq_book *book, const struct tq_hold_request *requests, size_t count,
+                    struct tq_hold *holds, struct tq_error *err)
+{
+    TQ_TRY(prepare_holds(book, requests, count, holds, err));
+    if (!book->front) {
+        return TQ_OK;
+    }
+    char(*ids)[TQ_ID_SIZE] = tq__alloc(&book->env, count, sizeof *ids);
+    struct tq_front_claim *claims = tq__alloc(&book->env, count, sizeof *claims);
+    int rc = ids && claims ? TQ_OK : tq__nomem("hold", err);
+    for (size_t i = 0; rc == TQ_OK && i < count; i++) {
+        memcpy(ids[i], holds[i].id, sizeof ids[i]);
+        claims[i] = (struct tq_front_claim){
+            .size = sizeof claims[i],
+            .schedule = requests[i].schedule,
+            .holder = requests[i].holder,
+            .request_key = requests[i].request_key,
+            .id = ids[i],
+            .seats = requests[i].seats,
+            .seats_count = (uint32_t)requests[i].seats_count,
+            .ttl_ms = tq__hold_ttl(book, &requests[i]),
+            .seats_limit = book->seats_limit,
+        };
+    }
+    rc = rc == TQ_OK ? book->driver->claim(book->state, claims, count, holds, err) : rc;
+    tq__release(&book->env, ids);
+    tq__release(&book->env, claims);
+    return rc;
+}
+
+int tq__front_change(tq_book *book, uint32_t verb, int is_told, const struct tq_hold_ref *refs,
+                     size_t count, struct tq_hold_result *results, struct tq_error *err)
+{
+    struct tq_front_change *changes = tq__alloc(&book->env, count, sizeof *changes);
+    if (!changes) {
+        return tq__nomem("hold", err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        changes[i] = (struct tq_front_change){
+            .size = sizeof changes[i],
+            .schedule = refs[i].schedule,
+            .id = refs[i].id,
+            .holder = refs[i].holder,
+            .fence = refs[i].fence,
+            .verb = verb,
+            .is_told = (uint32_t)is_told,
+            .extend_ms = refs[i].extend_ms ? refs[i].extend_ms : TQ_HOLD_TTL_DEFAULT_MS,
+            .life_max_ms = book->life_max_ms,
+            .seats_limit = book->seats_limit,
+        };
+    }
+    int rc = book->driver->change(book->state, changes, count, results, err);
+    tq__release(&book->env, changes);
+    return rc;
+}
