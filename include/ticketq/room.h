@@ -186,7 +186,8 @@ TQ_API void tq_room_close(tq_room *room);
  *
  * A visitor whom the room does not know gets the next number; with a genuine
  * place, the same number back; with a genuine pass, the same number and a slot
- * inside. A token whose number is spent or whose time is over counts as none.
+ * inside. A token whose time is over, or whose number is spent or (see
+ * `first_sequence`) another's by now, counts as none.
  * Who is known stays where he is, and is heard from. What comes back by token
  * is not refused by capacity or drain, and a pass by nothing but its epoch: it
  * was promised before.

@@ -25,7 +25,7 @@ static void memory_advance(struct room_world *w, uint32_t ms)
     w->test.now_ms += ms;
 }
 
-const struct room_case room_case_memory = {"memory", memory_open, memory_advance};
+const struct room_case room_case_memory = {"memory", memory_open, memory_advance, 1};
 
 static void add_key(struct room_world *w, const char *id, uint32_t purpose)
 {

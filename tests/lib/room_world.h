@@ -19,6 +19,7 @@ struct room_case {
     int (*open)(struct room_world *w);
     /* Let the store's clock go on. */
     void (*advance)(struct room_world *w, uint32_t ms);
+    int is_exact; /* the clock stands still otherwise */
 };
 
 /* One line each; the table of room_world.c has the other. */
@@ -55,7 +56,7 @@ struct tq_room_tick room_tick(struct room_world *w);
 struct tq_room_state room_state(struct room_world *w);
 /* Returns TQ_OK or TQ_REPEAT. */
 int room_order(struct room_world *w, uint32_t order, int64_t value, const char *request_key);
-/* The visitor "v<number>" of `name_of`, in static rings of names: good for 16 calls. */
+/* "v<number>", good for the next 15 calls. */
 const char *room_name(unsigned number);
 
 #endif

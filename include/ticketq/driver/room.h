@@ -86,8 +86,8 @@ struct tq_room_driver {
      * it twice. For one who is absent:
      *
      * 1. A token of an older epoch than the room's: TQ_REFUSED.
-     * 2. A pass whose number is not spent: inside with this number, whatever cap,
-     *    times and orders say; the number is spent.
+     * 2. A pass whose number is neither spent nor another's: inside with it,
+     *    whatever cap, times and orders say; the number is spent.
      * 3. The room is closed: TQ_CLOSED.
      * 4. A place whose number is neither spent nor another's: waiting with it.
      * 5. The room drains: TQ_CLOSED; the line is as long as `capacity`: TQ_FULL.
