@@ -25,6 +25,7 @@
 #include "app/config.h"
 #include "app/log.h"
 #include "app/metrics.h"
+#include "app/moment.h"
 #include "http/client.h"
 #include "http/http.h"
 
@@ -33,7 +34,7 @@ struct app_worker;
 
 /* A service. Tables are constant. */
 struct app_service {
-    const char *name; /* "reservation" */
+    const char *name;                 /* "reservation" */
     const struct app_option *options; /* of its own, beside the common ones (config.h) */
     size_t options_count;
     /* Open stores, add pools, workers and gauges. `*out_state` becomes request->arg. */
@@ -47,8 +48,8 @@ struct app_service {
 };
 
 struct app_program {
-    const char *name;    /* "ticketqd" */
-    const char *summary; /* one line of --help */
+    const char *name;                 /* "ticketqd" */
+    const char *summary;              /* one line of --help */
     const struct app_option *options; /* beside those of config.h and of the services */
     size_t options_count;
     const struct app_service *const *services;
@@ -69,6 +70,9 @@ tq_transport *app_transport(struct app *app); /* of --transport, "inproc:" by de
 /* A service's own database `<data>/<service>.db`; close it with tq_store_close(). */
 int app_store_open(struct app *app, const char *service, tq_store **out_store,
                    struct tq_error *err);
+/* A database by its path. */
+int app_store_open_file(struct app *app, const char *path, tq_store **out_store,
+                        struct tq_error *err);
 int app_is_draining(const struct app *app);
 
 /*
@@ -107,17 +111,5 @@ void app_fail(struct http_request *request, int status, const struct tq_error *e
 
 /* The request's `traceparent` when it is well-formed, else one made now. Lives with the request. */
 const char *app_traceparent(struct http_request *request);
-
-#define APP_TIME_SIZE 25
-/* "2026-11-22T15:04:05.678Z" */
-const char *app_time_format(int64_t time_ms, char target[APP_TIME_SIZE]);
-/* RFC 3339 with any offset; non-zero on success. */
-int app_time_parse(const char *text, int64_t *out_time_ms);
-void app_put_time(struct tq__buf *json, const char *name, int64_t time_ms);
-/* A required time of a body; answers with a problem when it is not one (http.h). */
-int app_field_time(struct http_request *request, const tq__json *object, const char *name,
-                   int64_t *out_time_ms);
-/* `count` characters of [0-9A-Z] without I, L, O, U; about 5 bits each. */
-int app_code(const struct tq_env *env, char *target, size_t count, struct tq_error *err);
 
 #endif

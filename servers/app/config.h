@@ -23,7 +23,7 @@ struct app_option {
     const char *fallback; /* default; NULL: "" */
     uint32_t kind;        /* enum app_option_kind */
     int is_required;
-    int64_t min, max;     /* APP_NUMBER */
+    int64_t min, max; /* APP_NUMBER */
 };
 
 struct app_config;

@@ -18,8 +18,8 @@ void app_log_level(int level);
 void app_log(int level, const char *logger, const char *message, ...)
     __attribute__((format(printf, 3, 4)));
 /* With further members, as in http_problem_with(); `members` is left as it is. */
-void app_log_with(int level, const char *logger, const struct tq__buf *members,
-                  const char *message, ...) __attribute__((format(printf, 4, 5)));
+void app_log_with(int level, const char *logger, const struct tq__buf *members, const char *message,
+                  ...) __attribute__((format(printf, 4, 5)));
 /* The operating system's environment with this log under it. */
 struct tq_env app_system_env(void);
 

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Puts a program together, runs it and takes it apart.
+ *
+ *     configuration -> keys, transport, client, metrics -> services open, in order
+ *     -> listeners, mounts -> start -> workers -> ready file -> wait for a signal
+ *     -> not ready -> drain public -> workers run dry -> drain internal and ops
+ *     -> services close, in the opposite order -> exit 0
+ *
+ * Whatever a step opened is closed by app_close(), which takes an app in any
+ * state, so a start that fails half way leaves nothing behind. SIGTERM and SIGINT
+ * are blocked in every thread and taken by the first; a second one ends the
+ * process at once, and start-up after that is the same as after any crash.
+ */
+#include "app/internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const struct app_option common[] = {
+    {"config", "FILE", "JSON file with options", NULL, APP_TEXT, 0, 0, 0},
+    {"data", "DIR", "where the databases are", "ticketq-data", APP_TEXT, 0, 0, 0},
+    {"listen", "HOST:PORT", "public listener; port 0: any that is free", "127.0.0.1:8080", APP_TEXT,
+     0, 0, 0},
+    {"internal", "HOST:PORT", "listener for other services", "127.0.0.1:0", APP_TEXT, 0, 0, 0},
+    {"ops", "HOST:PORT", "health and metrics", "127.0.0.1:0", APP_TEXT, 0, 0, 0},
+    {"threads", "N", "loops of the public listener", "2", APP_NUMBER, 0, 1, 64},
+    {"keys", "FILE", "key ring (JSON)", NULL, APP_TEXT, 0, 0, 0},
+    {"transport", "URL", "where events go", "inproc:", APP_TEXT, 0, 0, 0},
+    {"ready-file", "FILE", "written when serving: {listen,internal,ops}", NULL, APP_TEXT, 0, 0, 0},
+    {"log-level", "N", "0 debug, 1 info, 2 warnings, 3 errors", "1", APP_NUMBER, 0, 0, 3},
+    {"drain-delay-ms", "MS", "go on accepting for this long when told to stop", "0", APP_NUMBER, 0,
+     0, 600000},
+    {"drain-ms", "MS", "longest time to finish what is in flight", "20000", APP_NUMBER, 0, 0,
+     600000},
+};
+
+/* ---- what services take ---- */
+
+const struct tq_env *app_env(struct app *app)
+{
+    return &app->env;
+}
+
+const struct app_config *app_config(struct app *app)
+{
+    return app->config;
+}
+
+http_server *app_server(struct app *app)
+{
+    return app->server;
+}
+
+http_client *app_client(struct app *app)
+{
+    return app->client;
+}
+
+struct app_metrics *app_metrics(struct app *app)
+{
+    return app->metrics;
+}
+
+tq_keys *app_keys(struct app *app)
+{
+    return app->keys;
+}
+
+tq_transport *app_transport(struct app *app)
+{
+    return app->transport;
+}
+
+int app_is_draining(const struct app *app)
+{
+    return atomic_load(&app->is_draining);
+}
+
+/* `sqlite:<path>` with what a URL would take apart encoded. */
+static void put_path(struct tq__buf *url, const char *path)
+{
+    for (; *path; path++) {
+        if (strchr("%?#", *path)) {
+            tq__buf_format(url, "%%%02X", (unsigned)(unsigned char)*path);
+        } else {
+            tq__buf_add(url, path, 1);
+        }
+    }
+}
+
+int app_store_open_file(struct app *app, const char *path, tq_store **out_store,
+                        struct tq_error *err)
+{
+    struct tq__buf url = TQ__BUF(&app->env);
+    tq__buf_text(&url, "sqlite:");
+    put_path(&url, path);
+    int rc = tq__buf_check(&url, "app", err);
+    if (rc == TQ_OK) {
+        rc = tq_store_open(&app->env, TQ_ARGS(tq_store_options, .url = url.data), out_store, err);
+    }
+    tq__buf_done(&url);
+    return rc;
+}
+
+int app_store_open(struct app *app, const char *service, tq_store **out_store, struct tq_error *err)
+{
+    const char *folder = app_config_text(app->config, "data");
+    char path[TQ_URL_MAX];
+    if (mkdir(folder, 0700) && errno != EEXIST) {
+        return tq__fail_native(err, TQ_E_UNAVAILABLE, errno, "app", "cannot make folder %s: %s",
+                               folder, strerror(errno));
+    }
+    int bytes = snprintf(path, sizeof path, "%s/%s.db", folder, service);
+    if (bytes < 0 || (size_t)bytes >= sizeof path) {
+        return tq__fail(err, TQ_E_LIMIT, "app", "the path of the folder is too long");
+    }
+    return app_store_open_file(app, path, out_store, err);
+}
+
+/* ---- configuration ---- */
+
+static int collect_options(struct app *app, struct tq_error *err)
+{
+    const struct app_program *program = app->program;
+    size_t room = sizeof common / sizeof *common + program->options_count;
+    for (size_t i = 0; i < program->services_count; i++) {
+        room += program->services[i]->options_count;
+    }
+    app->options = tq__alloc(&app->env, room, sizeof *app->options);
+    if (!app->options) {
+        return tq__nomem("app", err);
+    }
+    memcpy(app->options, common, sizeof common);
+    app->options_count = sizeof common / sizeof *common;
+    for (size_t i = 0; i < program->options_count; i++) {
+        app->options[app->options_count++] = program->options[i];
+    }
+    for (size_t i = 0; i < program->services_count; i++) {
+        for (size_t k = 0; k < program->services[i]->options_count; k++) {
+            app->options[app->options_count++] = program->services[i]->options[k];
+        }
+    }
+    return TQ_OK;
+}
+
+static int load_keys(struct app *app, struct tq_error *err)
+{
+    char *text = NULL;
+    TQ_TRY(tq_keys_new(&app->env, &app->keys, err));
+    if (!app_config_find(app->config, "keys")) {
+        return TQ_OK;
+    }
+    TQ_TRY(app_config_secret(app->config, "keys", &text, err));
+    int rc = tq_keys_load(app->keys, text, strlen(text), err);
+    explicit_bzero(text, strlen(text));
+    free(text);
+    return rc;
+}
+
+/* ---- start ---- */
+
+static int open_parts(struct app *app, struct tq_error *err)
+{
+    const char *transport = app_config_text(app->config, "transport");
+    app_log_level((int)app_config_number(app->config, "log-level"));
+    TQ_TRY(load_keys(app, err));
+    TQ_TRY(tq_transport_open(&app->env, TQ_ARGS(tq_transport_options, .url = transport),
+                             &app->transport, err));
+    TQ_TRY(http_client_new(&app->env, &app->client, err));
+    TQ_TRY(app_metrics_new(&app->env, &app->metrics, err));
+    TQ_TRY(app__meters_make(app, err));
+    return http_server_new(&app->env, &app->server, err);
+}
+
+static int open_services(struct app *app, struct tq_error *err)
+{
+    const struct app_program *program = app->program;
+    if (program->services_count > APP__SERVICES_MAX) {
+        return tq__fail(err, TQ_E_LIMIT, "app", "more than %d services", APP__SERVICES_MAX);
+    }
+    for (; app->opened_count < program->services_count; app->opened_count++) {
+        const struct app_service *service = program->services[app->opened_count];
+        int rc = service->open(app, &app->states[app->opened_count], err);
+        if (rc < 0) {
+            app_log(TQ_LOG_ERROR, service->name, "cannot open: %s", tq_status_name(rc));
+            return rc;
+        }
+    }
+    return TQ_OK;
+}
+
+static int add_listeners(struct app *app, struct tq_error *err)
+{
+    struct http_listener_options public = {
+        .name = "public",
+        .address = app_config_text(app->config, "listen"),
+        .threads = (unsigned)app_config_number(app->config, "threads"),
+        .observe = app__observe,
+        .observe_arg = app,
+    };
+    const struct http_listener_options internal = {
+        .name = "internal",
+        .address = app_config_text(app->config, "internal"),
+        .filter = app__internal_filter,
+        .filter_arg = app,
+        .observe = app__observe,
+        .observe_arg = app,
+    };
+    const struct http_listener_options ops = {.name = "ops",
+                                              .address = app_config_text(app->config, "ops")};
+    for (size_t i = 0; i < app->program->services_count; i++) {
+        if (app->program->services[i]->filter) {
+            public.filter = app->program->services[i]->filter;
+            public.filter_arg = app->states[i];
+        }
+    }
+    TQ_TRY(http_listener_add(app->server, &public, err));
+    TQ_TRY(http_listener_add(app->server, &internal, err));
+    return http_listener_add(app->server, &ops, err);
+}
+
+static int mount_all(struct app *app, struct tq_error *err)
+{
+    for (size_t i = 0; i < app->program->services_count; i++) {
+        const struct app_service *service = app->program->services[i];
+        TQ_TRY(http_mount(app->server, "public", service->routes, service->routes_count,
+                          app->states[i], err));
+        TQ_TRY(http_mount(app->server, "internal", service->internal_routes,
+                          service->internal_routes_count, app->states[i], err));
+    }
+    return app__ops_mount(app, err);
+}
+
+static void put_address(const struct app *app, struct tq__buf *json, const char *name,
+                        const char *listener)
+{
+    char address[128];
+    const char *given = app_config_text(app->config, name);
+    snprintf(address, sizeof address, "%.*s:%u", (int)(strrchr(given, ':') - given), given,
+             http_server_port(app->server, listener));
+    tq__put_string(json, name, address);
+}
+
+/* Written beside and moved into place, so that a reader never sees half of it. */
+static int write_ready_file(struct app *app, struct tq_error *err)
+{
+    const char *path = app_config_text(app->config, "ready-file");
+    struct tq__buf json = TQ__BUF(&app->env);
+    char part[TQ_URL_MAX];
+    tq__put_object(&json, NULL);
+    put_address(app, &json, "listen", "public");
+    put_address(app, &json, "internal", "internal");
+    put_address(app, &json, "ops", "ops");
+    tq__put_object_end(&json);
+    if (json.is_failed) {
+        tq__buf_done(&json);
+        return tq__nomem("app", err);
+    }
+    app_log_with(TQ_LOG_INFO, "app", &(struct tq__buf){.data = json.data, .bytes = json.bytes - 1},
+                 "%s is serving", app->program->name);
+    int failed = 0;
+    if (*path) {
+        snprintf(part, sizeof part, "%s.part", path);
+        FILE *file = fopen(part, "we");
+        failed = !file || fwrite(json.data, 1, json.bytes, file) != json.bytes;
+        failed = (file && fclose(file)) || failed || rename(part, path);
+    }
+    tq__buf_done(&json);
+    return failed ? tq__fail(err, TQ_E_UNAVAILABLE, "app", "cannot write %s", path) : TQ_OK;
+}
+
+static int start(struct app *app, struct tq_error *err)
+{
+    TQ_TRY(open_parts(app, err));
+    TQ_TRY(open_services(app, err));
+    TQ_TRY(add_listeners(app, err));
+    TQ_TRY(mount_all(app, err));
+    TQ_TRY(http_server_start(app->server, err));
+    TQ_TRY(app__workers_start(app, err));
+    atomic_store(&app->is_ready, 1);
+    return write_ready_file(app, err);
+}
+
+/* ---- end ---- */
+
+static void drain(struct app *app)
+{
+    unsigned drain_ms = (unsigned)app_config_number(app->config, "drain-ms");
+    int64_t delay_ms = app_config_number(app->config, "drain-delay-ms");
+    const struct timespec delay = {(time_t)(delay_ms / 1000), (long)(delay_ms % 1000) * 1000000};
+    atomic_store(&app->is_draining, 1);
+    app_log(TQ_LOG_INFO, "app", "draining");
+    nanosleep(&delay, NULL);
+    if (http_server_drain(app->server, "public", drain_ms) != TQ_OK) {
+        app_log(TQ_LOG_WARN, "app", "some requests are cut off after %u ms", drain_ms);
+    }
+    app__workers_stop(app, drain_ms);
+    http_server_drain(app->server, NULL, 1000);
+}
+
+static void app_close(struct app *app)
+{
+    struct tq_env env = app->env;
+    app__workers_stop(app, 0);
+    http_server_free(app->server);
+    while (app->opened_count > 0) {
+        app->opened_count--;
+        app->program->services[app->opened_count]->close(app->states[app->opened_count]);
+    }
+    tq_transport_close(app->transport);
+    tq_keys_free(app->keys);
+    http_client_free(app->client);
+    app_metrics_free(app->metrics);
+    app_config_free(app->config);
+    tq__release(&env, app->meters);
+    tq__release(&env, app->options);
+    tq__release(&env, app);
+}
+
+static void exit_at_once(int signal_number)
+{
+    _exit(128 + signal_number);
+}
+
+static void wait_for_signal(const sigset_t *set)
+{
+    const struct sigaction second = {.sa_handler = exit_at_once};
+    int signal_number;
+    while (sigwait(set, &signal_number)) {
+    }
+    sigaction(SIGTERM, &second, NULL);
+    sigaction(SIGINT, &second, NULL);
+    pthread_sigmask(SIG_UNBLOCK, set, NULL);
+}
+
+static int run(struct app *app, struct tq_error *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    TQ_TRY(start(app, err));
+    wait_for_signal(&set);
+    drain(app);
+    app_log(TQ_LOG_INFO, "app", "stopped");
+    return TQ_OK;
+}
+
+int app_main(const struct app_program *program, int argc, char **argv)
+{
+    struct tq_env env = app_system_env();
+    struct tq_error err = TQ_ERROR_INIT;
+    struct app *app = tq__alloc(&env, 1, sizeof *app);
+    if (!app) {
+        return EXIT_FAILURE;
+    }
+    app->program = program;
+    app->env = env;
+    int rc = collect_options(app, &err);
+    if (rc == TQ_OK) {
+        rc = app_config_read(&env, app->options, app->options_count, argc - 1, argv + 1, environ,
+                             &app->config, &err);
+    }
+    if (rc == TQ_REPEAT) {
+        app_config_help(program->name, program->summary, app->options, app->options_count);
+    } else if (rc == TQ_OK) {
+        rc = run(app, &err);
+    }
+    if (rc < 0) {
+        app_log(TQ_LOG_ERROR, "app", "%s: %s: %s", program->name, tq_status_name(rc), err.message);
+    }
+    app_close(app);
+    return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

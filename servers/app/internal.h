@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of this folder share. Nobody else includes it.
+ */
+#ifndef TICKETQ_APP_INTERNAL_H
+#define TICKETQ_APP_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "app/app.h"
+#include "core/env.h"
+#include "core/error.h"
+
+#define APP__SERVICES_MAX 16
+#define APP__WORKERS_MAX 64
+#define APP__STATUSES 32
+
+struct app_worker {
+    struct app *app;
+    struct app_worker_options options;
+    pthread_t thread;
+    int is_running;
+    uint32_t bell; /* 1: somebody woke us; a futex word */
+    _Atomic int is_idle;
+    _Atomic int is_stopping;
+    struct app_series *failures;
+};
+
+/* Durations of one route, one series per status. */
+struct app_meter {
+    const struct http_route *route;
+    _Atomic(struct app_series *) by_status[APP__STATUSES];
+};
+
+struct app {
+    const struct app_program *program;
+    struct tq_env env;
+    struct app_option *options;
+    size_t options_count;
+    struct app_config *config;
+    http_server *server;
+    http_client *client;
+    struct app_metrics *metrics;
+    tq_keys *keys;
+    tq_transport *transport;
+    void *states[APP__SERVICES_MAX];
+    size_t opened_count;
+    struct app_worker workers[APP__WORKERS_MAX];
+    size_t workers_count;
+    struct app_meter *meters; /* a table by the route's address */
+    _Atomic int is_ready;
+    _Atomic int is_draining;
+};
+
+/* worker.c */
+int app__workers_start(struct app *app, struct tq_error *err);
+/* Waits until none has anything to do, at most `timeout_ms`, and ends them. */
+void app__workers_stop(struct app *app, unsigned timeout_ms);
+
+/* health.c */
+int app__ops_mount(struct app *app, struct tq_error *err);
+/* http_observe_fn; `arg` is the app. */
+void app__observe(void *arg, const struct http_request *request, unsigned status,
+                  uint64_t duration_us);
+int app__meters_make(struct app *app, struct tq_error *err);
+
+/* internal.c: http_filter_fn of the internal listener. */
+int app__internal_filter(struct http_request *request, void *arg);
+
+#endif
