@@ -124,6 +124,15 @@ int tq__text_is_valid(const char *text, size_t bytes_max)
     return bytes > 0;
 }
 
+uint32_t tq__hash(const char *text)
+{
+    uint32_t hash = 2166136261u;
+    for (; *text; text++) {
+        hash = (hash ^ (unsigned char)*text) * 16777619u;
+    }
+    return hash;
+}
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 size_t tq__base64url_encode(char *target, const void *bytes, size_t count)

@@ -49,6 +49,9 @@ void tq__id_copy(char target[TQ_ID_SIZE], const char *id);
 /* UTF-8 (RFC 3629) of 1..bytes_max bytes without control characters. */
 int tq__text_is_valid(const char *text, size_t bytes_max);
 
+/* FNV-1a, for spreading keys over partitions: the same in every process and release. */
+uint32_t tq__hash(const char *text);
+
 /* base64url without padding (RFC 4648 §5). Needs 4/3 of the bytes and a NUL; returns the length. */
 size_t tq__base64url_encode(char *target, const void *bytes, size_t count);
 /* Strict: no padding, no stray bits. Returns the length, or -1. `target` has room for 3/4. */

@@ -7,10 +7,10 @@
  * is as large as what arrives during one round trip, and a lone caller waits
  * for nobody.
  *
- * Invariants: at most one leader; requests run in order of arrival; a leader
- * serves one batch (its own among it) and never more, so that no caller works
- * for others without end. Threads: `lock` guards the queue and the flags; `run`
- * is called without it.
+ * A caller may bring several at once. Invariants: at most one leader; requests run
+ * in order of arrival; a caller leads at most one batch for each request it brought,
+ * so that no caller works for others without end. Threads: `lock` guards the queue
+ * and the flags; `run` is called without it.
  */
 #include "core/combine.h"
 
@@ -67,16 +67,26 @@ static void finish_batch(struct tq__combine *combine, struct tq__combine_item *f
     }
 }
 
-void tq__combine_submit(struct tq__combine *combine, struct tq__combine_item *item)
+static struct tq__combine_item *item_at(void *items, size_t stride, size_t place)
+{
+    return (struct tq__combine_item *)((char *)items + place * stride);
+}
+
+/* Queues an item behind all others; `lock` is held. */
+static void enqueue(struct tq__combine *combine, struct tq__combine_item *item)
 {
     item->next = NULL;
     item->is_done = 0;
     pthread_cond_init(&item->wake, NULL);
-    pthread_mutex_lock(&combine->lock);
     *combine->last = item;
     combine->last = &item->next;
     item->is_leader = !combine->is_busy;
     combine->is_busy = 1;
+}
+
+/* Waits until the item was carried out, or leads; `lock` is held. */
+static void await(struct tq__combine *combine, struct tq__combine_item *item)
+{
     while (!item->is_done && !item->is_leader) {
         pthread_cond_wait(&item->wake, &combine->lock);
     }
@@ -88,6 +98,24 @@ void tq__combine_submit(struct tq__combine *combine, struct tq__combine_item *it
         pthread_mutex_lock(&combine->lock);
         finish_batch(combine, first, item);
     }
+}
+
+void tq__combine_submit_many(struct tq__combine *combine, void *items, size_t stride, size_t count)
+{
+    pthread_mutex_lock(&combine->lock);
+    for (size_t i = 0; i < count; i++) {
+        enqueue(combine, item_at(items, stride, i));
+    }
+    for (size_t i = 0; i < count; i++) {
+        await(combine, item_at(items, stride, i));
+    }
     pthread_mutex_unlock(&combine->lock);
-    pthread_cond_destroy(&item->wake);
+    for (size_t i = 0; i < count; i++) {
+        pthread_cond_destroy(&item_at(items, stride, i)->wake);
+    }
+}
+
+void tq__combine_submit(struct tq__combine *combine, struct tq__combine_item *item)
+{
+    tq__combine_submit_many(combine, item, sizeof *item, 1);
 }

@@ -37,5 +37,8 @@ void tq__combine_init(struct tq__combine *combine, size_t batch_max, tq__combine
 void tq__combine_done(struct tq__combine *combine);
 /* Returns when the item was carried out, by this thread or another. */
 void tq__combine_submit(struct tq__combine *combine, struct tq__combine_item *item);
+/* The same for `count` >= 1 requests of one caller, `stride` bytes apart, in this order. */
+void tq__combine_submit_many(struct tq__combine *combine, void *items, size_t stride,
+                             size_t count);
 
 #endif

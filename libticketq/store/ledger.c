@@ -119,6 +119,14 @@ int tq_ledger_run(tq_store *store, tq_tx_fn *fn, void *arg, struct tq_error *err
     return run.result;
 }
 
+int tq__ledger_run_many(tq_store *store, struct tq__run *runs, size_t count, struct tq_error *err)
+{
+    struct tq__ledger *ledger;
+    TQ_TRY(enter(store, runs->fn, &ledger, err));
+    tq__combine_submit_many(&ledger->combine, runs, sizeof *runs, count);
+    return TQ_OK;
+}
+
 int tq_ledger_read(tq_store *store, tq_tx_fn *fn, void *arg, struct tq_error *err)
 {
     struct tq__ledger *ledger;

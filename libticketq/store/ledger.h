@@ -68,6 +68,14 @@ void tq__ledger_run_alone(struct tq__ledger *ledger, uint32_t mode, struct tq__r
 /* Run a list of requests in one transaction; each has its own result. */
 void tq__ledger_run_merged(struct tq__ledger *ledger, struct tq__run *first);
 
+/*
+ * The same as tq_ledger_run() for `count` >= 1 bodies of one caller, which run in this order
+ * and, mostly, in one transaction: `fn`, `arg` and `err` are set, `result` is written.
+ * TQ_OK when they ran.
+ */
+int tq__ledger_run_many(tq_store *store, struct tq__run *runs, size_t count,
+                        struct tq_error *err);
+
 int tq__ledger_of(tq_store *store, struct tq__ledger **out_ledger, struct tq_error *err);
 /* TQ_E_INVALID when this thread is running a transaction of the ledger. */
 int tq__ledger_check_nesting(struct tq__ledger *ledger, struct tq_error *err);
