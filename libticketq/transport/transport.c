@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opens a transport by its URL and binds its driver.
+ *
+ * The driver's table is copied into one of this release, so that a table from
+ * an older release works, and every slot is looked at once, here; nobody tests
+ * a slot for NULL later. A transport is counted: relays and inboxes keep it
+ * alive. Threads: [any]; the count is atomic, the rest is constant after open.
+ */
+#include "transport/transport.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core/args.h"
+#include "core/bytes.h"
+#include "core/env.h"
+#include "core/url.h"
+#include "transport/builtin.h"
+
+struct tq_transport {
+    struct tq_env env;
+    struct tq_transport_driver driver;
+    atomic_uint references;
+    void *state;
+};
+
+#define ORIGIN "transport"
+
+static const struct tq_transport_driver *const builtin[] = {
+    &tq__inproc_driver,
+};
+
+/* Schemes that a build may lack: a better message than "unknown". */
+static const char *const optional_schemes[] = {"kafka"};
+
+static int find_builtin(const char *scheme, const struct tq_transport_driver **out,
+                        struct tq_error *err)
+{
+    for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++) {
+        if (strcmp(builtin[i]->name, scheme) == 0) {
+            *out = builtin[i];
+            return TQ_OK;
+        }
+    }
+    for (size_t i = 0; i < sizeof optional_schemes / sizeof *optional_schemes; i++) {
+        if (strcmp(optional_schemes[i], scheme) == 0) {
+            return tq__fail(err, TQ_E_UNSUPPORTED, ORIGIN,
+                            "this build has no driver for %s:", scheme);
+        }
+    }
+    return tq__fail(err, TQ_E_INVALID, ORIGIN, "no driver is called %s:", scheme);
+}
+
+static int bind_driver(tq_transport *transport, const struct tq_transport_driver *source,
+                       struct tq_error *err)
+{
+    struct tq_transport_driver *driver = &transport->driver;
+    TQ_TRY(TQ__READ(driver, source, "transport.driver", err));
+    if (driver->abi != TQ_TRANSPORT_ABI) {
+        return tq__fail(err, TQ_E_ABI, "transport.driver", "driver ABI %u, expected %u",
+                        driver->abi, TQ_TRANSPORT_ABI);
+    }
+    if (!driver->name || !driver->open || !driver->close || !driver->producer_open ||
+        !driver->producer_close || !driver->publish || !driver->reports || !driver->wake ||
+        !driver->consumer_open || !driver->consumer_close || !driver->poll || !driver->ack) {
+        return tq__fail(err, TQ_E_ABI, "transport.driver", "a required slot is NULL");
+    }
+    return TQ_OK;
+}
+
+static int open_state(tq_transport *transport, const struct tq__url *url, struct tq_error *err)
+{
+    struct tq_transport_config config = {
+        .size = sizeof config,
+        .env = &transport->env,
+        .scheme = url->scheme,
+        .path = url->path,
+        .query = url->query,
+    };
+    size_t size = transport->driver.state_size;
+    transport->state = tq__alloc(&transport->env, 1, size ? size : 1);
+    if (!transport->state) {
+        return tq__nomem(ORIGIN, err);
+    }
+    return transport->driver.open(transport->state, &config, err);
+}
+
+int tq_transport_open(const struct tq_env *env, const struct tq_transport_options *options,
+                      tq_transport **out_transport, struct tq_error *err)
+{
+    struct tq_transport_options use;
+    struct tq_env host;
+    struct tq__url url;
+    TQ_AUTO(tq_transport) *transport = NULL;
+    TQ_TRY(tq__env_read(&host, env, err));
+    TQ_TRY(TQ__READ(&use, options, ORIGIN, err));
+    TQ_TRY(tq__url_parse(&url, use.url, err));
+    if (!use.driver) {
+        TQ_TRY(find_builtin(url.scheme, &use.driver, err));
+    }
+    transport = tq__alloc(&host, 1, sizeof *transport);
+    if (!transport) {
+        return tq__nomem(ORIGIN, err);
+    }
+    transport->env = host;
+    atomic_init(&transport->references, 1);
+    TQ_TRY(bind_driver(transport, use.driver, err));
+    TQ_TRY(open_state(transport, &url, err));
+    *out_transport = tq__take(&transport);
+    return TQ_OK;
+}
+
+tq_transport *tq__transport_ref(tq_transport *transport)
+{
+    atomic_fetch_add(&transport->references, 1);
+    return transport;
+}
+
+void tq_transport_close(tq_transport *transport)
+{
+    if (!transport || atomic_fetch_sub(&transport->references, 1) != 1) {
+        return;
+    }
+    struct tq_env env = transport->env;
+    if (transport->state) {
+        transport->driver.close(transport->state);
+        tq__release(&env, transport->state);
+    }
+    tq__release(&env, transport);
+}
+
+const struct tq_transport_driver *tq__transport_driver(const tq_transport *transport)
+{
+    return &transport->driver;
+}
+
+void *tq__transport_state(const tq_transport *transport)
+{
+    return transport->state;
+}
+
+int tq__topic_check(const char *topic, const char *origin, struct tq_error *err)
+{
+    size_t bytes = topic ? strnlen(topic, TQ_TOPIC_MAX + 1) : 0;
+    if (bytes > TQ_TOPIC_MAX) {
+        return tq__fail(err, TQ_E_LIMIT, origin, "a topic has at most %d bytes", TQ_TOPIC_MAX);
+    }
+    for (const char *at = topic;; at++) {
+        char part[TQ_ID_SIZE + 1];
+        size_t count = at ? strcspn(at, ".") : 0;
+        if (count == 0 || count > TQ_ID_MAX) {
+            break;
+        }
+        memcpy(part, at, count);
+        part[count] = '\0';
+        if (!tq__id_is_valid(part)) {
+            break;
+        }
+        at += count;
+        if (!*at) {
+            return TQ_OK;
+        }
+    }
+    return tq__fail(err, TQ_E_INVALID, origin, "a topic is ids joined by dots");
+}
