@@ -40,11 +40,11 @@ struct tq_event {
 };
 
 /** Most headers of an event. */
-#define TQ_EVENT_HEADERS_MAX 8
+#define TQ_EVENT_HEADERS_MAX 16
 
 /*
  * Headers of an event in a dead-letter topic. Type, key, aggregate and payload are the
- * refused event's own; the id is a new one.
+ * refused event's own, and so are the first of its headers, as many as fit; the id is a new one.
  */
 #define TQ_DEAD_ID "dead-id"             /**< Header: id of the refused event. */
 #define TQ_DEAD_TOPIC "dead-topic"       /**< Header: topic it came from. */

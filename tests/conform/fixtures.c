@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 static const struct fixture fixtures[] = {
-    {"memory", "memory:"},
-    {"sqlite", "sqlite:%s/ledger.db"},
-    {"sqlite-memory", "sqlite::memory:"},
+    {"memory", "memory:", NULL},
+    {"sqlite", "sqlite:%s/ledger.db", NULL},
+    {"sqlite-memory", "sqlite::memory:", NULL},
+    {"inproc", "", "inproc:"},
+    {"sqlite-inproc", "sqlite:%s/ledger.db", "inproc:"},
 };
 
 static const struct fixture *chosen;
@@ -55,6 +57,17 @@ tq_store *world_store(struct world *world)
         tq_store_open(&world->env, TQ_ARGS(tq_store_options, .url = world->url), &store, &err),
         TQ_OK);
     return store;
+}
+
+tq_transport *world_transport(struct world *world)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    tq_transport *transport = NULL;
+    assert_status(tq_transport_open(&world->env,
+                                    TQ_ARGS(tq_transport_options, .url = chosen->transport),
+                                    &transport, &err),
+                  TQ_OK);
+    return transport;
 }
 
 static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)

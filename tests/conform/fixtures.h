@@ -21,13 +21,15 @@
 #define TESTS_CONFORM_FIXTURES_H
 
 #include <ticketq/store.h>
+#include <ticketq/transport.h>
 
 #include "lib/test_env.h"
 #include "lib/unit.h"
 
 struct fixture {
     const char *name;
-    const char *url; /* of a store or transport; `%s` stands for a folder of the world's own */
+    const char *url;       /* of a store; `%s` stands for a folder of the world's own */
+    const char *transport; /* URL of a transport; NULL: none */
 };
 
 /* A clean place for one test. */
@@ -44,6 +46,7 @@ void fixture_choose(const char *name);
 void world_open(struct world *world);
 /* A store on the world's URL, which several may share when the driver says so. */
 tq_store *world_store(struct world *world);
+tq_transport *world_transport(struct world *world);
 /* Removes the folder; whatever was opened has to be closed and all memory given back. */
 void world_close(struct world *world);
 

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sharing 64 partitions among relays that know of each other only by the
+ * database.
+ *
+ * A relay leases partitions until a time by the database's clock, and renews at
+ * a third of that. Each lease has an epoch that grows with every change of the
+ * owner; whatever a relay writes about a row repeats owner and epoch, so that one
+ * that slept past its lease changes nothing. Each renewal, in one transaction:
+ *
+ *   beat      tell that this relay lives; count who else does
+ *   share     64 / relays, rounded up, at most partitions_max
+ *   renew     what is held; what was lost is dropped
+ *   release   what is held beyond the share and has nothing under way; what has
+ *             is not read from any more and handed back at a later renewal
+ *   claim     what is free, up to the share
+ *
+ * A relay that comes back under its old name takes its leases over at once, with
+ * new epochs, but only the first time it claims: two that run under one name
+ * would otherwise take them from each other for ever.
+ *
+ * Invariant: `held` is a subset of what the database said at the last commit.
+ * Pure but for the statements; the caller decides when. Threads: the relay's.
+ */
+#include "outbox/lease.h"
+
+#include "outbox/outbox_sql.h"
+
+#define BIT(partition) (1ull << (partition))
+
+int tq__leases_are_due(const struct tq__leases *leases, int64_t now_ms)
+{
+    return leases->until_ms - now_ms <= (int64_t)leases->lease_ms * 2 / 3 ||
+           leases->until_ms - now_ms > leases->lease_ms;
+}
+
+static uint32_t count_bits(uint64_t mask)
+{
+    return (uint32_t)__builtin_popcountll(mask);
+}
+
+static int on_count(void *arg, const struct tq_value *columns, size_t columns_count)
+{
+    (void)columns_count;
+    *(int64_t *)arg = columns[0].integer;
+    return TQ_OK;
+}
+
+static int read_share(tq_tx *tx, const struct tq__leases *leases, int64_t until_ms,
+                      uint32_t *out_share, struct tq_error *err)
+{
+    const struct tq_value beat[] = {tq_text(leases->owner), tq_int(until_ms)};
+    const struct tq_value now[] = {tq_int(tq_tx_now_ms(tx))};
+    int64_t relays = 1;
+    TQ_TRY(tq_tx_exec(tx, OUTBOX_relay_beat, beat, 2, NULL, NULL, err));
+    TQ_TRY(tq_tx_exec(tx, OUTBOX_relay_count, now, 1, on_count, &relays, err));
+    if (relays > TQ__PARTITIONS) {
+        relays = TQ__PARTITIONS;
+    }
+    uint32_t share = (uint32_t)((TQ__PARTITIONS + relays - 1) / (relays > 0 ? relays : 1));
+    *out_share = share < leases->partitions_max ? share : leases->partitions_max;
+    return TQ_OK;
+}
+
+/* Runs a statement on (partition, owner, epoch[, until]) of a set; reports which it changed. */
+static int exec_on(tq_tx *tx, const char *sql, const struct tq__leases *leases, uint64_t set,
+                   const int64_t *until_ms, uint64_t *out_changed, struct tq_error *err)
+{
+    struct tq_value params[TQ__PARTITIONS * 4];
+    uint32_t changed[TQ__PARTITIONS], partitions[TQ__PARTITIONS];
+    size_t count = 0, at = 0;
+    *out_changed = 0;
+    for (uint32_t i = 0; i < TQ__PARTITIONS; i++) {
+        if (set & BIT(i)) {
+            partitions[count++] = i;
+            params[at++] = tq_int(i);
+            params[at++] = tq_text(leases->owner);
+            params[at++] = tq_int(leases->epochs[i]);
+            if (until_ms) {
+                params[at++] = tq_int(*until_ms);
+            }
+        }
+    }
+    if (count == 0) {
+        return TQ_OK;
+    }
+    TQ_TRY(tq_tx_exec_many(tx, sql, params, at / count, count, changed, err));
+    for (size_t i = 0; i < count; i++) {
+        *out_changed |= changed[i] ? BIT(partitions[i]) : 0;
+    }
+    return TQ_OK;
+}
+
+static int shrink(tq_tx *tx, struct tq__leases *leases, uint64_t busy, uint32_t share,
+                  struct tq_error *err)
+{
+    uint64_t surplus = 0, released;
+    uint32_t extra = count_bits(leases->held);
+    extra = extra > share ? extra - share : 0;
+    for (uint32_t i = TQ__PARTITIONS; i-- > 0 && extra > 0;) {
+        if (leases->held & BIT(i)) {
+            surplus |= BIT(i);
+            extra--;
+        }
+    }
+    TQ_TRY(exec_on(tx, OUTBOX_lease_release, leases, surplus & ~busy, NULL, &released, err));
+    leases->held &= ~(surplus & ~busy);
+    leases->leaving = surplus & busy;
+    return TQ_OK;
+}
+
+static int on_claimed(void *arg, const struct tq_value *columns, size_t columns_count)
+{
+    struct tq__leases *leases = arg;
+    (void)columns_count;
+    uint32_t partition = (uint32_t)columns[0].integer % TQ__PARTITIONS;
+    leases->held |= BIT(partition);
+    leases->epochs[partition] = columns[1].integer;
+    return TQ_OK;
+}
+
+static int grow(tq_tx *tx, struct tq__leases *leases, uint32_t share, struct tq_error *err)
+{
+    uint32_t held = count_bits(leases->held);
+    if (held >= share) {
+        return TQ_OK;
+    }
+    const struct tq_value params[] = {
+        tq_text(leases->owner),   tq_int(leases->until_ms),
+        tq_int(tq_tx_now_ms(tx)), tq_text(leases->is_known ? "" : leases->owner),
+        tq_int(share - held),
+    };
+    TQ_TRY(tq_tx_exec(tx, OUTBOX_lease_claim, params, 5, on_claimed, leases, err));
+    leases->is_known = 1;
+    return TQ_OK;
+}
+
+int tq__leases_renew(tq_tx *tx, const struct tq__leases *leases, uint64_t busy,
+                     struct tq__leases *target, struct tq_error *err)
+{
+    uint32_t share;
+    *target = *leases;
+    target->until_ms = tq_tx_now_ms(tx) + leases->lease_ms;
+    TQ_TRY(read_share(tx, target, target->until_ms, &share, err));
+    TQ_TRY(exec_on(tx, OUTBOX_lease_renew, target, target->held, &target->until_ms, &target->held,
+                   err));
+    TQ_TRY(shrink(tx, target, busy, share, err));
+    return grow(tx, target, share, err);
+}
+
+int tq__leases_release(tq_tx *tx, const struct tq__leases *leases, struct tq_error *err)
+{
+    uint64_t released;
+    const struct tq_value gone[] = {tq_text(leases->owner), tq_int(tq_tx_now_ms(tx))};
+    TQ_TRY(exec_on(tx, OUTBOX_lease_release, leases, leases->held, NULL, &released, err));
+    return tq_tx_exec(tx, OUTBOX_relay_forget, gone, 2, NULL, NULL, err);
+}
