@@ -186,6 +186,9 @@ void http_reply_empty(struct http_request *request, unsigned status);
 /* Takes the buffer's content and leaves it empty; a failed buffer becomes a 503. */
 void http_reply_json(struct http_request *request, unsigned status, struct tq__buf *json);
 
+/* Close the connection without an answer: the client cannot know what happened. */
+void http_cut(struct http_request *request);
+
 /* application/problem+json (RFC 9457). `code` is stable and in capitals; detail is for people. */
 void http_problem(struct http_request *request, unsigned status, const char *code,
                   const char *detail, ...) __attribute__((format(printf, 4, 5)));

@@ -112,6 +112,11 @@ void http_reply_empty(struct http_request *request, unsigned status)
     finish(http__exchange(request), status, NULL);
 }
 
+void http_cut(struct http_request *request)
+{
+    http__answer(http__exchange(request), 0, NULL);
+}
+
 static void take(struct http_exchange *exchange, struct tq__buf *json, unsigned status,
                  const char *content_type)
 {
