@@ -243,14 +243,15 @@ static int run_entries(tq_inbox *inbox, tq_tx_fn *body, uint32_t verdict, struct
         struct tq__inbox_entry *entry = &inbox->entries[i];
         if (entry->verdict == verdict) {
             entry->run = &inbox->runs[count++];
-            *entry->run = (struct tq__run){.fn = body, .arg = entry, .err = &entry->err};
+            *entry->run = (struct tq__run)TQ__RUN(body, entry);
         }
     }
     if (count > 0) {
         TQ_TRY(tq__ledger_run_many(inbox->store, inbox->runs, count, err));
     }
     for (size_t i = 0; i < count; i++) {
-        ((struct tq__inbox_entry *)inbox->runs[i].arg)->result = inbox->runs[i].result;
+        struct tq__inbox_entry *entry = inbox->runs[i].arg;
+        entry->result = tq__run_result(&inbox->runs[i], &entry->err);
     }
     return TQ_OK;
 }

@@ -114,9 +114,9 @@ int tq_ledger_run(tq_store *store, tq_tx_fn *fn, void *arg, struct tq_error *err
 {
     struct tq__ledger *ledger;
     TQ_TRY(enter(store, fn, &ledger, err));
-    struct tq__run run = {.fn = fn, .arg = arg, .err = err};
+    struct tq__run run = TQ__RUN(fn, arg);
     tq__combine_submit(&ledger->combine, &run.item);
-    return run.result;
+    return tq__run_result(&run, err);
 }
 
 int tq__ledger_run_many(tq_store *store, struct tq__run *runs, size_t count, struct tq_error *err)
@@ -131,9 +131,9 @@ int tq_ledger_read(tq_store *store, tq_tx_fn *fn, void *arg, struct tq_error *er
 {
     struct tq__ledger *ledger;
     TQ_TRY(enter(store, fn, &ledger, err));
-    struct tq__run run = {.fn = fn, .arg = arg, .err = err};
+    struct tq__run run = TQ__RUN(fn, arg);
     tq__ledger_run_alone(ledger, TQ_TX_READ, &run);
-    return run.result;
+    return tq__run_result(&run, err);
 }
 
 void tq__ledger_watch(tq_store *store, struct tq__commit_watch *watch)

@@ -54,14 +54,20 @@ struct tq_tx {
     struct tq_tx *next; /* in ledger->running */
 };
 
-/* One request and its result. */
+/* One request. Result and record are those of the last attempt. */
 struct tq__run {
     struct tq__combine_item item; /* first */
     tq_tx_fn *fn;
     void *arg;
-    struct tq_error *err;
     int result;
+    struct tq_error err;
 };
+#define TQ__RUN(body, argument)                                                                    \
+    {                                                                                              \
+        .fn = (body), .arg = (argument), .err = TQ_ERROR_INIT                                      \
+    }
+/* Hand the result to the caller, with the record when it is a failure. */
+int tq__run_result(const struct tq__run *run, struct tq_error *err);
 
 /* Run a request in a transaction of its own; its result is in `run`. */
 void tq__ledger_run_alone(struct tq__ledger *ledger, uint32_t mode, struct tq__run *run);
@@ -69,12 +75,10 @@ void tq__ledger_run_alone(struct tq__ledger *ledger, uint32_t mode, struct tq__r
 void tq__ledger_run_merged(struct tq__ledger *ledger, struct tq__run *first);
 
 /*
- * The same as tq_ledger_run() for `count` >= 1 bodies of one caller, which run in this order
- * and, mostly, in one transaction: `fn`, `arg` and `err` are set, `result` is written.
- * TQ_OK when they ran.
+ * The same as tq_ledger_run() for `count` >= 1 requests of one caller, which run in
+ * this order and, mostly, in one transaction. TQ_OK when they ran: each has its result.
  */
-int tq__ledger_run_many(tq_store *store, struct tq__run *runs, size_t count,
-                        struct tq_error *err);
+int tq__ledger_run_many(tq_store *store, struct tq__run *runs, size_t count, struct tq_error *err);
 
 int tq__ledger_of(tq_store *store, struct tq__ledger **out_ledger, struct tq_error *err);
 /* TQ_E_INVALID when this thread is running a transaction of the ledger. */

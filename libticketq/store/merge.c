@@ -87,17 +87,26 @@ static void run_body(tq_tx *tx, struct tq__run *run)
 {
     tx->failure = 0;
     tx->changed = 0;
-    run->result = run->fn(tx, run->arg, run->err);
+    run->result = run->fn(tx, run->arg, &run->err);
     if (tx->failure && run->result >= 0) {
-        run->result = tq__fail(run->err, tx->failure, "ledger",
+        run->result = tq__fail(&run->err, tx->failure, "ledger",
                                "the body went on after a statement had failed");
     }
+}
+
+int tq__run_result(const struct tq__run *run, struct tq_error *err)
+{
+    /* A body that failed without a word leaves the caller's record as it was. */
+    if (run->result < 0 && run->err.status == run->result) {
+        tq__fail_native(err, run->result, run->err.native, run->err.origin, "%s", run->err.message);
+    }
+    return run->result;
 }
 
 static enum again attempt_alone(struct tq__ledger *ledger, uint32_t mode, struct tq__run *run)
 {
     tq_tx tx;
-    run->result = begin(ledger, mode, &tx, run->err);
+    run->result = begin(ledger, mode, &tx, &run->err);
     if (run->result < 0) {
         return run->result == TQ_E_BUSY ? BUSY : DONE;
     }
@@ -106,7 +115,7 @@ static enum again attempt_alone(struct tq__ledger *ledger, uint32_t mode, struct
         rollback(&tx);
         return tx.failure == TQ_E_BUSY ? BUSY : DONE;
     }
-    int status = commit(&tx, run->err);
+    int status = commit(&tx, &run->err);
     if (status < 0) {
         run->result = status;
     }
@@ -173,7 +182,7 @@ static void fail_all(struct tq__run *first, int status, const struct tq_error *e
     for (struct tq__run *run = first; run; run = next_run(run)) {
         if (run->result >= 0) {
             run->result =
-                tq__fail_native(run->err, status, err->native, err->origin, "%s", err->message);
+                tq__fail_native(&run->err, status, err->native, err->origin, "%s", err->message);
         }
     }
 }

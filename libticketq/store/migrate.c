@@ -90,7 +90,7 @@ int tq_ledger_migrate(tq_store *store, const struct tq_migration *migrations,
     TQ_TRY(tq__ledger_of(store, &ledger, err));
     TQ_TRY(check_plan(&plan, err));
     TQ_TRY(tq__ledger_check_nesting(ledger, err));
-    struct tq__run run = {.fn = migrate, .arg = &plan, .err = err};
+    struct tq__run run = TQ__RUN(migrate, &plan);
     tq__ledger_run_alone(ledger, TQ_TX_SCHEMA, &run);
-    return run.result;
+    return tq__run_result(&run, err);
 }

@@ -4,10 +4,8 @@
  */
 #include "conform/fixtures.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct fixture fixtures[] = {
     {"memory", "memory:", NULL},
@@ -44,8 +42,7 @@ void world_open(struct world *world)
 {
     test_env_init(&world->test, 1);
     world->env = test_env_of(&world->test);
-    snprintf(world->folder, sizeof world->folder, "/tmp/ticketq-conform-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(world->folder));
+    folder_make(world->folder);
     fill_url(world);
 }
 
@@ -70,16 +67,8 @@ tq_transport *world_transport(struct world *world)
     return transport;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
-{
-    (void)status;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 void world_close(struct world *world)
 {
     ck_assert_int_eq(world->test.live, 0);
-    ck_assert_int_eq(nftw(world->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+    folder_remove(world->folder);
 }

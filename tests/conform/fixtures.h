@@ -23,6 +23,7 @@
 #include <ticketq/store.h>
 #include <ticketq/transport.h>
 
+#include "lib/folder.h"
 #include "lib/test_env.h"
 #include "lib/unit.h"
 
@@ -36,7 +37,7 @@ struct fixture {
 struct world {
     struct test_env test;
     struct tq_env env;
-    char folder[64];
+    char folder[FOLDER_SIZE];
     char url[256];
 };
 

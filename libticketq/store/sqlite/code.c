@@ -91,9 +91,27 @@ int tq__sqlite_commit_status(int code)
     return meaning_of(code)->commit_status;
 }
 
-int tq__sqlite_fail(sqlite3 *db, int code, struct tq_error *err)
+/* A host's connection may give the primary code only; the full one is there to be asked for. */
+static int extended(sqlite3 *db, int code)
+{
+    int full = db ? sqlite3_extended_errcode(db) : code;
+    return (full & 0xff) == (code & 0xff) ? full : code;
+}
+
+static int fill(sqlite3 *db, int status, int code, struct tq_error *err)
 {
     const char *message = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
-    int status = tq__sqlite_status(code);
     return status < 0 ? tq__fail_native(err, status, code, "store.sqlite", "%s", message) : status;
+}
+
+int tq__sqlite_fail(sqlite3 *db, int code, struct tq_error *err)
+{
+    int full = extended(db, code);
+    return fill(db, tq__sqlite_status(full), full, err);
+}
+
+int tq__sqlite_fail_commit(sqlite3 *db, int code, struct tq_error *err)
+{
+    int full = extended(db, code);
+    return fill(db, tq__sqlite_commit_status(full), full, err);
 }

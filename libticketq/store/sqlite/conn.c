@@ -64,7 +64,6 @@ static int set_wal(struct sqlite_conn *conn, struct tq_error *err)
 static int configure(struct sqlite_conn *conn, int is_reader, struct tq_error *err)
 {
     sqlite3 *db = conn->db;
-    sqlite3_extended_result_codes(db, 1);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -212,10 +211,7 @@ static int commit_on(struct sqlite_conn *conn, struct tq_error *err)
         return tq__fail(err, TQ_E_UNAVAILABLE, "store.sqlite", "the transaction has ended");
     }
     int code = tq__sqlite_control(&conn->statements, SQLITE_CONTROL_COMMIT);
-    int status = tq__sqlite_commit_status(code);
-    return status < 0
-               ? tq__fail_native(err, status, code, "store.sqlite", "%s", sqlite3_errmsg(conn->db))
-               : status;
+    return tq__sqlite_fail_commit(conn->db, code, err);
 }
 
 static int sqlite_commit(void *opaque, struct tq_error *err)

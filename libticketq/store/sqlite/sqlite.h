@@ -22,8 +22,9 @@
 int tq__sqlite_status(int code);
 /* The same for the result of a COMMIT. */
 int tq__sqlite_commit_status(int code);
-/* Fill the record from the connection's last failure; returns tq__sqlite_status(code). */
+/* What the connection's last call came to: its status, with the record when it is a failure. */
 int tq__sqlite_fail(sqlite3 *db, int code, struct tq_error *err);
+int tq__sqlite_fail_commit(sqlite3 *db, int code, struct tq_error *err);
 
 /* ---- statement.c: prepared statements ---- */
 
