@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tells events and keeps a journal of them, so that an audit can compare what
+ * was told with what was applied.
+ *
+ * A relay removes an event from the outbox when the transport has it; the
+ * journal row stays. A row here without its twin in a consumer's
+ * processed_events is an event that was lost; a twin without a row is one that
+ * nobody told. The journal is cleaned before the inbox, so that age alone never
+ * looks like a loss.
+ *
+ * Threads: app_tell() belongs to its transaction, the others: [any].
+ */
+#include "app/told.h"
+
+#include "app_told_sql.h"
+#include "core/bytes.h"
+#include "core/error.h"
+
+#define ORIGIN "app.told"
+
+int app_told_prepare(tq_store *store, struct tq_error *err)
+{
+    const struct tq_migration migration = {
+        .size = sizeof migration, .scope = "told", .version = 1, .sql = TOLD_v1};
+    return tq_ledger_migrate(store, &migration, 1, err);
+}
+
+int app_tell(tq_tx *tx, const struct tq_event *event, struct tq_error *err)
+{
+    char id[37];
+    struct tq_event told = *event;
+    TQ_TRY(tq__uuid7(tq_tx_env(tx), tq_tx_now_ms(tx), id, err));
+    told.id = id;
+    TQ_TRY(tq_outbox_append(tx, &told, 1, err));
+    const struct tq_value row[] = {tq_text(id), tq_text(event->type), tq_text(event->topic),
+                                   tq_text(event->key ? event->key : event->aggregate_id),
+                                   tq_int(tq_tx_now_ms(tx))};
+    return tq_tx_exec(tx, TOLD_add, row, 5, NULL, NULL, err);
+}
+
+struct cleaning {
+    int64_t age_ms;
+    size_t limit;
+};
+
+static int clean(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    const struct cleaning *cleaning = arg;
+    const struct tq_value params[] = {tq_int(tq_tx_now_ms(tx) - cleaning->age_ms),
+                                      tq_int((int64_t)cleaning->limit)};
+    TQ_TRY(tq_tx_exec(tx, TOLD_clean, params, 2, NULL, NULL, err));
+    return tq_tx_changed(tx) ? TQ_OK : TQ_EMPTY;
+}
+
+int app_told_clean(tq_store *store, int64_t age_ms, size_t limit, struct tq_error *err)
+{
+    struct cleaning cleaning = {age_ms, limit};
+    return tq_ledger_run(store, clean, &cleaning, err);
+}
