@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The event service: its options, tables, caches and workers.
+ *
+ *     event.relay     publishes the outbox
+ *     event.announce  tells of schedules whose status changed
+ *     event.clean     removes old rows of the journal of events
+ *
+ * The caches have more entries than the pool has threads (cache.c asks for that).
+ */
+#include "event/service.h"
+
+#include "app/told.h"
+#include "core/env.h"
+#include "core/error.h"
+#include "event/event.h"
+#include "event_sql.h"
+
+#define POOL_QUEUE 16384
+#define LAYOUT_TTL_MS 600000
+#define LAYOUTS_MAX 80
+#define SEAT_MAPS_MAX 1024
+#define CLEAN_AGE_MS (INT64_C(7) * 24 * 3600 * 1000)
+#define CLEAN_ROWS 500
+
+static const struct app_option options[] = {
+    {.name = "seat-map-ttl-ms",
+     .value = "MS",
+     .help = "how old an answer with a seat map may be",
+     .fallback = "250",
+     .kind = APP_NUMBER,
+     .min = 1,
+     .max = 60000},
+    {.name = "event-threads",
+     .value = "N",
+     .help = "threads that read events and load seat maps",
+     .fallback = "2",
+     .kind = APP_NUMBER,
+     .min = 1,
+     .max = 64},
+};
+
+static void close_events(void *state)
+{
+    struct events *events = state;
+    if (events) {
+        struct tq_env env = events->env;
+        tq_relay_close(events->relay);
+        event_cache_free(events->layouts);
+        event_cache_free(events->seat_maps);
+        tq_store_close(events->store);
+        tq__release(&env, events);
+    }
+}
+
+static int relay_step(void *arg, struct tq_error *err)
+{
+    struct events *events = arg;
+    return tq_relay_step(events->relay, 0, NULL, err);
+}
+
+static int clean_step(void *arg, struct tq_error *err)
+{
+    struct events *events = arg;
+    return app_told_clean(events->store, CLEAN_AGE_MS, CLEAN_ROWS, err);
+}
+
+static double loads(void *arg)
+{
+    return (double)event_cache_loads(arg);
+}
+
+static int open_store(struct events *events, struct tq_error *err)
+{
+    const struct tq_migration migration = {
+        .size = sizeof migration, .scope = "event", .version = 1, .sql = EVENT_v1};
+    TQ_TRY(app_store_open(events->app, "event", &events->store, err));
+    TQ_TRY(tq_ledger_migrate(events->store, &migration, 1, err));
+    TQ_TRY(tq_outbox_prepare(events->store, err));
+    return app_told_prepare(events->store, err);
+}
+
+static int open_caches(struct events *events, struct tq_error *err)
+{
+    const struct app_config *config = app_config(events->app);
+    struct app_metrics *metrics = app_metrics(events->app);
+    const char *help = "Pages that were loaded, by kind.";
+    const struct event_cache_options layouts = {LAYOUT_TTL_MS, LAYOUTS_MAX, event_layout_load,
+                                                events};
+    const struct event_cache_options seat_maps = {
+        (uint32_t)app_config_number(config, "seat-map-ttl-ms"), SEAT_MAPS_MAX, event_seat_map_load,
+        events};
+    TQ_TRY(event_cache_new(&events->env, &layouts, &events->layouts, err));
+    TQ_TRY(event_cache_new(&events->env, &seat_maps, &events->seat_maps, err));
+    app_gauge_ask(metrics, "ticketq_event_loads", help, "kind=\"layout\"", loads, events->layouts);
+    app_gauge_ask(metrics, "ticketq_event_loads", help, "kind=\"seat_map\"", loads,
+                  events->seat_maps);
+    return TQ_OK;
+}
+
+static int add_workers(struct events *events, struct tq_error *err)
+{
+    const struct app_worker_options relay = {"event.relay", relay_step, events, 50};
+    const struct app_worker_options announcer = {"event.announce", event_announce, events, 500};
+    const struct app_worker_options cleaner = {"event.clean", clean_step, events, 60000};
+    TQ_TRY(app_worker_add(events->app, &relay, &events->relay_worker, err));
+    TQ_TRY(app_worker_add(events->app, &announcer, NULL, err));
+    return app_worker_add(events->app, &cleaner, NULL, err);
+}
+
+static int open_parts(struct events *events, struct tq_error *err)
+{
+    struct app_metrics *metrics = app_metrics(events->app);
+    events->published = app_counter(metrics, "ticketq_event_schedules_published_total",
+                                    "Schedules that were published.", NULL);
+    events->announced = app_counter(metrics, "ticketq_event_status_changes_total",
+                                    "Changes of a schedule's status that were announced.", NULL);
+    TQ_TRY(open_store(events, err));
+    TQ_TRY(tq_relay_open(events->store, app_transport(events->app),
+                         TQ_ARGS(tq_relay_options, .owner = "event"), &events->relay, err));
+    TQ_TRY(open_caches(events, err));
+    TQ_TRY(http_pool_add(app_server(events->app), EVENT_POOL,
+                         (unsigned)app_config_number(app_config(events->app), "event-threads"),
+                         POOL_QUEUE, err));
+    return add_workers(events, err);
+}
+
+static int open_events(struct app *app, void **out_state, struct tq_error *err)
+{
+    struct events *events = tq__alloc(app_env(app), 1, sizeof *events);
+    if (!events) {
+        return tq__nomem("event", err);
+    }
+    events->app = app;
+    events->env = *app_env(app);
+    int rc = open_parts(events, err);
+    if (rc < 0) {
+        close_events(events);
+        return rc;
+    }
+    *out_state = events;
+    return TQ_OK;
+}
+
+const struct app_service event_service = {
+    .name = "event",
+    .options = options,
+    .options_count = sizeof options / sizeof *options,
+    .open = open_events,
+    .routes = event_routes,
+    .routes_count = EVENT_ROUTES_COUNT,
+    .internal_routes = event_internal_routes,
+    .internal_routes_count = EVENT_INTERNAL_ROUTES_COUNT,
+    .close = close_events,
+};
