@@ -6,13 +6,14 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct fixture fixtures[] = {
-    {"memory", "memory:", NULL},
-    {"sqlite", "sqlite:%s/ledger.db", NULL},
-    {"sqlite-memory", "sqlite::memory:", NULL},
-    {"inproc", "", "inproc:"},
-    {"sqlite-inproc", "sqlite:%s/ledger.db", "inproc:"},
+    {.name = "memory", .url = "memory:"},
+    {.name = "sqlite", .url = "sqlite:%s/ledger.db"},
+    {.name = "sqlite-memory", .url = "sqlite::memory:"},
+    {.name = "inproc", .url = "", .transport = "inproc:"},
+    {.name = "sqlite-inproc", .url = "sqlite:%s/ledger.db", .transport = "inproc:"},
 };
 
 static const struct fixture *chosen;
@@ -27,6 +28,11 @@ void fixture_choose(const char *name)
     }
     printf("Bail out! there is no fixture '%s'\n", name);
     exit(EXIT_FAILURE);
+}
+
+int fixture_has_own_clock(void)
+{
+    return chosen->has_own_clock;
 }
 
 /* The URL with the folder in it. */
@@ -54,6 +60,15 @@ tq_store *world_store(struct world *world)
         tq_store_open(&world->env, TQ_ARGS(tq_store_options, .url = world->url), &store, &err),
         TQ_OK);
     return store;
+}
+
+void world_advance(struct world *world, uint32_t ms)
+{
+    if (chosen->has_own_clock) {
+        usleep(ms * 1000);
+    } else {
+        world->test.now_ms += ms;
+    }
 }
 
 tq_transport *world_transport(struct world *world)

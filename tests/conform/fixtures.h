@@ -31,6 +31,7 @@ struct fixture {
     const char *name;
     const char *url;       /* of a store; `%s` stands for a folder of the world's own */
     const char *transport; /* URL of a transport; NULL: none */
+    int has_own_clock;     /* the server's, which nobody moves; otherwise the world's */
 };
 
 /* A clean place for one test. */
@@ -43,11 +44,15 @@ struct world {
 
 /* Choose the fixture for all worlds of this process; ends the program for an unknown name. */
 void fixture_choose(const char *name);
+/* True when the store's time cannot be moved, only waited for. */
+int fixture_has_own_clock(void);
 
 void world_open(struct world *world);
 /* A store on the world's URL, which several may share when the driver says so. */
 tq_store *world_store(struct world *world);
 tq_transport *world_transport(struct world *world);
+/* Let that much time pass for the store. */
+void world_advance(struct world *world, uint32_t ms);
 /* Removes the folder; whatever was opened has to be closed and all memory given back. */
 void world_close(struct world *world);
 

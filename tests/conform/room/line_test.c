@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What every room driver promises about the line: numbers, places, tokens,
- * silence, leaving, limits. Runs on each driver of lib/room_world.c.
+ * silence, leaving, limits.
  */
 #include "conform/room/promise.h"
 
@@ -107,7 +107,7 @@ PROMISE(silence_skips_and_asking_keeps, .rate = 1, .rate_per_ms = 600000, .waiti
 PROMISE(a_lease_ends_at_its_instant, .rate = 1, .waiting_ms = 1000)
 {
     room_enter(w, "a", NULL);
-    if (w->driver->is_exact) {
+    if (!fixture_has_own_clock()) {
         room_advance(w, 999);
         ck_assert_int_eq(room_place(w, "a").status, TQ_OK);
     }
@@ -176,8 +176,8 @@ PROMISE(a_closed_room_takes_nobody, .rate = 1, .waiting_ms = 60000)
     ck_assert_uint_eq(room_tick(w).admitted, 1);
 }
 
-UNIT_MAIN("conform.room.line", numbers_are_in_order_of_arrival, entering_again_changes_nothing,
-          a_batch_lines_up_in_its_order, who_is_not_there_is_gone, leaving_moves_those_behind,
-          who_left_lines_up_anew, silence_skips_and_asking_keeps, a_lease_ends_at_its_instant,
-          a_tick_tells_whom_it_skipped, the_silent_get_their_number_back,
-          the_line_is_as_long_as_the_capacity, a_closed_room_takes_nobody)
+CONFORM_MAIN("conform.room.line", numbers_are_in_order_of_arrival, entering_again_changes_nothing,
+             a_batch_lines_up_in_its_order, who_is_not_there_is_gone, leaving_moves_those_behind,
+             who_left_lines_up_anew, silence_skips_and_asking_keeps, a_lease_ends_at_its_instant,
+             a_tick_tells_whom_it_skipped, the_silent_get_their_number_back,
+             the_line_is_as_long_as_the_capacity, a_closed_room_takes_nobody)

@@ -168,7 +168,8 @@ PROMISE(the_trail_keeps_the_newest, .rate = 1)
     ck_assert_int_eq(room_order(w, TQ_ROOM_PAUSE, 0, "first"), TQ_OK); /* forgotten by now */
 }
 
-UNIT_MAIN("conform.room.orders", a_pause_stops_and_a_resume_goes_on, a_new_rate_is_no_gift,
-          a_lower_cap_throws_nobody_out, advance_is_above_rate_and_cap, a_drain_takes_no_newcomers,
-          a_reset_empties_and_the_rate_still_holds, a_request_key_is_carried_out_once,
-          the_trail_is_complete_and_in_order, the_trail_keeps_the_newest)
+CONFORM_MAIN("conform.room.orders", a_pause_stops_and_a_resume_goes_on, a_new_rate_is_no_gift,
+             a_lower_cap_throws_nobody_out, advance_is_above_rate_and_cap,
+             a_drain_takes_no_newcomers, a_reset_empties_and_the_rate_still_holds,
+             a_request_key_is_carried_out_once, the_trail_is_complete_and_in_order,
+             the_trail_keeps_the_newest)

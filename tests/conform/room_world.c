@@ -1,31 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A world for tests of rooms. The table of drivers is at the top.
+ * A world for tests of rooms.
  */
-#include "lib/room_world.h"
+#include "conform/room_world.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "lib/unit.h"
-
-const struct room_case *const room_cases[] = {
-    &room_case_memory,
-};
-const size_t room_cases_count = sizeof room_cases / sizeof *room_cases;
-
-static int memory_open(struct room_world *w)
-{
-    return tq_store_open(&w->env, TQ_ARGS(tq_store_options, .url = "memory:"), &w->store, &w->err);
-}
-
-static void memory_advance(struct room_world *w, uint32_t ms)
-{
-    w->test.now_ms += ms;
-}
-
-const struct room_case room_case_memory = {"memory", memory_open, memory_advance, 1};
 
 static void add_key(struct room_world *w, const char *id, uint32_t purpose)
 {
@@ -47,19 +27,27 @@ void room_world_room(struct room_world *w, const struct tq_room_policy *policy)
     assert_status(tq_room_open(w->store, w->keys, ROOM_ID, policy, &w->room, &err), TQ_OK);
 }
 
-void room_world_open(struct room_world *w, const struct room_case *driver, uint64_t seed,
-                     const struct tq_room_policy *policy)
+static void open_store(struct room_world *w)
 {
     struct tq_error err = TQ_ERROR_INIT;
-    memset(w, 0, sizeof *w);
-    w->driver = driver;
-    w->err = err;
-    test_env_init(&w->test, seed);
-    w->env = test_env_of(&w->test);
-    assert_status(tq_keys_new(&w->env, &w->keys, &err), TQ_OK);
+    assert_status(tq_store_open(&w->world.env,
+                                TQ_ARGS(tq_store_options, .url = w->world.url, .driver = w->driver),
+                                &w->store, &err),
+                  TQ_OK);
+}
+
+void room_world_open(struct room_world *w, uint64_t seed, const struct tq_room_policy *policy)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    w->store = NULL;
+    w->keys = NULL;
+    w->room = NULL;
+    world_open(&w->world);
+    test_env_init(&w->world.test, seed);
+    assert_status(tq_keys_new(&w->world.env, &w->keys, &err), TQ_OK);
     add_key(w, "place", TQ_PURPOSE_PLACE);
     add_key(w, "pass", TQ_PURPOSE_PASS);
-    ck_assert_msg(driver->open(w) == TQ_OK, "%s: %s", driver->name, w->err.message);
+    open_store(w);
     if (policy) {
         room_world_room(w, policy);
     }
@@ -70,7 +58,7 @@ void room_world_close(struct room_world *w)
     tq_room_close(w->room);
     tq_store_close(w->store);
     tq_keys_free(w->keys);
-    ck_assert_int_eq(w->test.live, 0);
+    world_close(&w->world);
 }
 
 void room_world_forget(struct room_world *w, const struct tq_room_policy *policy)
@@ -78,13 +66,13 @@ void room_world_forget(struct room_world *w, const struct tq_room_policy *policy
     tq_room_close(w->room);
     tq_store_close(w->store);
     w->room = NULL;
-    ck_assert_int_eq(w->driver->open(w), TQ_OK);
+    open_store(w);
     room_world_room(w, policy);
 }
 
 void room_advance(struct room_world *w, uint32_t ms)
 {
-    w->driver->advance(w, ms);
+    world_advance(&w->world, ms);
 }
 
 struct tq_place room_enter(struct room_world *w, const char *id, const char *token)

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shrinks a failing sequence of operations to one from which nothing can be left out.
+ */
+#ifndef TESTS_LIB_SHRINK_H
+#define TESTS_LIB_SHRINK_H
+
+#include <stddef.h>
+
+/*
+ * Carries out operations in a fresh world. Returns how many went well: `count`
+ * when all did, the index of the first that failed otherwise.
+ */
+typedef size_t shrink_run_fn(void *arg, const void *operations, size_t count);
+
+/* Shrinks in place; returns the new count. The sequence must fail. */
+size_t shrink(void *operations, size_t count, size_t size, shrink_run_fn *run, void *arg);
+
+#endif
