@@ -37,10 +37,10 @@ enum fault_kind {
 /* One plan for the process. */
 struct fault_plan {
     const struct tq_store_driver *inner; /* NULL: SQLite */
-    int kind;
-    int status;     /* of FAULT_BEFORE; 0: TQ_E_UNAVAILABLE */
-    unsigned slots; /* a set of 1u << enum fault_slot: calls of these are numbered */
-    long at;        /* the number of the call that fails, from 1 */
+    atomic_int kind;
+    atomic_int status; /* of FAULT_BEFORE; 0: TQ_E_UNAVAILABLE */
+    atomic_uint slots; /* a set of 1u << enum fault_slot: calls of these are numbered */
+    atomic_long at;    /* the number of the call that fails, from 1 */
     atomic_long numbered;
     atomic_long calls[FAULT_SLOTS_COUNT];
 };
