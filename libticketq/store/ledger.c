@@ -112,7 +112,7 @@ static int enter(tq_store *store, tq_tx_fn *fn, struct tq__ledger **out_ledger,
 
 int tq_ledger_run(tq_store *store, tq_tx_fn *fn, void *arg, struct tq_error *err)
 {
-    struct tq__ledger *ledger;
+    struct tq__ledger *ledger = NULL;
     TQ_TRY(enter(store, fn, &ledger, err));
     struct tq__run run = TQ__RUN(fn, arg);
     tq__combine_submit(&ledger->combine, &run.item);
@@ -121,7 +121,7 @@ int tq_ledger_run(tq_store *store, tq_tx_fn *fn, void *arg, struct tq_error *err
 
 int tq__ledger_run_many(tq_store *store, struct tq__run *runs, size_t count, struct tq_error *err)
 {
-    struct tq__ledger *ledger;
+    struct tq__ledger *ledger = NULL;
     TQ_TRY(enter(store, runs->fn, &ledger, err));
     tq__combine_submit_many(&ledger->combine, runs, sizeof *runs, count);
     return TQ_OK;
@@ -129,7 +129,7 @@ int tq__ledger_run_many(tq_store *store, struct tq__run *runs, size_t count, str
 
 int tq_ledger_read(tq_store *store, tq_tx_fn *fn, void *arg, struct tq_error *err)
 {
-    struct tq__ledger *ledger;
+    struct tq__ledger *ledger = NULL;
     TQ_TRY(enter(store, fn, &ledger, err));
     struct tq__run run = TQ__RUN(fn, arg);
     tq__ledger_run_alone(ledger, TQ_TX_READ, &run);

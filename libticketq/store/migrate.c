@@ -86,7 +86,7 @@ int tq_ledger_migrate(tq_store *store, const struct tq_migration *migrations,
                       size_t migrations_count, struct tq_error *err)
 {
     struct plan plan = {migrations, migrations_count};
-    struct tq__ledger *ledger;
+    struct tq__ledger *ledger = NULL;
     TQ_TRY(tq__ledger_of(store, &ledger, err));
     TQ_TRY(check_plan(&plan, err));
     TQ_TRY(tq__ledger_check_nesting(ledger, err));

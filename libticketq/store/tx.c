@@ -110,7 +110,7 @@ const struct tq_env *tq_tx_env(const tq_tx *tx)
 
 int tq_tx_adopt(tq_store *store, void *native, tq_tx **out_tx, struct tq_error *err)
 {
-    struct tq__ledger *ledger;
+    struct tq__ledger *ledger = NULL;
     TQ_TRY(tq__ledger_of(store, &ledger, err));
     tq_tx *tx = tq__alloc(ledger->env, 1, sizeof *tx);
     if (!tx) {
