@@ -23,9 +23,6 @@ static int check_options(const struct tq_book_options *options, struct tq_error 
     if (!options->front && !options->ledger) {
         return tq__fail(err, TQ_E_INVALID, ORIGIN, "a book needs a front or a ledger");
     }
-    if (options->ledger) {
-        return tq__fail(err, TQ_E_UNSUPPORTED, ORIGIN, "ledgers come with the next landing");
-    }
     if (options->front && !(tq_store_caps(options->front) & TQ_STORE_HOLD)) {
         return tq__fail(err, TQ_E_UNSUPPORTED, ORIGIN, "the store is no front for holds");
     }
@@ -64,11 +61,16 @@ int tq_book_open(const struct tq_env *env, const struct tq_book_options *options
         return tq__nomem(ORIGIN, err);
     }
     book->env = host;
-    book->life_max_ms = use.life_max_ms ? use.life_max_ms : TQ_HOLD_LIFE_MAX_MS;
-    book->seats_limit = use.seats_limit;
+    book->rules.life_max_ms = use.life_max_ms ? use.life_max_ms : TQ_HOLD_LIFE_MAX_MS;
+    book->rules.seats_limit = use.seats_limit;
     use_stores(book, &use);
     pthread_mutex_init(&book->rebuild_lock, NULL);
+    pthread_mutex_init(&book->doubts_lock, NULL);
     TQ_TRY(tq__waiters_init(&book->waiters, &book->env, err));
+    TQ_TRY(tq__map_init(&book->doubts, &book->env, err));
+    if (book->ledger) {
+        TQ_TRY(tq__sql_hold_migrate(book->ledger, err));
+    }
     *out_book = tq__take(&book);
     return TQ_OK;
 }
@@ -80,10 +82,24 @@ void tq_book_close(tq_book *book)
     }
     tq__waiters_close(&book->waiters, &book->env);
     tq__waiters_done(&book->waiters);
+    tq__book_doubts_done(book);
     pthread_mutex_destroy(&book->rebuild_lock);
+    pthread_mutex_destroy(&book->doubts_lock);
     tq_store_close(book->front);
     tq_store_close(book->ledger);
     tq__release(&book->env, book);
+}
+
+struct define {
+    const char *schedule;
+    const char *const *seats;
+    size_t seats_count;
+};
+
+static int define_body(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    const struct define *define = arg;
+    return tq__sql_hold_define(tx, define->schedule, define->seats, define->seats_count, err);
 }
 
 int tq_book_define(tq_book *book, const char *schedule, const char *const *seats,
@@ -91,9 +107,27 @@ int tq_book_define(tq_book *book, const char *schedule, const char *const *seats
 {
     TQ_TRY(tq__id_check(schedule, "schedule", ORIGIN, err));
     TQ_TRY(tq__check_seats(&book->env, seats, seats_count, err));
-    struct tq_front_load load = {
-        .size = sizeof load, .schedule = schedule, .seats = seats, .seats_count = seats_count};
-    return book->driver->load(book->state, &load, err);
+    if (!book->ledger) {
+        const struct tq_front_load load = {
+            .size = sizeof load, .schedule = schedule, .seats = seats, .seats_count = seats_count};
+        return book->driver->load(book->state, &load, err);
+    }
+    struct define define = {schedule, seats, seats_count};
+    int rc = tq_ledger_run(book->ledger, define_body, &define, err);
+    TQ_TRY(rc);
+    TQ_TRY(book->front ? tq__book_rebuild(book, schedule, 1, err) : TQ_OK);
+    return rc;
+}
+
+struct read_map {
+    const char *schedule;
+    struct tq_seat_map *map;
+};
+
+static int map_body(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    const struct read_map *read = arg;
+    return tq__sql_hold_map(tx, read->schedule, read->map, err);
 }
 
 int tq_book_map(tq_book *book, const char *schedule, struct tq_seat_map *map, struct tq_error *err)
@@ -102,5 +136,15 @@ int tq_book_map(tq_book *book, const char *schedule, struct tq_seat_map *map, st
     if (!map || map->size != sizeof *map) {
         return tq__fail(err, TQ_E_ABI, ORIGIN, "the seat map has another size");
     }
-    return book->driver->map(book->state, schedule, map, err);
+    if (!book->front) {
+        struct read_map read = {schedule, map};
+        return tq_ledger_read(book->ledger, map_body, &read, err);
+    }
+    tq__book_settle_doubts(book);
+    int rc = book->driver->map(book->state, schedule, map, err);
+    if (rc == TQ_GONE && book->ledger) {
+        rc = tq__book_rebuild(book, schedule, 0, err);
+        rc = rc == TQ_OK ? book->driver->map(book->state, schedule, map, err) : rc;
+    }
+    return rc;
 }

@@ -144,5 +144,18 @@ int tq__check_results(const struct tq_hold_result *out_results, size_t count, st
 uint32_t tq__hold_ttl(const tq_book *book, const struct tq_hold_request *request)
 {
     uint32_t ttl_ms = request->ttl_ms ? request->ttl_ms : TQ_HOLD_TTL_DEFAULT_MS;
-    return ttl_ms < book->life_max_ms ? ttl_ms : book->life_max_ms;
+    return ttl_ms < book->rules.life_max_ms ? ttl_ms : book->rules.life_max_ms;
+}
+
+int tq__check_limit(size_t limit, struct tq_error *err)
+{
+    return limit >= 1 && limit <= TQ_BATCH_MAX
+               ? TQ_OK
+               : tq__fail(err, TQ_E_LIMIT, ORIGIN, "limit is %zu, expected 1 to %d", limit,
+                          TQ_BATCH_MAX);
+}
+
+int tq__is_granted(const struct tq_hold *hold)
+{
+    return hold->status == TQ_OK || hold->status == TQ_REPEAT;
 }

@@ -2,7 +2,11 @@
 /*
  * The front's half of every verb: resolves defaults, makes the ids of new holds,
  * and hands the whole batch to the driver in one call. A book without a front
- * grants every claim tentatively; its ledger decides. Threads: [any].
+ * grants every claim tentatively; its ledger decides.
+ *
+ * What the ledger has decided is told to the front. An answer that cannot be, had
+ * the front known all that was told before, puts the schedule in doubt, and so
+ * does a front that cannot be reached; rebuild.c settles it. Threads: [any].
  */
 #include "hold/book.h"
 
@@ -26,8 +30,8 @@ static int prepare_holds(tq_book *book, const struct tq_hold_request *requests, 
     return TQ_OK;
 }
 
-int tq__front_claim(tq_book *book, const struct tq_hold_request *requests, size_t count,
-                    struct tq_hold *holds, struct tq_error *err)
+static int claim(tq_book *book, const struct tq_hold_request *requests, size_t count,
+                 struct tq_hold *holds, struct tq_error *err)
 {
     TQ_TRY(prepare_holds(book, requests, count, holds, err));
     if (!book->front) {
@@ -47,13 +51,64 @@ int tq__front_claim(tq_book *book, const struct tq_hold_request *requests, size_
             .seats = requests[i].seats,
             .seats_count = (uint32_t)requests[i].seats_count,
             .ttl_ms = tq__hold_ttl(book, &requests[i]),
-            .seats_limit = book->seats_limit,
+            .seats_limit = book->rules.seats_limit,
         };
     }
     rc = rc == TQ_OK ? book->driver->claim(book->state, claims, count, holds, err) : rc;
     tq__release(&book->env, ids);
     tq__release(&book->env, claims);
     return rc;
+}
+
+/* Claims again what failed because the front does not know a schedule that the ledger knows. */
+static int claim_lost(tq_book *book, const struct tq_hold_request *requests, size_t count,
+                      struct tq_hold *holds, struct tq_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (holds[i].status == TQ_GONE && !holds[i].taken) {
+            int rc = tq__book_rebuild(book, requests[i].schedule, 0, err);
+            rc = rc == TQ_OK ? claim(book, &requests[i], 1, &holds[i], err) : rc;
+            TQ_TRY(rc);
+        }
+    }
+    return TQ_OK;
+}
+
+int tq__front_claim(tq_book *book, const struct tq_hold_request *requests, size_t count,
+                    struct tq_hold *holds, struct tq_error *err)
+{
+    tq__book_settle_doubts(book);
+    TQ_TRY(claim(book, requests, count, holds, err));
+    if (!book->front || !book->ledger) {
+        return TQ_OK;
+    }
+    int rc = claim_lost(book, requests, count, holds, err);
+    if (rc < 0) {
+        tq__front_unclaim(book, holds, count);
+    }
+    return rc;
+}
+
+void tq__front_give_up(tq_book *book, const struct tq_hold *claim)
+{
+    struct tq_hold_result result = TQ_INIT(tq_hold_result);
+    const struct tq_hold_ref ref = {.size = sizeof ref,
+                                    .schedule = claim->schedule,
+                                    .id = claim->id,
+                                    .holder = claim->holder,
+                                    .fence = claim->fence};
+    if (book->front) {
+        tq__front_change(book, TQ_HOLD_RELEASE, 1, &ref, 1, &result, NULL);
+    }
+}
+
+void tq__front_unclaim(tq_book *book, const struct tq_hold *claims, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (claims[i].status == TQ_OK) {
+            tq__front_give_up(book, &claims[i]);
+        }
+    }
 }
 
 int tq__front_change(tq_book *book, uint32_t verb, int is_told, const struct tq_hold_ref *refs,
@@ -73,11 +128,39 @@ int tq__front_change(tq_book *book, uint32_t verb, int is_told, const struct tq_
             .verb = verb,
             .is_told = (uint32_t)is_told,
             .extend_ms = refs[i].extend_ms ? refs[i].extend_ms : TQ_HOLD_TTL_DEFAULT_MS,
-            .life_max_ms = book->life_max_ms,
-            .seats_limit = book->seats_limit,
+            .life_max_ms = book->rules.life_max_ms,
+            .seats_limit = book->rules.seats_limit,
         };
     }
     int rc = book->driver->change(book->state, changes, count, results, err);
     tq__release(&book->env, changes);
+    return rc;
+}
+
+/* Whether a front that had heard all before could say so. */
+static int is_plausible(uint32_t verb, int status)
+{
+    switch (verb) {
+    case TQ_HOLD_RELEASE:
+    case TQ_HOLD_EXPIRE:
+    case TQ_HOLD_GIVE_BACK:
+        return status != TQ_SETTLED && status != TQ_STALE;
+    default:
+        return status == TQ_OK || status == TQ_REPEAT || status == TQ_SETTLED;
+    }
+}
+
+int tq__front_tell(tq_book *book, uint32_t verb, const struct tq_hold_ref *refs, size_t count,
+                   struct tq_error *err)
+{
+    struct tq_hold_result *results = tq__alloc(&book->env, count, sizeof *results);
+    int rc = results ? tq__front_change(book, verb, 1, refs, count, results, err)
+                     : tq__nomem("hold", err);
+    for (size_t i = 0; i < count; i++) {
+        if (rc < 0 || !is_plausible(verb, results[i].status)) {
+            tq__book_doubt(book, refs[i].schedule);
+        }
+    }
+    tq__release(&book->env, results);
     return rc;
 }

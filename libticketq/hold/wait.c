@@ -243,7 +243,7 @@ static int wait_once(tq_book *book, struct topic *topic, struct waiter *waiter,
     if (left_ms <= 0) {
         return 0;
     }
-    if (hold->id[0]) { /* a claim that the ledger refused: what woke us was its own release */
+    if (*out_rc == TQ_STALE) {
         __atomic_store_n(&waiter->word, 0, __ATOMIC_RELEASE);
     }
     pass_on(topic, waiter, hold->taken);
@@ -269,7 +269,7 @@ static int wait_in_line(tq_book *book, const struct tq_hold_request *request,
         pass_on(topic, &waiter, 0);
     }
     leave(book, topic, &waiter);
-    return rc;
+    return rc < 0 ? rc : TQ_OK;
 }
 
 int tq__wait(tq_book *book, const struct tq_hold_request *request, tq__wait_try_fn *try_once,

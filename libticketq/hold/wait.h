@@ -20,7 +20,10 @@ struct tq__waiters {
     int is_closed;
 };
 
-/* Tries once: the hold's status is the outcome, a negative result ends the waiting. */
+/*
+ * Tries once: the hold's status is the outcome, a negative result ends the waiting.
+ * TQ_STALE instead of TQ_OK: a claim was granted and given back, which woke ourselves.
+ */
 typedef int tq__wait_try_fn(tq_book *book, const struct tq_hold_request *request,
                             struct tq_hold *hold, struct tq_error *err);
 
