@@ -12,6 +12,7 @@ static const struct fixture fixtures[] = {
     {.name = "memory", .url = "memory:"},
     {.name = "sqlite", .url = "sqlite:%s/ledger.db"},
     {.name = "sqlite-memory", .url = "sqlite::memory:"},
+    {.name = "memory-sqlite", .url = "sqlite:%s/ledger.db", .front = "memory:"},
     {.name = "inproc", .url = "", .transport = "inproc:"},
     {.name = "sqlite-inproc", .url = "sqlite:%s/ledger.db", .transport = "inproc:"},
 };
@@ -52,14 +53,23 @@ void world_open(struct world *world)
     fill_url(world);
 }
 
-tq_store *world_store(struct world *world)
+static tq_store *open_store(struct world *world, const char *url)
 {
     struct tq_error err = TQ_ERROR_INIT;
     tq_store *store = NULL;
-    assert_status(
-        tq_store_open(&world->env, TQ_ARGS(tq_store_options, .url = world->url), &store, &err),
-        TQ_OK);
+    assert_status(tq_store_open(&world->env, TQ_ARGS(tq_store_options, .url = url), &store, &err),
+                  TQ_OK);
     return store;
+}
+
+tq_store *world_store(struct world *world)
+{
+    return open_store(world, world->url);
+}
+
+tq_store *world_front(struct world *world)
+{
+    return chosen->front ? open_store(world, chosen->front) : NULL;
 }
 
 void world_advance(struct world *world, uint32_t ms)

@@ -30,6 +30,7 @@
 struct fixture {
     const char *name;
     const char *url;       /* of a store; `%s` stands for a folder of the world's own */
+    const char *front;     /* URL of a second store, in front of a ledger; NULL: none */
     const char *transport; /* URL of a transport; NULL: none */
     int has_own_clock;     /* the server's, which nobody moves; otherwise the world's */
 };
@@ -50,6 +51,8 @@ int fixture_has_own_clock(void);
 void world_open(struct world *world);
 /* A store on the world's URL, which several may share when the driver says so. */
 tq_store *world_store(struct world *world);
+/* The store in front, or NULL. */
+tq_store *world_front(struct world *world);
 tq_transport *world_transport(struct world *world);
 /* Let that much time pass for the store. */
 void world_advance(struct world *world, uint32_t ms);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A world for tests of holds: a book in one of its three arrangements (the front
+ * alone, the ledger alone, both), and short forms of what buyers do. Every short
+ * form asserts that the call succeeds and answers with the status.
+ */
+#ifndef TESTS_CONFORM_HOLD_WORLD_H
+#define TESTS_CONFORM_HOLD_WORLD_H
+
+#include <ticketq/hold.h>
+
+#include "conform/fixtures.h"
+
+#define HOLD_SCHEDULE "show-1"
+#define HOLD_SEATS 16
+
+struct hold_world {
+    struct world world;
+    struct tq_book_options options; /* without the stores */
+    tq_store *front;
+    tq_store *ledger;
+    tq_book *book;
+};
+
+/* On the fixture that was chosen, with seats "s0" to "s15" defined. */
+void hold_world_open(struct hold_world *w, const struct tq_book_options *options);
+void hold_world_close(struct hold_world *w);
+/* The front forgets everything. Only with a ledger; nothing is defined anew. */
+void hold_world_lose_front(struct hold_world *w);
+/* Another book on the same stores. */
+tq_book *hold_world_book(struct hold_world *w);
+
+/* A request for seats named in one string, "s1 s2"; good for the next 15 calls. */
+struct tq_hold_request hold_request(const char *holder, const char *key, const char *seats);
+struct tq_hold hold_ask(struct hold_world *w, const struct tq_hold_request *request);
+/* For a minute. */
+struct tq_hold hold_take(struct hold_world *w, const char *holder, const char *key,
+                         const char *seats);
+struct tq_hold_ref hold_ref(const struct tq_hold *hold);
+/* `verb` is an enum tq_hold_verb; extends by a minute. */
+struct tq_hold_result hold_do(struct hold_world *w, uint32_t verb, const struct tq_hold *hold);
+/* Sweeps until there is nothing left; returns how many were visited. */
+unsigned hold_sweep_all(struct hold_world *w);
+
+/* The whole map; `bits` of the state is checked against the counts. */
+struct hold_map {
+    uint64_t version;
+    uint32_t counts[4];
+    uint32_t seats[HOLD_SEATS];
+};
+struct hold_map hold_map_of(struct hold_world *w);
+
+#define assert_named(status, expected)                                                             \
+    ck_assert_msg((status) == (expected), "%s:%d: %s, expected %s", __FILE__, __LINE__,            \
+                  tq_status_name(status), tq_status_name(expected))
+
+#endif
