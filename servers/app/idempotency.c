@@ -57,8 +57,7 @@ static int read_key(const char *value, char key[APP_ONCE_KEY_MAX + 1])
     return 0;
 }
 
-/* SHA-256 of path and body: a key is good for one request. */
-static int take_fingerprint(const struct http_request *request, char target[65])
+int app_fingerprint(const struct http_request *request, char target[APP_FINGERPRINT_SIZE])
 {
     unsigned char digest[32];
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -91,7 +90,7 @@ int app_once_read(struct app_once *once, struct http_request *request, const cha
                      APP_ONCE_KEY_MAX);
         return 0;
     }
-    if (!take_fingerprint(request, once->fingerprint)) {
+    if (!app_fingerprint(request, once->fingerprint)) {
         http_problem(request, 503, "OUT_OF_MEMORY", "Try again later.");
         return 0;
     }

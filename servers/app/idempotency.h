@@ -26,10 +26,12 @@
 #define APP_ONCE_KEY_MIN 16
 #define APP_ONCE_KEY_MAX 128
 
+#define APP_FINGERPRINT_SIZE 65
+
 struct app_once {
     char scope[2 * TQ_ID_SIZE];
     char key[APP_ONCE_KEY_MAX + 1];
-    char fingerprint[65];
+    char fingerprint[APP_FINGERPRINT_SIZE];
     unsigned status;     /* of the stored answer */
     struct tq__buf body; /* of the stored answer */
 };
@@ -37,6 +39,8 @@ struct app_once {
 /* The table `idempotency` in the scope "once" of the service's store. */
 int app_once_prepare(tq_store *store, struct tq_error *err);
 
+/* SHA-256 of path and body in hexadecimal. Non-zero on success. */
+int app_fingerprint(const struct http_request *request, char target[APP_FINGERPRINT_SIZE]);
 /* Reads and checks the header; 0: answered with IDEMPOTENCY_KEY_MISSING or _INVALID. */
 int app_once_read(struct app_once *once, struct http_request *request, const char *operation,
                   const char *subject);

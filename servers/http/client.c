@@ -12,9 +12,10 @@
  *     some                        no               TQ_E_UNKNOWN
  *
  * libcurl sends a request once more by itself when a kept connection turns out to
- * be closed before any byte of an answer came; so whoever changes something by a
- * call sends an idempotency key. Redirects, proxies of the environment and other
- * schemes than http and https are not used. Threads: [any]; the stack has a mutex.
+ * be closed before any byte of an answer came. That would hide "perhaps applied", so
+ * whatever is not GET or HEAD goes over a connection of its own. Redirects, proxies
+ * of the environment and other schemes than http and https are not used. Threads: [any]; the stack
+ * has a mutex.
  */
 #include "http/client.h"
 
@@ -172,6 +173,10 @@ static void set_request(CURL *handle, const struct http_call *call, struct curl_
         curl_easy_setopt(handle, CURLOPT_POSTFIELDS, call->body);
     }
     curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, call->method);
+    curl_easy_setopt(handle, CURLOPT_NOBODY, strcmp(call->method, "HEAD") == 0 ? 1L : 0L);
+    if (strcmp(call->method, "GET") != 0 && strcmp(call->method, "HEAD") != 0) {
+        curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
+    }
 }
 
 static int result_of(CURL *handle, CURLcode code, const struct intake *intake, struct tq_error *err)

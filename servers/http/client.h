@@ -4,8 +4,8 @@
  *
  * What matters to callers that move money is whether a failed call may have
  * had an effect: TQ_E_UNAVAILABLE means that no request was sent, TQ_E_UNKNOWN
- * that one was and no whole answer came back. Threads: [any]; connections are
- * kept and used again.
+ * that one was and no whole answer came back. Threads: [any]; GET and HEAD use
+ * connections again, see client.c.
  */
 #ifndef TICKETQ_HTTP_CLIENT_H
 #define TICKETQ_HTTP_CLIENT_H
