@@ -69,8 +69,8 @@ static int fault_open(void *state, const char *room, const struct tq_room_policy
 }
 
 static int fault_enter(void *state, const char *room, const struct tq_room_arrival *arrivals,
-                       size_t count, struct tq_room_spot *out_spots,
-                       struct tq_room_view *out_view, struct tq_error *err)
+                       size_t count, struct tq_room_spot *out_spots, struct tq_room_view *out_view,
+                       struct tq_error *err)
 {
     return CALL(err, enter, room, arrivals, count, out_spots, out_view);
 }
