@@ -12,7 +12,8 @@
  * Who asks, asks about four times in the wait that is left, within the limits of
  * the policy, and at least three times in a lease, so that one lost answer costs
  * no place. The last quarter of the pause is chance: visitors who came in one
- * instant do not come back in one. [pure]
+ * instant do not come back in one, also where the limits leave no other choice.
+ * [pure]
  */
 #include "room/wait.h"
 
@@ -81,7 +82,7 @@ uint32_t tq__poll_after_ms(const struct tq_room_view *view, const struct tq_room
     int is_waiting = spot->visit == TQ_VISIT_WAITING;
     uint32_t lease = (is_waiting ? policy->waiting_ms : policy->active_ms) / ASKS_PER_LEASE;
     uint32_t max = policy->poll_max_ms < lease ? policy->poll_max_ms : lease ? lease : 1;
-    uint32_t min = policy->poll_min_ms < max ? policy->poll_min_ms : max;
+    uint32_t min = policy->poll_min_ms < max - max / 4 ? policy->poll_min_ms : max - max / 4;
     double middle = is_waiting && wait->low_ms >= 0
                         ? ((double)wait->low_ms + (double)wait->high_ms) / 2
                         : (double)max * ASKS_PER_WAIT;
