@@ -14,10 +14,10 @@
  * outcome and belongs in a state of its own.
  *
  * When a saga turns back (a transition from FORWARD, UNKNOWN or DONE into COMPENSATE
- * or UNDONE), the library runs the compensations of the transitions that brought it
- * there, last first, each once, and then the cell's own handler, all in the one
- * transaction. A saga that has done nothing yet has nothing to undo and turns back
- * all the same; from COMPENSATE there is no way forward, so a late action is refused.
+ * or UNDONE), the cell's handler is run and then the compensations of the transitions
+ * that brought it there, last first, each once, all in the one transaction. A saga
+ * that has done nothing yet has nothing to undo and turns back all the same; from
+ * COMPENSATE there is no way forward, so a late action is refused.
  *
  * Tables: sagas and saga_history in the service's own database, shared by all its
  * types. Threads: [any].
@@ -46,8 +46,8 @@ enum tq_saga_kind {
     TQ_SAGA_FORWARD = 1,     /**< On the way. */
     TQ_SAGA_UNKNOWN = 2,     /**< An outcome is being asked for. */
     TQ_SAGA_COMPENSATE = 3,  /**< On the way back; retried for ever. */
-    TQ_SAGA_DONE = 4,        /**< Ended well. */
-    TQ_SAGA_UNDONE = 5       /**< Ended with everything undone. */
+    TQ_SAGA_DONE = 4,        /**< Ended well; an event may still lead out of it. */
+    TQ_SAGA_UNDONE = 5       /**< Ended with everything undone; likewise. */
 };
 
 /** One saga. Plain value; strings are borrowed during a handler. */
