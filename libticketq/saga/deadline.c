@@ -124,16 +124,15 @@ static int bring_all(struct due_list *list, struct tq__run *runs, struct tq_erro
 {
     size_t failed = 0;
     for (size_t i = 0; i < list->count; i++) {
-        runs[i] =
-            (struct tq__run){.fn = bring_due, .arg = &list->dues[i], .err = &list->dues[i].err};
+        runs[i] = (struct tq__run)TQ__RUN(bring_due, &list->dues[i]);
     }
     TQ_TRY(tq__ledger_run_many(list->sagas->store, runs, list->count, err));
     for (size_t i = 0; i < list->count; i++) {
         struct due *due = &list->dues[i];
-        if (runs[i].result < 0) {
+        if (tq__run_result(&runs[i], &due->err) < 0) {
             tq__log(list->sagas->env, TQ_LOG_WARN, ORIGIN, "deadline of %s %s: %s",
                     list->sagas->name, due->id, due->err.message);
-            runs[failed++] = (struct tq__run){.fn = put_off_failed, .arg = due};
+            runs[failed++] = (struct tq__run)TQ__RUN(put_off_failed, due);
         }
     }
     return failed ? tq__ledger_run_many(list->sagas->store, runs, failed, err) : TQ_OK;
