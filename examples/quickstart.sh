@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Builds ticketq and plays a whole on-sale: a crowd, a payment provider, one process that sells.
+#
+# usage: examples/quickstart.sh [--visitors N] [--seats N] [--seed S] [--json FILE] [--stay]
+#   --visitors  how many come; default 20000
+#   --seats     how many of the arena's 15,000 seats are sold; default 5000
+#   --seed      what the crowd is like follows from it; default 1
+#   --json      writes the reports of herd and audit to a file
+#   --stay      leaves everything running afterwards, until Ctrl-C
+#
+# Exit status: 0 when herd and audit are clean, 1 when one is not, 2 when it could not run.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+caller=$PWD
+cd "$root"
+. .ci/tools.sh
+
+visitors=20000 seats=5000 seed=1 json="" stay=""
+hold_ms=20000 # short, so that what is abandoned comes back during the sale
+
+usage() {
+    sed -n '3,/^# Exit/s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+    --visitors | --seats | --seed | --json) [ $# -ge 2 ] || usage; printf -v "${1#--}" %s "$2"; shift 2 ;;
+    --stay) stay=1; shift ;;
+    *) usage ;;
+    esac
+done
+case $visitors$seats$seed in *[!0-9]*) usage ;; esac
+case $json in "" | /*) ;; *) json=$caller/$json ;; esac
+
+# shellcheck disable=SC2086
+need_packages $build_packages curl || exit 2
+need_meson || exit 2
+build_in build-release --buildtype=release || exit 2
+bin=$root/build-release
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/ticketq.XXXXXX")
+pids=""
+finish() {
+    # Last started, first stopped; only what was started here.
+    for pid in $pids; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+    echo "quickstart: $*" >&2
+    tail -n 20 "$work"/*.log >&2 2>/dev/null || true
+    exit 2
+}
+
+secret() {
+    head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'
+}
+
+# The member of a JSON object: member FILE NAME[.NAME...]
+member() {
+    python3 -c 'import functools, json, sys
+print(functools.reduce(lambda node, name: node[int(name) if name.isdigit() else name],
+                       sys.argv[2].split("."), json.load(open(sys.argv[1]))))' "$1" "$2"
+}
+
+free_port() {
+    python3 -c 'import socket, sys
+for port in range(int(sys.argv[1]), 32000):
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        print(port)
+        break' "$1"
+}
+
+# start NAME PROGRAM ARG...: waits until it is ready
+start() {
+    local name=$1 tries=0
+    shift
+    "$@" --ready-file "$work/$name.ready" >"$work/$name.log" 2>&1 &
+    pids="$! $pids"
+    until [ -s "$work/$name.ready" ]; do
+        kill -0 "${pids%% *}" 2>/dev/null || fail "$name did not start"
+        tries=$((tries + 1))
+        [ "$tries" -lt 200 ] || fail "$name is not ready after 20 s"
+        sleep 0.1
+    done
+}
+
+# post PATH JSON_OR_@FILE ANSWER_FILE, as administrator
+post() {
+    local status
+    status=$(curl -sS -o "$3" -w '%{http_code}' -X POST "$url$1" -H 'Content-Type: application/json' \
+        -H "Authorization: Bearer $admin" -H "Idempotency-Key: quickstart-$(secret)" --data-binary "$2") ||
+        fail "POST $1 failed"
+    [ "$status" = 201 ] || fail "POST $1: $status $(head -c 300 "$3")"
+}
+
+umask 077
+secret >"$work/portone"
+printf 'whsec_%s' "$(head -c 32 /dev/urandom | base64)" >"$work/webhook"
+printf '{"keys":[%s]}\n' "$(for use in place pass access internal; do
+    printf '%s{"kid":"%s-1","use":"%s","k":"%s"}' "${comma-}" $use $use "$(secret)"
+    comma=,
+done)" >"$work/keys.json"
+
+port=$(free_port 8080)
+url=http://127.0.0.1:$port
+start sandbox "$bin/servers/sandbox/ticketq-sandbox" --listen 127.0.0.1:0 --data "$work/sandbox.db" \
+    --secret "$work/portone" --webhook-url "$url/v1/webhooks/portone" --webhook-secret "$work/webhook"
+sandbox=http://$(member "$work/sandbox.ready" listen)
+mkdir "$work/data"
+start ticketqd "$bin/servers/ticketqd/ticketqd" serve --data "$work/data" --listen "127.0.0.1:$port" \
+    --internal 127.0.0.1:0 --ops 127.0.0.1:0 --keys "$work/keys.json" --portone "$sandbox" \
+    --portone-secret "$work/portone" --webhook-secret "$work/webhook" --hold-ttl-ms "$hold_ms"
+admin=$("$bin/examples/herd/ticketq-herd" sign --keys "$work/keys.json" --subject quickstart --role admin)
+
+# All who come are let in within about 75 seconds.
+rate=$((visitors / 75 + 20))
+opens=$(date -u -d '+12 seconds' +%Y-%m-%dT%H:%M:%S.000Z)
+post /v1/admin/venues @examples/venues/arena.json "$work/venue"
+post /v1/admin/events "$(printf '{"title":"Opening night","venueId":"%s","currency":"KRW",
+    "prices":{"VIP":198000,"R":165000,"S":143000,"A":121000,"B":99000},"seatsLimit":%d,
+    "schedules":[{"startsAt":"%s","salesOpenAt":"%s","salesCloseAt":"%s","personLimit":4,
+        "room":{"rate":%d,"burst":%d,"maxActive":%d,"pollMinMs":1000,"pollMaxMs":5000,"passMs":300000}}]}' \
+    "$(member "$work/venue" venueId)" "$seats" "$(date -u -d '+30 days' +%Y-%m-%dT%H:%M:%S.000Z)" "$opens" \
+    "$(date -u -d '+1 day' +%Y-%m-%dT%H:%M:%S.000Z)" "$rate" "$rate" $((rate * 20)))" "$work/event"
+schedule=$(member "$work/event" schedules.0.scheduleId)
+echo "selling $seats of 15,000 seats to $visitors visitors at $url from $opens" >&2
+
+clean=0
+"$bin/examples/herd/ticketq-herd" --url "$url" --sandbox "$sandbox" --schedule "$schedule" \
+    --keys "$work/keys.json" --scenario examples/herd/onsale.json --visitors "$visitors" --seed "$seed" \
+    --json "$work/herd.json" || clean=$?
+[ "$clean" -le 1 ] || fail "the herd could not run"
+echo
+"$bin/servers/ticketqd/ticketqd" audit --data "$work/data" --portone "$sandbox" || clean=1
+if [ -n "$json" ]; then
+    "$bin/servers/ticketqd/ticketqd" audit --json --data "$work/data" --portone "$sandbox" >"$work/audit.json" || true
+    printf '{"herd":%s,"audit":%s}\n' "$(cat "$work/herd.json")" "$(cat "$work/audit.json")" >"$json"
+fi
+if [ -n "$stay" ]; then
+    echo "ticketq listens at $url, schedule $schedule; keys in $work/keys.json; Ctrl-C ends it" >&2
+    while kill -0 "${pids%% *}" 2>/dev/null; do sleep 1; done
+fi
+exit "$clean"
