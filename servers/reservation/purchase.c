@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The saga of a reservation: what each event means in each phase.
+ *
+ *                Payment-   Payment-    Payment-   Payment-   Hold-     Cancel-
+ *                Requested  Paid        Failed     Refunded   Expired   Asked
+ *   HOLD         PAYING a   SOLD b      EXPIRED    -          EXPIRED   CANCELLED
+ *   PAYING       tell       SOLD        EXPIRED    -          !         CANCELLING
+ *   CANCELLING   tell       CANCELLED   CANCELLED  -          !         -
+ *   SOLD         -          tell        !          !          !         REFUNDING
+ *   REFUNDING    -          tell        -          CANCELLED  -         -
+ *   EXPIRED      refuse     SOLD c      -          note       -         -
+ *   CANCELLED    refuse     tell        -          note       -         -
+ *
+ * `-` a duplicate or a late one: nothing happens. `!` cannot be: refused and
+ * logged. `tell`: says again where the reservation is, so that a payment that
+ * missed it goes on; told that it is cancelled, a paid payment refunds.
+ * a: unless the hold has run out, then the pin is refused and nothing is charged.
+ * b: a channel that takes money without asking us; c: paid after the end. Both
+ *    get the seats if all of them are free (and the person's limit allows it),
+ *    else ReservationCancelled, and the payment refunds; a new holder is never
+ *    touched.
+ *
+ * A buyer's cancellation while the payment is at work is noted (CANCELLING) and
+ * carried out when its outcome is known. A cancelled ticket is void at once
+ * (REFUNDING), but its seats stay SOLD until the money is back.
+ *
+ * Invariants: the phase of the row is the state of the saga; seats, row, count
+ * of the person and event change in one transaction; every move names the fence
+ * it read. Threads: handlers belong to their transaction.
+ */
+#include "reservation/steps.h"
+
+#include <string.h>
+
+#include "core/error.h"
+
+#define ORIGIN "reservation"
+
+static const struct tq_saga_state states[] = {
+    {"HOLD", TQ_SAGA_FORWARD, 7200000, "Overdue"},
+    {"PAYING", TQ_SAGA_FORWARD, 60000, "Overdue"},
+    {"CANCELLING", TQ_SAGA_FORWARD, 60000, "Overdue"},
+    {"REFUNDING", TQ_SAGA_COMPENSATE, 60000, "Overdue"},
+    {"SOLD", TQ_SAGA_DONE, 0, NULL},
+    {"EXPIRED", TQ_SAGA_UNDONE, 0, NULL},
+    {"CANCELLED", TQ_SAGA_UNDONE, 0, NULL},
+};
+
+static const char *const events[] = {"PaymentRequested", "PaymentPaid", "PaymentFailed",
+                                     "PaymentRefunded",  "HoldExpired", "CancelAsked",
+                                     "Overdue"};
+
+#define GO(state, event, next, handler)                                                            \
+    {                                                                                              \
+        state, event, TQ_CELL_GO, next, handler, NULL, 1                                           \
+    }
+#define GO_AND_UNDO(state, event, next, handler, undo)                                             \
+    {                                                                                              \
+        state, event, TQ_CELL_GO, next, handler, undo, 0                                           \
+    }
+#define IGNORE(state, event)                                                                       \
+    {                                                                                              \
+        state, event, TQ_CELL_IGNORE, NULL, NULL, NULL, 0                                          \
+    }
+#define REFUSE(state, event)                                                                       \
+    {                                                                                              \
+        state, event, TQ_CELL_REFUSE, NULL, NULL, NULL, 0                                          \
+    }
+
+static const struct tq_saga_cell cells[] = {
+    GO_AND_UNDO("HOLD", "PaymentRequested", "PAYING", purchase_pin, purchase_unpin),
+    GO("HOLD", "PaymentPaid", "SOLD", purchase_settle),
+    GO("HOLD", "PaymentFailed", "EXPIRED", purchase_release_and_expire),
+    IGNORE("HOLD", "PaymentRefunded"),
+    GO("HOLD", "HoldExpired", "EXPIRED", purchase_expire),
+    GO("HOLD", "CancelAsked", "CANCELLED", purchase_release_and_cancel),
+    GO("HOLD", "Overdue", "HOLD", NULL), /* the sweep ends it */
+
+    GO("PAYING", "PaymentRequested", "PAYING", purchase_tell_pinned),
+    GO("PAYING", "PaymentPaid", "SOLD", purchase_settle),
+    GO("PAYING", "PaymentFailed", "EXPIRED", purchase_expire),
+    IGNORE("PAYING", "PaymentRefunded"),
+    REFUSE("PAYING", "HoldExpired"),
+    GO("PAYING", "CancelAsked", "CANCELLING", purchase_note_cancel),
+    GO("PAYING", "Overdue", "PAYING", purchase_tell_pinned),
+
+    GO("CANCELLING", "PaymentRequested", "CANCELLING", purchase_tell_pinned),
+    GO("CANCELLING", "PaymentPaid", "CANCELLED", purchase_cancel),
+    GO("CANCELLING", "PaymentFailed", "CANCELLED", purchase_cancel),
+    IGNORE("CANCELLING", "PaymentRefunded"),
+    REFUSE("CANCELLING", "HoldExpired"),
+    IGNORE("CANCELLING", "CancelAsked"),
+    GO("CANCELLING", "Overdue", "CANCELLING", purchase_tell_pinned),
+
+    IGNORE("SOLD", "PaymentRequested"),
+    GO("SOLD", "PaymentPaid", "SOLD", purchase_tell_confirmed),
+    REFUSE("SOLD", "PaymentFailed"),
+    REFUSE("SOLD", "PaymentRefunded"),
+    REFUSE("SOLD", "HoldExpired"),
+    GO("SOLD", "CancelAsked", "REFUNDING", purchase_ask_refund),
+    IGNORE("SOLD", "Overdue"),
+
+    IGNORE("REFUNDING", "PaymentRequested"),
+    GO("REFUNDING", "PaymentPaid", "REFUNDING", purchase_tell_cancelled),
+    IGNORE("REFUNDING", "PaymentFailed"),
+    GO("REFUNDING", "PaymentRefunded", "CANCELLED", purchase_give_back),
+    IGNORE("REFUNDING", "HoldExpired"),
+    IGNORE("REFUNDING", "CancelAsked"),
+    GO("REFUNDING", "Overdue", "REFUNDING", purchase_tell_cancelled),
+
+    GO("EXPIRED", "PaymentRequested", "EXPIRED", purchase_tell_refused),
+    GO("EXPIRED", "PaymentPaid", "SOLD", purchase_retake),
+    IGNORE("EXPIRED", "PaymentFailed"),
+    GO("EXPIRED", "PaymentRefunded", "EXPIRED", purchase_note_refund),
+    IGNORE("EXPIRED", "HoldExpired"),
+    IGNORE("EXPIRED", "CancelAsked"),
+    IGNORE("EXPIRED", "Overdue"),
+
+    GO("CANCELLED", "PaymentRequested", "CANCELLED", purchase_tell_refused),
+    GO("CANCELLED", "PaymentPaid", "CANCELLED", purchase_tell_cancelled),
+    IGNORE("CANCELLED", "PaymentFailed"),
+    GO("CANCELLED", "PaymentRefunded", "CANCELLED", purchase_note_refund),
+    IGNORE("CANCELLED", "HoldExpired"),
+    IGNORE("CANCELLED", "CancelAsked"),
+    IGNORE("CANCELLED", "Overdue"),
+};
+
+const struct tq_saga_type purchase_type = {
+    .size = sizeof purchase_type,
+    .name = "purchase",
+    .version = 1,
+    .states = states,
+    .states_count = sizeof states / sizeof *states,
+    .events = events,
+    .events_count = sizeof events / sizeof *events,
+    .cells = cells,
+    .cells_count = sizeof cells / sizeof *cells,
+};
+
+/* ---- bringing events ---- */
+
+/* Answer a payment whose reservation is not here, or cannot have its seats. */
+static int tell_no(tq_tx *tx, const char *id, const char *event, const struct purchase_input *input,
+                   const char *reason, struct tq_error *err)
+{
+    struct reservation row = {.seats_count = 0};
+    int is_paid = strcmp(event, "PaymentPaid") == 0;
+    TQ_TRY(reservation_row_get(tx, id, &row, err));
+    if (!row.id[0]) {
+        tq__id_copy(row.id, id);
+    }
+    tq__id_copy(row.payment, input->payment);
+    return purchase_tell(tx, is_paid ? "ReservationCancelled" : "ReservationPinRefused", &row,
+                         reason, err);
+}
+
+/* The hold has run out and the sweep has not come by yet: end it now, then look again. */
+static int expire_first(tq_tx *tx, struct reservations *service, const char *id, const char *event,
+                        const struct purchase_input *input, struct tq_error *err)
+{
+    TQ_TRY(tq_saga_apply(tx, service->purchases, id, "HoldExpired", NULL, err));
+    return tq_saga_apply(tx, service->purchases, id, event, input, err);
+}
+
+int purchase_apply(tq_tx *tx, struct reservations *service, const char *id, const char *event,
+                   const struct purchase_input *input, struct tq_error *err)
+{
+    int rc = tq_saga_apply(tx, service->purchases, id, event, input, err);
+    if (rc == TQ_EXPIRED) {
+        rc = expire_first(tx, service, id, event, input, err);
+    }
+    switch (rc) {
+    case TQ_STALE:
+    case TQ_WAIT:
+        return tq__fail(err, TQ_E_BUSY, ORIGIN, "reservation %s is on the move", id);
+    case TQ_GONE:
+        return input ? tell_no(tx, id, event, input, "RESERVATION_UNKNOWN", err) : rc;
+    case TQ_TAKEN:
+    case TQ_FULL:
+        return tell_no(tx, id, event, input, "SEATS_GONE", err);
+    default:
+        return rc;
+    }
+}
+
+/* ---- the front ---- */
+
+static int read_row(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    struct reservation *row = arg;
+    char id[TQ_ID_SIZE];
+    tq__id_copy(id, row->id);
+    return reservation_row_get(tx, id, row, err);
+}
+
+/* What a move means for the front; a NULL matches any phase, the first match counts. */
+static const struct reflection {
+    const char *from;
+    const char *to;
+    uint32_t verbs[2]; /* in this order; 0: none */
+} reflections[] = {
+    {"EXPIRED", "SOLD", {TQ_HOLD_RETAKE, TQ_HOLD_SETTLE}},
+    {"REFUNDING", "CANCELLED", {TQ_HOLD_GIVE_BACK, 0}},
+    {"EXPIRED", "EXPIRED", {0, 0}},
+    {"CANCELLED", "CANCELLED", {0, 0}},
+    {NULL, "PAYING", {TQ_HOLD_PIN, 0}},
+    {NULL, "SOLD", {TQ_HOLD_SETTLE, 0}},
+    {NULL, "EXPIRED", {TQ_HOLD_RELEASE, 0}},
+    {NULL, "CANCELLED", {TQ_HOLD_RELEASE, 0}},
+};
+
+static const struct reflection *reflection_of(const struct reservation *row)
+{
+    for (size_t i = 0; i < sizeof reflections / sizeof *reflections; i++) {
+        const struct reflection *at = &reflections[i];
+        if (strcmp(at->to, row->phase) == 0 &&
+            (!at->from || strcmp(at->from, row->came_from) == 0)) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+void purchase_reflect(struct reservations *service, const char *id)
+{
+    struct reservation row;
+    struct tq_error err = TQ_ERROR_INIT;
+    tq__id_copy(row.id, id);
+    if (tq_ledger_read(service->ledger, read_row, &row, &err) != TQ_OK) {
+        return;
+    }
+    const struct reflection *found = reflection_of(&row);
+    struct tq_hold_ref ref = reservation_row_hold(&row);
+    int is_timed_out = strcmp(row.reason, HOLD_EXPIRED) == 0;
+    for (size_t i = 0; found && i < 2 && found->verbs[i]; i++) {
+        uint32_t verb = found->verbs[i];
+        verb = verb == TQ_HOLD_RELEASE && is_timed_out ? TQ_HOLD_EXPIRE : verb;
+        tq_hold_reflect(service->book, verb, &ref, 1, &err);
+    }
+}

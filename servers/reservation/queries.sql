@@ -1,0 +1,73 @@
+-- Statements of the reservation service, by the file that runs them.
+
+-- schedules.c
+
+-- name: schedule_add
+INSERT INTO schedules (schedule_id, event_id, currency, sales_open_ms, sales_close_ms,
+    person_limit, is_loaded)
+VALUES ($1, $2, '', $3, $4, $5, 0)
+ON CONFLICT (schedule_id) DO NOTHING
+
+-- name: schedule_loaded
+UPDATE schedules SET currency = $2, is_loaded = 1 WHERE schedule_id = $1
+
+-- name: schedule_next
+SELECT schedule_id, currency, sales_open_ms, sales_close_ms, person_limit
+FROM schedules WHERE is_loaded = $1 AND schedule_id > $2 ORDER BY schedule_id LIMIT 1
+
+-- name: seat_price_add
+INSERT INTO seat_prices (schedule_id, seat_id, position, grade, price)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (schedule_id, seat_id) DO NOTHING
+
+-- name: seat_prices_count
+SELECT COUNT(*) FROM seat_prices WHERE schedule_id = $1
+
+-- name: seat_prices_list
+SELECT seat_id, grade, price FROM seat_prices WHERE schedule_id = $1 ORDER BY position
+
+-- rows.c
+
+-- name: person_take
+INSERT INTO person_seats (schedule_id, user_id, seats) VALUES ($1, $2, $3)
+ON CONFLICT (schedule_id, user_id) DO UPDATE SET seats = person_seats.seats + excluded.seats
+WHERE person_seats.seats + excluded.seats <= $4
+
+-- name: person_give
+UPDATE person_seats SET seats = seats - $3 WHERE schedule_id = $1 AND user_id = $2
+
+-- name: reservation_add
+INSERT INTO reservations (reservation_id, user_id, schedule_id, status, phase, came_from, hold_id,
+    fence, hold_expires_ms, seats_count, total_amount, currency, traceparent, created_ms, updated_ms)
+VALUES ($1, $2, $3, 'PENDING', 'HOLD', '', $4, $5, $6, $7, $8, $9, $10, $11, $11)
+
+-- name: reservation_seat_add
+INSERT INTO reservation_seats (reservation_id, position, seat_id, grade, price)
+VALUES ($1, $2, $3, $4, $5)
+
+-- name: reservation_get
+SELECT reservation_id, user_id, schedule_id, status, phase, hold_id, fence, hold_expires_ms,
+    total_amount, currency, payment_id, ticket_number, cancel_reason, refunded_amount,
+    traceparent, created_ms, came_from
+FROM reservations WHERE reservation_id = $1
+
+-- name: reservation_by_hold
+SELECT reservation_id FROM reservations WHERE hold_id = $1
+
+-- name: reservations_of_user
+SELECT reservation_id FROM reservations
+WHERE user_id = $1 AND reservation_id < $2 ORDER BY reservation_id DESC LIMIT $3
+
+-- name: reservation_seats_get
+SELECT seat_id, grade, price FROM reservation_seats
+WHERE reservation_id = $1 ORDER BY position
+
+-- name: reservation_extended
+UPDATE reservations SET hold_expires_ms = $2, updated_ms = $3
+WHERE reservation_id = $1 AND phase = 'HOLD' AND fence = $4
+
+-- name: reservation_move
+UPDATE reservations
+SET status = $4, came_from = phase, phase = $5, payment_id = $6, ticket_number = $7,
+    cancel_reason = $8, refunded_amount = $9, hold_id = $10, fence = $11, updated_ms = $12
+WHERE reservation_id = $1 AND phase = $2 AND fence = $3
