@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The work list of calls to the provider, and who works it off.
+ *
+ * A call is a row, written in the transaction that wants it, so that it is made
+ * even if the process dies before or during it. A payment has at most one; a
+ * newer wish takes its place. A caller leases the row that is due longest
+ * (call_take), calls with no transaction open, and brings the outcome to the
+ * saga in the transaction that removes the row:
+ *
+ *     operation      outcome                    then
+ *     PRE_REGISTER   done or no                 nothing
+ *     CONFIRM        paid as agreed             Captured
+ *                    paid otherwise             Mismatched
+ *                    no                         Declined
+ *                    nobody knows               Unsure, and again after a pause
+ *     ASK            as the book says           Captured, Mismatched, Declined or nothing
+ *     CANCEL         all money is back          Refunded
+ *                    anything else              again after a pause, for ever
+ *
+ * A CONFIRM or CANCEL that was begun before, also by a process that is no more,
+ * looks into the provider's book before it is repeated, and is repeated under the
+ * same idempotency key. When the provider has forgotten the key, only its book
+ * counts: what it does not call paid by then is declined.
+ *
+ * A wish that arrives while a call is under way raises the row's version: the
+ * caller then leaves the row, and it is worked off again at once.
+ *
+ * Threads: PAYMENT_CALLERS workers, nobody else calls the provider.
+ */
+#include "payment/payment.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/backoff.h"
+#include "core/error.h"
+#include "payment_sql.h"
+
+#define ORIGIN "payment"
+#define PAUSE_FIRST_MS 200
+#define PAUSE_MAX_MS 30000
+#define PRE_REGISTER_ATTEMPTS 8
+#define KEY_LIFE_MS INT64_C(9000000) /* the provider keeps keys for three hours */
+
+struct call {
+    char payment[TQ_ID_SIZE];
+    char operation[PAYMENT_WORD_SIZE];
+    int64_t attempts;
+    int64_t since_ms;
+    int64_t version;
+    uint32_t lease_ms;
+};
+
+/* What a call has come to. */
+struct outcome {
+    const char *event; /* for the saga; NULL: none */
+    int is_again;      /* the call is to be made again after a pause */
+    struct charge_input input;
+    char reason[PAYMENT_WORD_SIZE];
+};
+
+/* ---- the list ---- */
+
+static int put(tq_tx *tx, const char *sql, const char *payment, const char *operation,
+               struct tq_error *err)
+{
+    const struct tq_value params[] = {tq_text(payment), tq_text(operation),
+                                      tq_int(tq_tx_now_ms(tx))};
+    return tq_tx_exec(tx, sql, params, 3, NULL, NULL, err);
+}
+
+int call_put(tq_tx *tx, const char *payment, const char *operation, struct tq_error *err)
+{
+    return put(tx, PAYMENT_call_put, payment, operation, err);
+}
+
+int call_nudge(tq_tx *tx, const char *payment, const char *operation, struct tq_error *err)
+{
+    return put(tx, PAYMENT_call_nudge, payment, operation, err);
+}
+
+static int all_due(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    (void)arg;
+    return tq_tx_exec(tx, PAYMENT_calls_all_due, NULL, 0, NULL, NULL, err);
+}
+
+int calls_restore(struct payments *service, struct tq_error *err)
+{
+    return tq_ledger_run(service->ledger, all_due, NULL, err);
+}
+
+void calls_wake(struct payments *service)
+{
+    uint32_t turn = __atomic_fetch_add(&service->next_caller, 1, __ATOMIC_RELAXED);
+    app_worker_wake(service->callers[turn % PAYMENT_CALLERS]);
+}
+
+static int taken_row(void *arg, const struct tq_value *columns, size_t count)
+{
+    struct call *call = arg;
+    (void)count;
+    snprintf(call->payment, sizeof call->payment, "%s", (const char *)columns[0].data);
+    snprintf(call->operation, sizeof call->operation, "%s", (const char *)columns[1].data);
+    call->attempts = columns[2].integer;
+    call->since_ms = columns[3].integer;
+    call->version = columns[4].integer;
+    return 0;
+}
+
+static int take(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    struct call *call = arg;
+    int64_t now_ms = tq_tx_now_ms(tx);
+    const struct tq_value params[] = {tq_int(now_ms), tq_int(now_ms + call->lease_ms)};
+    call->payment[0] = '\0';
+    TQ_TRY(tq_tx_exec(tx, PAYMENT_call_take, params, 2, taken_row, call, err));
+    return call->payment[0] ? TQ_OK : TQ_EMPTY;
+}
+
+/* ---- making a call ---- */
+
+static struct outcome again(const char *event)
+{
+    struct outcome outcome = {.event = event, .is_again = 1};
+    return outcome;
+}
+
+static struct outcome declined(const char *reason)
+{
+    struct outcome outcome = {.event = "Declined"};
+    snprintf(outcome.reason, sizeof outcome.reason, "%s", reason);
+    return outcome;
+}
+
+/* What the provider's book says of a payment; `when_open`: while it is neither paid nor failed. */
+static struct outcome by_book(struct payments *service, const struct payment *row,
+                              const struct portone_book *book, struct outcome when_open)
+{
+    struct outcome outcome = {.input = {.paid = book->paid, .cancelled = book->cancelled}};
+    switch (book->status) {
+    case PORTONE_PAID:
+        outcome.event = portone_matches(&service->portone, book, row) ? "Captured" : "Mismatched";
+        return outcome;
+    case PORTONE_FAILED:
+        return declined(book->reason[0] ? book->reason : "DECLINED");
+    case PORTONE_CANCELLED:
+        return declined("CANCELLED_BY_PROVIDER");
+    default:
+        return when_open;
+    }
+}
+
+static struct outcome ask(struct payments *service, const struct payment *row,
+                          struct outcome when_open)
+{
+    struct portone_book book;
+    switch (portone_get(&service->portone, row->id, &book)) {
+    case PORTONE_DONE:
+        return by_book(service, row, &book, when_open);
+    case PORTONE_NO:
+        return when_open;
+    default:
+        return again(NULL);
+    }
+}
+
+static struct outcome confirm(struct payments *service, const struct payment *row,
+                              const struct call *call, int64_t now_ms)
+{
+    struct outcome unsure = again("Unsure");
+    struct outcome result = {.event = NULL};
+    char reason[PAYMENT_WORD_SIZE] = "DECLINED";
+    int is_key_alive = now_ms < call->since_ms + KEY_LIFE_MS;
+    if (call->attempts > 1) {
+        result = ask(service, row, is_key_alive ? result : declined("UNRESOLVED"));
+        if (result.event || result.is_again) {
+            return result;
+        }
+    }
+    if (portone_confirm(&service->portone, row, reason) == PORTONE_NO) {
+        return declined(reason);
+    }
+    result = ask(service, row, unsure);
+    return result.is_again ? unsure : result;
+}
+
+/* All that was paid is back. */
+static struct outcome by_refund(struct payments *service, const struct payment *row)
+{
+    struct outcome outcome = again(NULL);
+    struct portone_book book;
+    if (portone_get(&service->portone, row->id, &book) == PORTONE_DONE &&
+        book.status == PORTONE_CANCELLED && book.cancelled >= book.paid) {
+        outcome.event = "Refunded";
+        outcome.is_again = 0;
+        outcome.input.paid = book.paid;
+        outcome.input.cancelled = book.cancelled;
+    }
+    return outcome;
+}
+
+static struct outcome cancel(struct payments *service, const struct payment *row,
+                             const struct call *call)
+{
+    if (call->attempts > 1) {
+        struct outcome before = by_refund(service, row);
+        if (before.event) {
+            return before;
+        }
+    }
+    portone_cancel(&service->portone, row);
+    return by_refund(service, row);
+}
+
+static struct outcome pre_register(struct payments *service, const struct payment *row,
+                                   const struct call *call)
+{
+    struct outcome outcome = {.event = NULL};
+    outcome.is_again = portone_pre_register(&service->portone, row) == PORTONE_UNSURE &&
+                       call->attempts < PRE_REGISTER_ATTEMPTS;
+    return outcome;
+}
+
+static struct outcome make(struct payments *service, const struct payment *row,
+                           const struct call *call, int64_t now_ms)
+{
+    const struct outcome nothing = {.event = NULL};
+    switch (call->operation[0]) {
+    case 'P':
+        return pre_register(service, row, call);
+    case 'A':
+        return ask(service, row, nothing);
+    case 'C':
+        return call->operation[1] == 'O' ? confirm(service, row, call, now_ms)
+                                         : cancel(service, row, call);
+    default:
+        return nothing;
+    }
+}
+
+/* ---- bringing the outcome ---- */
+
+struct completion {
+    struct payments *service;
+    const struct call *call;
+    struct outcome *outcome;
+};
+
+static int due_again(tq_tx *tx, const struct call *call, uint32_t pause_ms, struct tq_error *err)
+{
+    const struct tq_value params[] = {tq_text(call->payment), tq_int(tq_tx_now_ms(tx) + pause_ms)};
+    return tq_tx_exec(tx, PAYMENT_call_again, params, 2, NULL, NULL, err);
+}
+
+static int remove_call(tq_tx *tx, const struct call *call, struct tq_error *err)
+{
+    const struct tq_value params[] = {tq_text(call->payment), tq_int(call->version)};
+    TQ_TRY(tq_tx_exec(tx, PAYMENT_call_done, params, 2, NULL, NULL, err));
+    return tq_tx_changed(tx) ? TQ_OK : due_again(tx, call, 0, err);
+}
+
+static uint32_t pause_ms(const struct call *call, const struct tq_env *env)
+{
+    struct tq__backoff backoff = {PAUSE_FIRST_MS, PAUSE_MAX_MS, (uint32_t)call->attempts - 1};
+    return tq__backoff_next(&backoff, env);
+}
+
+static int complete(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    const struct completion *completion = arg;
+    const struct call *call = completion->call;
+    struct outcome *outcome = completion->outcome;
+    if (outcome->is_again) {
+        TQ_TRY(due_again(tx, call, pause_ms(call, tq_tx_env(tx)), err));
+    } else {
+        TQ_TRY(remove_call(tx, call, err));
+    }
+    if (!outcome->event) {
+        return TQ_OK;
+    }
+    outcome->input.reason = outcome->reason[0] ? outcome->reason : NULL;
+    return charge_apply(tx, completion->service, call->payment, outcome->event, &outcome->input,
+                        err);
+}
+
+struct reading {
+    const char *id;
+    struct payment *row;
+};
+
+static int read_row(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    const struct reading *reading = arg;
+    return payment_row_get(tx, reading->id, reading->row, err);
+}
+
+int calls_step(void *arg, struct tq_error *err)
+{
+    struct payments *service = arg;
+    struct call call = {.lease_ms = 4 * service->portone.timeout_ms};
+    struct payment row;
+    struct reading reading = {call.payment, &row};
+    struct outcome outcome = {.event = NULL};
+    struct completion completion = {service, &call, &outcome};
+    int64_t now_ms = 0;
+    int rc = tq_ledger_run(service->ledger, take, &call, err);
+    if (rc != TQ_OK) {
+        return rc;
+    }
+    TQ_TRY(tq_store_now(service->ledger, &now_ms, err));
+    rc = tq_ledger_read(service->ledger, read_row, &reading, err);
+    TQ_TRY(rc);
+    if (rc == TQ_OK) {
+        outcome = make(service, &row, &call, now_ms);
+    }
+    TQ_TRY(tq_ledger_run(service->ledger, complete, &completion, err));
+    app_worker_wake(service->relay_worker);
+    return TQ_OK;
+}

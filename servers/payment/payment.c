@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What buyers do with payments: begin one, confirm it, look at it.
+ *
+ * A payment is begun for a reservation of the same user that is still held; its
+ * amount comes from the reservation service, never from the buyer. A
+ * reservation has one payment: who begins a second gets the first. Confirming
+ * brings the browser's payment token to the saga and answers at once; the money
+ * moves later, when the seats are pinned (charge.c).
+ *
+ * Threads: [any].
+ */
+#include "payment/payment.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "payment_sql.h"
+
+#define ORIGIN "payment"
+
+struct work {
+    struct payments *service;
+    struct payment_wish *wish;
+    int refused; /* the outcome that made the transaction undo itself; 0: none */
+};
+
+/* End the transaction without a trace, the claimed key included: the key may be used again. */
+static int undo(struct work *work, int outcome)
+{
+    work->refused = outcome;
+    return TQ_E_INVALID;
+}
+
+/* Run a body that may undo itself; the result is the outcome. */
+static int run(struct payments *service, tq_tx_fn *body, struct work *work, struct tq_error *err)
+{
+    int rc = tq_ledger_run(service->ledger, body, work, err);
+    return rc < 0 && work->refused ? work->refused : rc;
+}
+
+/* Keep the answer for whoever repeats the request. */
+static int answer(tq_tx *tx, struct payment_wish *wish, unsigned status, struct tq_error *err)
+{
+    tq__buf_clear(&wish->answer);
+    payment_row_put(&wish->answer, &wish->row);
+    TQ_TRY(tq__buf_check(&wish->answer, ORIGIN, err));
+    return app_once_end(tx, wish->once, status, &wish->answer, err);
+}
+
+/* ---- begin ---- */
+
+static int copy_reservation(const tq__json *json, struct payment *row, struct tq_error *err)
+{
+    const char *user = tq__json_string(tq__json_member(json, "userId"));
+    const char *phase = tq__json_string(tq__json_member(json, "phase"));
+    const char *currency = tq__json_string(tq__json_member(json, "currency"));
+    if (!user || !phase || !currency || strlen(currency) != PAYMENT_CURRENCY_SIZE - 1 ||
+        !tq__json_int64(tq__json_member(json, "totalAmount"), &row->amount)) {
+        return tq__fail(err, TQ_E_UNAVAILABLE, ORIGIN, "reservation answered what nobody reads");
+    }
+    if (strcmp(user, row->user) != 0) {
+        return TQ_GONE;
+    }
+    memcpy(row->currency, currency, PAYMENT_CURRENCY_SIZE);
+    return strcmp(phase, "HOLD") == 0 ? TQ_OK : TQ_EXPIRED;
+}
+
+/* What is to be paid, from who has the seats. */
+static int ask_reservation(struct payments *service, struct payment *row, struct tq_error *err)
+{
+    struct http_answer reply = HTTP_ANSWER(&service->env);
+    char path[128];
+    snprintf(path, sizeof path, "/internal/reservations/%s", row->reservation);
+    int rc = app_internal_get(service->app, "reservation", path, &reply, err);
+    if (rc < 0) {
+        rc = TQ_E_UNAVAILABLE; /* a read that was lost has no effect */
+    } else if (reply.status == 200) {
+        rc = copy_reservation(http_answer_json(&reply), row, err);
+    } else {
+        rc = reply.status == 404
+                 ? TQ_GONE
+                 : tq__fail(err, TQ_E_UNAVAILABLE, ORIGIN, "reservation answered %u", reply.status);
+    }
+    http_answer_done(&reply);
+    return rc;
+}
+
+static int add(tq_tx *tx, struct payments *service, struct payment *row, struct tq_error *err)
+{
+    TQ_TRY(app_code(tq_tx_env(tx), row->id, PAYMENT_ID_CHARACTERS, err));
+    snprintf(row->phase, sizeof row->phase, "READY");
+    row->created_ms = tq_tx_now_ms(tx);
+    int rc = payment_row_add(tx, row, err);
+    if (rc != TQ_OK) {
+        return rc;
+    }
+    TQ_TRY(tq_saga_start(tx, service->charges, row->id, "", 0, err));
+    return call_put(tx, row->id, "PRE_REGISTER", err);
+}
+
+static int begin(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    struct work *work = arg;
+    struct payment_wish *wish = work->wish;
+    int rc = app_once_begin(tx, wish->once, err);
+    if (rc != TQ_OK) {
+        return rc;
+    }
+    if (work->refused) {
+        return undo(work, work->refused);
+    }
+    rc = add(tx, work->service, &wish->row, err);
+    if (rc == TQ_REPEAT) {
+        rc = payment_row_of_reservation(tx, wish->row.reservation, &wish->row, err);
+    }
+    return rc == TQ_OK ? answer(tx, wish, 201, err) : rc;
+}
+
+int payment_begin(struct payments *service, struct payment_wish *wish, struct tq_error *err)
+{
+    struct work work = {service, wish, 0};
+    int rc = ask_reservation(service, &wish->row, err);
+    TQ_TRY(rc);
+    work.refused = rc; /* unless the key has its answer already */
+    rc = run(service, begin, &work, err);
+    if (rc == TQ_OK) {
+        calls_wake(service);
+    }
+    return rc;
+}
+
+/* ---- confirm ---- */
+
+static int read_own(tq_tx *tx, const char *id, const char *user, struct payment *row,
+                    struct tq_error *err)
+{
+    int rc = payment_row_get(tx, id, row, err);
+    return rc == TQ_OK && strcmp(user, row->user) != 0 ? TQ_GONE : rc;
+}
+
+static int confirm(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    struct work *work = arg;
+    struct payment_wish *wish = work->wish;
+    struct payment row;
+    const struct charge_input input = {.token = wish->row.token};
+    int rc = app_once_begin(tx, wish->once, err);
+    if (rc != TQ_OK) {
+        return rc;
+    }
+    rc = read_own(tx, wish->row.id, wish->row.user, &row, err);
+    if (rc != TQ_OK) {
+        return rc < 0 ? rc : undo(work, rc);
+    }
+    rc = charge_apply(tx, work->service, row.id, "ConfirmAsked", &input, err);
+    if (rc < 0 || rc == TQ_REFUSED) {
+        return rc < 0 ? rc : undo(work, TQ_CLOSED);
+    }
+    TQ_TRY(payment_row_get(tx, row.id, &wish->row, err));
+    return answer(tx, wish, 202, err);
+}
+
+int payment_confirm(struct payments *service, struct payment_wish *wish, struct tq_error *err)
+{
+    struct work work = {service, wish, 0};
+    int rc = run(service, confirm, &work, err);
+    if (rc == TQ_OK) {
+        app_worker_wake(service->relay_worker);
+    }
+    return rc;
+}
+
+/* ---- look ---- */
+
+struct reading {
+    const char *id;
+    const char *user;
+    struct payment *row;
+};
+
+static int read_one(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    const struct reading *reading = arg;
+    return read_own(tx, reading->id, reading->user, reading->row, err);
+}
+
+int payment_get(struct payments *service, const char *id, const char *user, struct payment *row,
+                struct tq_error *err)
+{
+    struct reading reading = {id, user, row};
+    return tq_ledger_read(service->ledger, read_one, &reading, err);
+}
+
+struct listing {
+    const char *user;
+    int64_t before_ms;
+    int64_t limit;
+    char ids[PAYMENT_LIST_MAX][TQ_ID_SIZE];
+    size_t count;
+    payment_visit_fn *visit;
+    void *arg;
+};
+
+static int list_row(void *arg, const struct tq_value *columns, size_t count)
+{
+    struct listing *listing = arg;
+    (void)count;
+    if (listing->count < PAYMENT_LIST_MAX) {
+        tq__id_copy(listing->ids[listing->count++], columns[0].data);
+    }
+    return 0;
+}
+
+static int list(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    struct listing *listing = arg;
+    const struct tq_value params[] = {tq_text(listing->user), tq_int(listing->before_ms),
+                                      tq_int(listing->limit)};
+    struct payment row;
+    listing->count = 0;
+    TQ_TRY(tq_tx_exec(tx, PAYMENT_payments_of_user, params, 3, list_row, listing, err));
+    for (size_t i = 0; i < listing->count; i++) {
+        TQ_TRY(payment_row_get(tx, listing->ids[i], &row, err));
+        listing->visit(listing->arg, &row);
+    }
+    return TQ_OK;
+}
+
+int payment_list(struct payments *service, const char *user, int64_t before_ms, int64_t limit,
+                 payment_visit_fn *visit, void *arg, struct tq_error *err)
+{
+    struct listing listing = {
+        .user = user, .before_ms = before_ms, .limit = limit, .visit = visit, .arg = arg};
+    return tq_ledger_read(service->ledger, list, &listing, err);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * PortOne's API V2: pre-register, confirm (manual approval), get, cancel.
+ *
+ * Each call ends in one of three ways (enum portone_outcome):
+ *
+ *     answer                                     outcome
+ *     2xx; 409 ALREADY_PAID                      DONE
+ *     400, 404, 409 of any other type            NO
+ *     409 IDEMPOTENCY_OUTSTANDING_REQUEST        UNSURE
+ *     401, 403: our credentials, not the buyer   UNSURE, and logged
+ *     5xx, a lost answer, no connection          UNSURE
+ *
+ * A 502 of the provider behind PortOne says neither yes nor no: the book does.
+ * Amounts, currency and channel always come from GET, never from a webhook or a
+ * confirmation. Statuses that are not known count as open: PortOne may add some.
+ *
+ * The idempotency key is made of operation and payment, so that a repetition,
+ * also by another process, is one. Threads: [any].
+ */
+#include "payment/payment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/env.h"
+#include "core/error.h"
+
+#define ORIGIN "portone"
+#define PATH_SIZE 128
+
+int portone_open(struct portone *portone, struct app *app, struct tq_error *err)
+{
+    char *secret = NULL;
+    portone->env = app_env(app);
+    portone->client = app_client(app);
+    portone->url = app_config_text(app_config(app), "portone");
+    portone->channel = app_config_text(app_config(app), "portone-channel");
+    portone->timeout_ms = (unsigned)app_config_number(app_config(app), "portone-timeout-ms");
+    TQ_TRY(app_config_secret(app_config(app), "portone-secret", &secret, err));
+    size_t room = strlen(secret) + sizeof "Authorization: PortOne ";
+    portone->authorization = tq__alloc(portone->env, room, 1);
+    if (portone->authorization) {
+        snprintf(portone->authorization, room, "Authorization: PortOne %s", secret);
+    }
+    free(secret);
+    return portone->authorization ? TQ_OK : tq__nomem(ORIGIN, err);
+}
+
+void portone_close(struct portone *portone)
+{
+    tq__release(portone->env, portone->authorization);
+}
+
+/* `operation`: last part of the path and of the idempotency key; NULL for GET. */
+static int call(struct portone *portone, const char *id, const char *operation,
+                const struct tq__buf *body, struct http_answer *answer)
+{
+    char url[TQ_URL_MAX + PATH_SIZE];
+    char key[PATH_SIZE];
+    const char *headers[] = {portone->authorization, operation ? key : NULL, NULL};
+    struct http_call request = {.method = operation ? "POST" : "GET",
+                                .url = url,
+                                .headers = headers,
+                                .body = body ? body->data : NULL,
+                                .body_bytes = body ? body->bytes : 0,
+                                .timeout_ms = portone->timeout_ms};
+    struct tq_error err = TQ_ERROR_INIT;
+    snprintf(key, sizeof key, "Idempotency-Key: \"%s-%s\"", operation ? operation : "", id);
+    snprintf(url, sizeof url, "%s/payments/%s%s%s", portone->url, id, operation ? "/" : "",
+             operation ? operation : "");
+    int rc = http_client_call(portone->client, &request, answer, &err);
+    if (rc < 0) {
+        app_log(TQ_LOG_WARN, ORIGIN, "%s %s: %s", operation ? operation : "get", id, err.message);
+    } else if (answer->status == 401 || answer->status == 403) {
+        app_log(TQ_LOG_ERROR, ORIGIN, "%s %s: our credentials are refused (%u)",
+                operation ? operation : "get", id, answer->status);
+    }
+    return rc;
+}
+
+static const char *type_of(struct http_answer *answer)
+{
+    const char *type = tq__json_string(tq__json_member(http_answer_json(answer), "type"));
+    return type ? type : "";
+}
+
+static enum portone_outcome outcome_of(int rc, struct http_answer *answer)
+{
+    if (rc < 0) {
+        return PORTONE_UNSURE;
+    }
+    if (answer->status / 100 == 2) {
+        return PORTONE_DONE;
+    }
+    switch (answer->status) {
+    case 400:
+    case 404:
+        return PORTONE_NO;
+    case 409:
+        if (strcmp(type_of(answer), "IDEMPOTENCY_OUTSTANDING_REQUEST") == 0) {
+            return PORTONE_UNSURE;
+        }
+        return strcmp(type_of(answer), "ALREADY_PAID") == 0 ? PORTONE_DONE : PORTONE_NO;
+    default:
+        return PORTONE_UNSURE;
+    }
+}
+
+static void put_amounts(struct tq__buf *json, const struct payment *row)
+{
+    tq__put_int(json, "totalAmount", row->amount);
+    tq__put_string(json, "currency", row->currency);
+}
+
+/* POST a body and say what is known afterwards; `reason` may be NULL. Takes the body. */
+static enum portone_outcome post(struct portone *portone, const char *id, const char *operation,
+                                 struct tq__buf *body, char reason[PAYMENT_WORD_SIZE])
+{
+    struct http_answer answer = HTTP_ANSWER(portone->env);
+    enum portone_outcome outcome = PORTONE_UNSURE;
+    if (!body->is_failed) {
+        outcome = outcome_of(call(portone, id, operation, body, &answer), &answer);
+    }
+    if (outcome == PORTONE_NO && reason && type_of(&answer)[0]) {
+        snprintf(reason, PAYMENT_WORD_SIZE, "%s", type_of(&answer));
+    }
+    http_answer_done(&answer);
+    tq__buf_done(body);
+    return outcome;
+}
+
+enum portone_outcome portone_pre_register(struct portone *portone, const struct payment *row)
+{
+    struct tq__buf body = TQ__BUF(portone->env);
+    tq__put_object(&body, NULL);
+    put_amounts(&body, row);
+    tq__put_object_end(&body);
+    return post(portone, row->id, "pre-register", &body, NULL);
+}
+
+enum portone_outcome portone_confirm(struct portone *portone, const struct payment *row,
+                                     char reason[PAYMENT_WORD_SIZE])
+{
+    struct tq__buf body = TQ__BUF(portone->env);
+    tq__put_object(&body, NULL);
+    tq__put_string(&body, "paymentToken", row->token);
+    put_amounts(&body, row);
+    if (strcmp(portone->channel, "LIVE") == 0) {
+        tq__put_bool(&body, "isTest", 0);
+    }
+    tq__put_object_end(&body);
+    return post(portone, row->id, "confirm", &body, reason);
+}
+
+enum portone_outcome portone_cancel(struct portone *portone, const struct payment *row)
+{
+    struct tq__buf body = TQ__BUF(portone->env);
+    tq__put_object(&body, NULL);
+    tq__put_string(&body, "reason", row->failure[0] ? row->failure : "RESERVATION_CANCELLED");
+    tq__put_int(&body, "currentCancellableAmount", row->paid - row->cancelled);
+    tq__put_object_end(&body);
+    return post(portone, row->id, "cancel", &body, NULL);
+}
+
+static enum portone_status status_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        enum portone_status status;
+    } names[] = {{"PAID", PORTONE_PAID},
+                 {"FAILED", PORTONE_FAILED},
+                 {"CANCELLED", PORTONE_CANCELLED},
+                 {"PARTIAL_CANCELLED", PORTONE_PAID}};
+    for (size_t i = 0; name && i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i].name, name) == 0) {
+            return names[i].status;
+        }
+    }
+    return PORTONE_OPEN;
+}
+
+/* What does not fit is left out: it is none of the words we know. */
+static void copy_word(char *target, size_t room, const tq__json *node)
+{
+    const char *text = tq__json_string(node);
+    snprintf(target, room, "%s", text && strlen(text) < room ? text : "");
+}
+
+static int read_book(const char *id, const tq__json *json, struct portone_book *book)
+{
+    const tq__json *amount = tq__json_member(json, "amount");
+    const tq__json *failure = tq__json_member(json, "failure");
+    const char *told_id = tq__json_string(tq__json_member(json, "id"));
+    memset(book, 0, sizeof *book);
+    book->status = status_of(tq__json_string(tq__json_member(json, "status")));
+    copy_word(book->currency, sizeof book->currency, tq__json_member(json, "currency"));
+    copy_word(book->channel, sizeof book->channel,
+              tq__json_member(tq__json_member(json, "channel"), "type"));
+    copy_word(book->reason, sizeof book->reason, tq__json_member(failure, "reason"));
+    tq__json_int64(tq__json_member(amount, "total"), &book->total);
+    tq__json_int64(tq__json_member(amount, "paid"), &book->paid);
+    tq__json_int64(tq__json_member(amount, "cancelled"), &book->cancelled);
+    return told_id && strcmp(told_id, id) == 0;
+}
+
+enum portone_outcome portone_get(struct portone *portone, const char *id,
+                                 struct portone_book *out_book)
+{
+    struct http_answer answer = HTTP_ANSWER(portone->env);
+    enum portone_outcome outcome = outcome_of(call(portone, id, NULL, NULL, &answer), &answer);
+    if (outcome == PORTONE_DONE && !read_book(id, http_answer_json(&answer), out_book)) {
+        outcome = PORTONE_UNSURE;
+    }
+    http_answer_done(&answer);
+    return outcome;
+}
+
+int portone_matches(const struct portone *portone, const struct portone_book *book,
+                    const struct payment *row)
+{
+    return book->total == row->amount && strcmp(book->currency, row->currency) == 0 &&
+           (!portone->channel[0] || strcmp(book->channel, portone->channel) == 0);
+}

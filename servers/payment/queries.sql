@@ -1,0 +1,65 @@
+-- Statements of the payment service, by the file that runs them.
+
+-- rows.c
+
+-- name: payment_add
+INSERT INTO payments (payment_id, reservation_id, user_id, phase, amount, currency, traceparent,
+    created_ms, updated_ms)
+VALUES ($1, $2, $3, 'READY', $4, $5, $6, $7, $7)
+ON CONFLICT (reservation_id) DO NOTHING
+
+-- name: payment_get
+SELECT payment_id, reservation_id, user_id, phase, amount, currency, payment_token, failure,
+    paid_amount, cancelled_amount, traceparent, created_ms
+FROM payments WHERE payment_id = $1
+
+-- name: payment_of_reservation
+SELECT payment_id FROM payments WHERE reservation_id = $1
+
+-- name: payments_of_user
+SELECT payment_id FROM payments
+WHERE user_id = $1 AND created_ms < $2 ORDER BY created_ms DESC LIMIT $3
+
+-- name: payment_move
+UPDATE payments
+SET phase = $3, payment_token = $4, failure = $5, paid_amount = $6, cancelled_amount = $7,
+    updated_ms = $8
+WHERE payment_id = $1 AND phase = $2
+
+-- calls.c
+
+-- name: call_put
+INSERT INTO calls (payment_id, operation, due_ms, attempts, since_ms, version)
+VALUES ($1, $2, $3, 0, $3, 1)
+ON CONFLICT (payment_id) DO UPDATE
+SET operation = excluded.operation, due_ms = excluded.due_ms, attempts = 0,
+    since_ms = excluded.since_ms, version = calls.version + 1
+
+-- name: call_nudge
+INSERT INTO calls (payment_id, operation, due_ms, attempts, since_ms, version)
+VALUES ($1, $2, $3, 0, $3, 1)
+ON CONFLICT (payment_id) DO UPDATE SET version = calls.version + 1
+
+-- name: call_take
+UPDATE calls SET due_ms = $2, attempts = attempts + 1
+WHERE payment_id = (SELECT payment_id FROM calls WHERE due_ms <= $1 ORDER BY due_ms LIMIT 1)
+RETURNING payment_id, operation, attempts, since_ms, version
+
+-- name: call_done
+DELETE FROM calls WHERE payment_id = $1 AND version = $2
+
+-- name: call_again
+UPDATE calls SET due_ms = $2 WHERE payment_id = $1
+
+-- name: calls_all_due
+UPDATE calls SET due_ms = 0
+
+-- webhook.c
+
+-- name: webhook_add
+INSERT INTO webhooks (webhook_id, type, payment_id, received_ms) VALUES ($1, $2, $3, $4)
+ON CONFLICT (webhook_id) DO NOTHING
+
+-- name: webhooks_clean
+DELETE FROM webhooks WHERE webhook_id IN
+    (SELECT webhook_id FROM webhooks WHERE received_ms < $1 ORDER BY received_ms LIMIT $2)

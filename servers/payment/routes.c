@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The HTTP face of payments: decode, one call, encode.
+ *
+ * Everything runs on the pool "payment"; no request ever waits for the payment
+ * provider. A payment of somebody else is as good as none: 404.
+ */
+#include "payment/routes.h"
+
+#include <stdio.h>
+
+#include "app/access.h"
+#include "payment/payment.h"
+
+static void refused(struct http_request *request, int rc, const struct tq_error *err)
+{
+    switch (rc) {
+    case TQ_GONE:
+        http_problem(request, 404, "PAYMENT_NOT_FOUND", "There is no such payment.");
+        break;
+    case TQ_CLOSED:
+        http_problem(request, 409, "PAYMENT_NOT_OPEN", "The payment has ended.");
+        break;
+    default:
+        app_fail(request, rc, err);
+    }
+}
+
+static void begin_refused(struct http_request *request, int rc, const struct tq_error *err)
+{
+    switch (rc) {
+    case TQ_GONE:
+        http_problem(request, 404, "RESERVATION_NOT_FOUND", "There is no such reservation.");
+        break;
+    case TQ_EXPIRED:
+        http_problem(request, 409, "RESERVATION_NOT_OPEN", "Its seats are not held any more.");
+        break;
+    default:
+        app_fail(request, rc, err);
+    }
+}
+
+static void begin(struct http_request *request)
+{
+    struct payments *service = request->arg;
+    struct app_once once;
+    struct payment_wish wish = {.once = &once, .answer = TQ__BUF(&service->env)};
+    struct tq_error err = TQ_ERROR_INIT;
+    const tq__json *body = http_json(request);
+    const char *reservation = body ? http_field_id(request, body, "reservationId") : NULL;
+    if (!reservation || !app_once_read(&once, request, "payment", request->identity.subject)) {
+        return;
+    }
+    tq__id_copy(wish.row.reservation, reservation);
+    tq__id_copy(wish.row.user, request->identity.subject);
+    const char *trace = app_traceparent(request);
+    snprintf(wish.row.trace, sizeof wish.row.trace, "%s", trace ? trace : "");
+    int rc = payment_begin(service, &wish, &err);
+    if (rc == TQ_OK) {
+        http_reply_json(request, 201, &wish.answer);
+    } else if (!app_once_reply(&once, request, rc)) {
+        begin_refused(request, rc, &err);
+    }
+    app_once_done(&once);
+    tq__buf_done(&wish.answer);
+}
+
+static void confirm(struct http_request *request)
+{
+    struct payments *service = request->arg;
+    struct app_once once;
+    struct payment_wish wish = {.once = &once, .answer = TQ__BUF(&service->env)};
+    struct tq_error err = TQ_ERROR_INIT;
+    const char *id = http_param_id(request, "paymentId");
+    const tq__json *body = id ? http_json(request) : NULL;
+    const char *token =
+        body ? http_field_string(request, body, "paymentToken", PAYMENT_TOKEN_SIZE - 1) : NULL;
+    if (!token || !app_once_read(&once, request, "confirm", request->identity.subject)) {
+        return;
+    }
+    tq__id_copy(wish.row.id, id);
+    tq__id_copy(wish.row.user, request->identity.subject);
+    snprintf(wish.row.token, sizeof wish.row.token, "%s", token);
+    int rc = payment_confirm(service, &wish, &err);
+    if (rc == TQ_OK) {
+        http_reply_json(request, 202, &wish.answer);
+    } else if (!app_once_reply(&once, request, rc)) {
+        refused(request, rc, &err);
+    }
+    app_once_done(&once);
+    tq__buf_done(&wish.answer);
+}
+
+static void get(struct http_request *request)
+{
+    struct payments *service = request->arg;
+    const char *id = http_param_id(request, "paymentId");
+    struct payment row;
+    struct tq_error err = TQ_ERROR_INIT;
+    if (!id) {
+        return;
+    }
+    int rc = payment_get(service, id, request->identity.subject, &row, &err);
+    if (rc != TQ_OK) {
+        refused(request, rc, &err);
+        return;
+    }
+    struct tq__buf json = TQ__BUF(&service->env);
+    payment_row_put(&json, &row);
+    http_reply_json(request, 200, &json);
+}
+
+struct page {
+    struct tq__buf json;
+    int64_t last_ms;
+    int64_t count;
+};
+
+static void put_on_page(void *arg, const struct payment *row)
+{
+    struct page *page = arg;
+    payment_row_put(&page->json, row);
+    page->last_ms = row->created_ms;
+    page->count++;
+}
+
+static void list(struct http_request *request)
+{
+    struct payments *service = request->arg;
+    struct page page = {.json = TQ__BUF(&service->env)};
+    int64_t limit = 0;
+    int64_t before_ms = 0;
+    struct tq_error err = TQ_ERROR_INIT;
+    if (!http_query_int_or(request, "limit", 1, PAYMENT_LIST_MAX, 20, &limit) ||
+        !http_query_int_or(request, "cursor", 0, INT64_MAX, INT64_MAX, &before_ms)) {
+        return;
+    }
+    tq__put_object(&page.json, NULL);
+    tq__put_array(&page.json, "payments");
+    int rc = payment_list(service, request->identity.subject, before_ms, limit, put_on_page, &page,
+                          &err);
+    tq__put_array_end(&page.json);
+    if (page.count == limit) {
+        char cursor[24];
+        snprintf(cursor, sizeof cursor, "%lld", (long long)page.last_ms);
+        tq__put_string(&page.json, "nextCursor", cursor);
+    }
+    tq__put_object_end(&page.json);
+    if (rc == TQ_OK) {
+        http_reply_json(request, 200, &page.json);
+    } else {
+        app_fail(request, rc, &err);
+    }
+    tq__buf_done(&page.json);
+}
+
+/* Answered only when it is on disk: whoever sends it will not send it again. */
+static void take_webhook(struct http_request *request)
+{
+    struct payments *service = request->arg;
+    struct tq_error err = TQ_ERROR_INIT;
+    int64_t now_ms = service->env.now_ms(service->env.ctx);
+    if (app_webhook_verify_request(service->keys, service->keys_count, request, now_ms) != TQ_OK) {
+        http_problem(request, 401, "WEBHOOK_REFUSED", "The signature or the time is not good.");
+        return;
+    }
+    int rc = webhook_take(service, http_header(request, "webhook-id"), request->body,
+                          request->body_bytes, &err);
+    if (rc < 0) {
+        app_fail(request, rc, &err);
+        return;
+    }
+    calls_wake(service);
+    http_reply(request, 200, "application/json", "{}", 2);
+}
+
+#define POOLED .mode = HTTP_POOL, .pool = "payment"
+
+const struct http_route payment_routes[PAYMENT_ROUTES] = {
+    {.method = "POST",
+     .pattern = "/v1/payments",
+     .handler = begin,
+     .flags = APP_NEEDS_USER,
+     POOLED},
+    {.method = "POST",
+     .pattern = "/v1/payments/{paymentId}/confirm",
+     .handler = confirm,
+     .flags = APP_NEEDS_USER,
+     POOLED},
+    {.method = "GET",
+     .pattern = "/v1/payments/{paymentId}",
+     .handler = get,
+     .flags = APP_NEEDS_USER,
+     POOLED},
+    {.method = "GET", .pattern = "/v1/payments", .handler = list, .flags = APP_NEEDS_USER, POOLED},
+    {.method = "POST", .pattern = "/v1/webhooks/portone", .handler = take_webhook, POOLED},
+};

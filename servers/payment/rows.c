@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rows of payments: reading, conditional writing, and their public form.
+ *
+ * What buyers see is coarser than the phases: a payment is CONFIRMING from the
+ * moment they asked until there is a ticket, and PAID only then.
+ *
+ *     phase        status        money is
+ *     READY        READY         the buyer's
+ *     REQUESTED    CONFIRMING    the buyer's; the seats are being pinned
+ *     CONFIRMING   CONFIRMING    on its way
+ *     UNKNOWN      UNKNOWN       the provider is being asked
+ *     CAPTURED     CONFIRMING    ours; the ticket is being made
+ *     PAID         PAID          ours, for a ticket
+ *     REFUNDING    REFUNDING     going back
+ *     REFUNDED     REFUNDED      the buyer's again
+ *     FAILED       FAILED        the buyer's
+ *
+ * Threads: each call belongs to its transaction.
+ */
+#include "payment/payment.h"
+
+#include <string.h>
+
+#include "core/error.h"
+#include "payment_sql.h"
+
+static void text(char *target, size_t room, const struct tq_value *column)
+{
+    size_t bytes = column->type == TQ_TEXT ? column->bytes : 0;
+    bytes = bytes < room ? bytes : room - 1;
+    if (bytes) {
+        memcpy(target, column->data, bytes);
+    }
+    target[bytes] = '\0';
+}
+
+#define TEXT(field, index) text(row->field, sizeof row->field, &columns[index])
+
+static int read_row(void *arg, const struct tq_value *columns, size_t count)
+{
+    struct payment *row = arg;
+    (void)count;
+    TEXT(id, 0);
+    TEXT(reservation, 1);
+    TEXT(user, 2);
+    TEXT(phase, 3);
+    row->amount = columns[4].integer;
+    TEXT(currency, 5);
+    TEXT(token, 6);
+    TEXT(failure, 7);
+    row->paid = columns[8].integer;
+    row->cancelled = columns[9].integer;
+    TEXT(trace, 10);
+    row->created_ms = columns[11].integer;
+    return 0;
+}
+
+int payment_row_get(tq_tx *tx, const char *id, struct payment *out, struct tq_error *err)
+{
+    const struct tq_value params[] = {tq_text(id)};
+    out->id[0] = '\0';
+    TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_get, params, 1, read_row, out, err));
+    return out->id[0] ? TQ_OK : TQ_GONE;
+}
+
+static int read_id(void *arg, const struct tq_value *columns, size_t count)
+{
+    (void)count;
+    tq__id_copy(arg, columns[0].data);
+    return 0;
+}
+
+int payment_row_of_reservation(tq_tx *tx, const char *reservation, struct payment *out,
+                               struct tq_error *err)
+{
+    const struct tq_value params[] = {tq_text(reservation)};
+    char id[TQ_ID_SIZE] = "";
+    TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_of_reservation, params, 1, read_id, id, err));
+    return id[0] ? payment_row_get(tx, id, out, err) : TQ_GONE;
+}
+
+static struct tq_value text_or_null(const char *value)
+{
+    return tq_text(value[0] ? value : NULL);
+}
+
+int payment_row_add(tq_tx *tx, const struct payment *row, struct tq_error *err)
+{
+    const struct tq_value params[] = {tq_text(row->id),       tq_text(row->reservation),
+                                      tq_text(row->user),     tq_int(row->amount),
+                                      tq_text(row->currency), text_or_null(row->trace),
+                                      tq_int(row->created_ms)};
+    TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_add, params, 7, NULL, NULL, err));
+    return tq_tx_changed(tx) ? TQ_OK : TQ_REPEAT;
+}
+
+int payment_row_move(tq_tx *tx, const char *from, const struct payment *row, struct tq_error *err)
+{
+    const struct tq_value params[] = {tq_text(row->id),           tq_text(from),
+                                      tq_text(row->phase),        text_or_null(row->token),
+                                      text_or_null(row->failure), tq_int(row->paid),
+                                      tq_int(row->cancelled),     tq_int(tq_tx_now_ms(tx))};
+    TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_move, params, 8, NULL, NULL, err));
+    return tq_tx_changed(tx) ? TQ_OK : TQ_STALE;
+}
+
+static const char *status_of(const char *phase)
+{
+    if (strcmp(phase, "REQUESTED") == 0 || strcmp(phase, "CAPTURED") == 0) {
+        return "CONFIRMING";
+    }
+    return phase;
+}
+
+void payment_row_put(struct tq__buf *json, const struct payment *row)
+{
+    tq__put_object(json, NULL);
+    tq__put_string(json, "paymentId", row->id);
+    tq__put_string(json, "reservationId", row->reservation);
+    tq__put_string(json, "status", status_of(row->phase));
+    tq__put_int(json, "amount", row->amount);
+    tq__put_string(json, "currency", row->currency);
+    app_put_time(json, "createdAt", row->created_ms);
+    if (row->failure[0]) {
+        tq__put_string(json, "failure", row->failure);
+    }
+    tq__put_object_end(json);
+}

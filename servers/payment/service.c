@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opens the payment service: its database, the provider, its workers.
+ *
+ *     inbox      applies events of the reservation service
+ *     relay      publishes what the outbox holds
+ *     callers    call the provider, PAYMENT_CALLERS at a time (calls.c)
+ *     deadlines  brings the deadlines of sagas
+ *     cleaner    removes what nobody will ask for again
+ *
+ * After a crash every call that was under way is due again, and is looked up in
+ * the provider's book before it is repeated.
+ */
+#include "payment/service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/told.h"
+#include "core/env.h"
+#include "core/error.h"
+#include "payment/payment.h"
+#include "payment/routes.h"
+#include "payment_sql.h"
+
+#define ORIGIN "payment"
+#define POOL_THREADS 16
+#define POOL_QUEUE 4096
+#define DAY_MS INT64_C(86400000)
+
+static int inbox_step(void *arg, struct tq_error *err)
+{
+    struct payments *service = arg;
+    return tq_inbox_step(service->inbox, 0, NULL, err);
+}
+
+static int relay_step(void *arg, struct tq_error *err)
+{
+    struct payments *service = arg;
+    return tq_relay_step(service->relay, 0, NULL, err);
+}
+
+static int deadline_step(void *arg, struct tq_error *err)
+{
+    struct payments *service = arg;
+    return tq_saga_step(service->charges, 128, NULL, err);
+}
+
+/* The journal goes before the inbox of others does; webhooks are sent again for six hours. */
+static int clean_step(void *arg, struct tq_error *err)
+{
+    struct payments *service = arg;
+    int told = app_told_clean(service->ledger, 6 * DAY_MS, 1000, err);
+    TQ_TRY(told);
+    int once = app_once_clean(service->ledger, DAY_MS, 1000, err);
+    TQ_TRY(once);
+    int inbox = tq_inbox_clean(service->ledger, 7 * DAY_MS, 1000, err);
+    TQ_TRY(inbox);
+    int webhooks = webhooks_clean(service->ledger, 30 * DAY_MS, 1000, err);
+    TQ_TRY(webhooks);
+    return told == TQ_OK || once == TQ_OK || inbox == TQ_OK || webhooks == TQ_OK ? TQ_OK : TQ_EMPTY;
+}
+
+static int open_ledger(struct payments *service, struct tq_error *err)
+{
+    const struct tq_migration migration = {
+        .size = sizeof migration, .scope = "payment", .version = 1, .sql = PAYMENT_v1};
+    TQ_TRY(app_store_open(service->app, "payment", &service->ledger, err));
+    TQ_TRY(tq_outbox_prepare(service->ledger, err));
+    TQ_TRY(app_told_prepare(service->ledger, err));
+    TQ_TRY(app_once_prepare(service->ledger, err));
+    TQ_TRY(tq_ledger_migrate(service->ledger, &migration, 1, err));
+    TQ_TRY(tq_sagas_open(service->ledger, &charge_type, service, &service->charges, err));
+    return calls_restore(service, err);
+}
+
+static int open_provider(struct payments *service, struct tq_error *err)
+{
+    char *text = NULL;
+    TQ_TRY(portone_open(&service->portone, service->app, err));
+    TQ_TRY(app_config_secret(app_config(service->app), "webhook-secret", &text, err));
+    int rc = webhook_keys_read(text, service->keys, &service->keys_count, err);
+    free(text);
+    return rc;
+}
+
+static int open_events(struct payments *service, struct tq_error *err)
+{
+    tq_transport *transport = app_transport(service->app);
+    TQ_TRY(
+        tq_inbox_open(service->ledger, transport,
+                      TQ_ARGS(tq_inbox_options, .consumer = "payment", .topics = payment_topics,
+                              .topics_count = 1, .dead_letter_topic = "dlq.payment",
+                              .handler = payment_event, .applied = payment_applied, .arg = service),
+                      &service->inbox, err));
+    return tq_relay_open(service->ledger, transport,
+                         TQ_ARGS(tq_relay_options, .owner = "payment-1"), &service->relay, err);
+}
+
+static int add_callers(struct payments *service, struct tq_error *err)
+{
+    for (size_t i = 0; i < PAYMENT_CALLERS; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "payment.caller-%zu", i);
+        const struct app_worker_options options = {name, calls_step, service, 250};
+        TQ_TRY(app_worker_add(service->app, &options, &service->callers[i], err));
+    }
+    return TQ_OK;
+}
+
+static int add_workers(struct payments *service, struct tq_error *err)
+{
+    const struct {
+        struct app_worker_options options;
+        struct app_worker **out_worker;
+    } workers[] = {
+        {{"payment.inbox", inbox_step, service, 10}, NULL},
+        {{"payment.relay", relay_step, service, 20}, &service->relay_worker},
+        {{"payment.deadlines", deadline_step, service, 1000}, NULL},
+        {{"payment.cleaner", clean_step, service, 60000}, NULL},
+    };
+    for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
+        TQ_TRY(app_worker_add(service->app, &workers[i].options, workers[i].out_worker, err));
+    }
+    TQ_TRY(add_callers(service, err));
+    return http_pool_add(app_server(service->app), "payment", POOL_THREADS, POOL_QUEUE, err);
+}
+
+static void close_service(void *state)
+{
+    struct payments *service = state;
+    if (!service) {
+        return;
+    }
+    tq_relay_close(service->relay);
+    tq_inbox_close(service->inbox);
+    tq_sagas_close(service->charges);
+    tq_store_close(service->ledger);
+    portone_close(&service->portone);
+    tq__release(&service->env, service);
+}
+
+static int open_service(struct app *app, void **out_state, struct tq_error *err)
+{
+    const struct tq_env *env = app_env(app);
+    struct payments *service = tq__alloc(env, 1, sizeof *service);
+    if (!service) {
+        return tq__nomem(ORIGIN, err);
+    }
+    service->app = app;
+    service->env = *env;
+    service->portone.env = env;
+    int rc = open_ledger(service, err);
+    rc = rc < 0 ? rc : open_provider(service, err);
+    rc = rc < 0 ? rc : open_events(service, err);
+    rc = rc < 0 ? rc : add_workers(service, err);
+    if (rc < 0) {
+        close_service(service);
+        return rc;
+    }
+    *out_state = service;
+    return TQ_OK;
+}
+
+static const struct app_option options[] = {
+    {.name = "portone",
+     .value = "URL",
+     .help = "the payment provider, PortOne V2 or the sandbox",
+     .is_required = 1},
+    {.name = "portone-secret", .value = "FILE", .help = "the API secret", .is_required = 1},
+    {.name = "portone-channel",
+     .value = "TYPE",
+     .help = "the type of channel that is real money: LIVE, TEST; empty for any",
+     .fallback = "LIVE"},
+    {.name = "portone-timeout-ms",
+     .value = "MS",
+     .help = "how long a call may take before its outcome is unknown",
+     .fallback = "60000",
+     .kind = APP_NUMBER,
+     .min = 100,
+     .max = 120000},
+    {.name = "webhook-secret",
+     .value = "FILE",
+     .help = "secrets of webhooks, one a line",
+     .is_required = 1},
+};
+
+const struct app_service payment_service = {
+    .name = "payment",
+    .options = options,
+    .options_count = sizeof options / sizeof *options,
+    .open = open_service,
+    .routes = payment_routes,
+    .routes_count = PAYMENT_ROUTES,
+    .close = close_service,
+};
