@@ -1,0 +1,252 @@
+-- The checks of the audit. Each gives the rows that are off: what it is, and why.
+-- Schemas: event, reservation, payment, queue, and book_payments, the provider's book.
+-- $1 is now, $2 the time before which nothing may still be under way.
+
+-- One payment, one end: a ticket or the money back.
+
+-- name: payment_ends
+SELECT p.payment_id, 'PAID, but reservation ' || p.reservation_id || ' is '
+    || COALESCE(r.status || ' in phase ' || r.phase, 'not there')
+FROM payment.payments p LEFT JOIN reservation.reservations r
+    ON r.reservation_id = p.reservation_id
+WHERE p.phase = 'PAID' AND (r.phase IS NULL OR r.phase <> 'SOLD' OR r.payment_id <> p.payment_id)
+    AND NOT (COALESCE(r.phase, '') = 'REFUNDING' AND r.updated_ms >= $2)
+UNION ALL
+SELECT r.reservation_id, 'has a ticket, but its payment is ' || COALESCE(p.phase, 'not there')
+FROM reservation.reservations r LEFT JOIN payment.payments p
+    ON p.payment_id = r.payment_id AND p.reservation_id = r.reservation_id
+WHERE r.phase = 'SOLD' AND (p.phase IS NULL OR p.phase <> 'PAID')
+    AND NOT (COALESCE(p.phase, '') = 'CAPTURED' AND p.updated_ms >= $2)
+UNION ALL
+SELECT p.payment_id, 'is still ' || p.phase
+FROM payment.payments p
+WHERE p.phase IN ('REQUESTED', 'CONFIRMING', 'UNKNOWN', 'CAPTURED', 'REFUNDING')
+    AND p.updated_ms < $2
+UNION ALL
+SELECT p.payment_id, 'REFUNDED, but ' || p.cancelled_amount || ' of ' || p.paid_amount
+    || ' went back'
+FROM payment.payments p WHERE p.phase = 'REFUNDED' AND p.cancelled_amount <> p.paid_amount
+UNION ALL
+SELECT p.payment_id, 'asks for ' || p.amount || ', the reservation costs ' || r.total_amount
+FROM payment.payments p JOIN reservation.reservations r ON r.reservation_id = p.reservation_id
+WHERE p.amount <> r.total_amount OR p.currency <> r.currency
+UNION ALL
+SELECT r.reservation_id, 'costs ' || r.total_amount || ', its seats cost ' || SUM(s.price)
+FROM reservation.reservations r JOIN reservation.reservation_seats s
+    ON s.reservation_id = r.reservation_id
+GROUP BY r.reservation_id, r.total_amount HAVING SUM(s.price) <> r.total_amount
+
+-- A seat has one owner, and both sides know it.
+
+-- name: seat_owners
+SELECT s.schedule || '/' || s.seat, 'belongs to hold ' || s.hold || ', which '
+    || CASE WHEN h.id IS NULL THEN 'is not there' ELSE 'has ended' END
+FROM reservation.tq_hold_seats s LEFT JOIN reservation.tq_holds h
+    ON h.schedule = s.schedule AND h.id = s.hold
+WHERE s.hold IS NOT NULL AND (h.id IS NULL OR h.state NOT IN (1, 2, 3))
+UNION ALL
+SELECT h.schedule || '/' || h.id, 'is a live hold in state ' || h.state || ', its reservation is '
+    || COALESCE('in phase ' || r.phase, 'not there')
+FROM reservation.tq_holds h LEFT JOIN reservation.reservations r ON r.hold_id = h.id
+WHERE h.state IN (1, 2, 3) AND (r.phase IS NULL OR CASE h.state WHEN 1 THEN r.phase <> 'HOLD'
+    WHEN 2 THEN r.phase NOT IN ('PAYING', 'CANCELLING')
+    ELSE r.phase NOT IN ('SOLD', 'REFUNDING') END)
+UNION ALL
+SELECT r.reservation_id, 'is in phase ' || r.phase || ', but seat ' || s.seat_id
+    || ' belongs to ' || COALESCE('hold ' || t.hold, 'nobody')
+FROM reservation.reservations r
+JOIN reservation.reservation_seats s ON s.reservation_id = r.reservation_id
+LEFT JOIN reservation.tq_hold_seats t ON t.schedule = r.schedule_id AND t.seat = s.seat_id
+WHERE r.phase IN ('PAYING', 'CANCELLING', 'SOLD', 'REFUNDING')
+    AND (t.hold IS NULL OR t.hold <> r.hold_id)
+UNION ALL
+SELECT r.schedule_id || '/' || s.seat_id, 'has ' || COUNT(*) || ' tickets'
+FROM reservation.reservations r
+JOIN reservation.reservation_seats s ON s.reservation_id = r.reservation_id
+WHERE r.phase = 'SOLD'
+GROUP BY r.schedule_id, s.seat_id HAVING COUNT(*) > 1
+UNION ALL
+SELECT t.schedule || '/' || t.seat, 'belongs to reservation ' || r.reservation_id
+    || ', which never asked for it'
+FROM reservation.tq_hold_seats t JOIN reservation.reservations r ON r.hold_id = t.hold
+LEFT JOIN reservation.reservation_seats s
+    ON s.reservation_id = r.reservation_id AND s.seat_id = t.seat
+WHERE s.seat_id IS NULL
+UNION ALL
+SELECT r.reservation_id, 'has status ' || r.status || ' in phase ' || r.phase
+FROM reservation.reservations r
+WHERE r.status <> CASE WHEN r.phase IN ('HOLD', 'PAYING', 'CANCELLING') THEN 'PENDING'
+    WHEN r.phase = 'SOLD' THEN 'CONFIRMED' ELSE 'CANCELLED' END
+    OR (r.phase = 'SOLD' AND r.ticket_number IS NULL)
+UNION ALL
+SELECT c.schedule_id || '/' || c.user_id, 'is counted with ' || c.seats || ' seats and has '
+    || COALESCE(o.seats, 0)
+FROM reservation.person_seats c LEFT JOIN
+    (SELECT schedule_id, user_id, SUM(seats_count) AS seats FROM reservation.reservations
+     WHERE phase IN ('HOLD', 'PAYING', 'CANCELLING', 'SOLD', 'REFUNDING')
+     GROUP BY schedule_id, user_id) o
+    ON o.schedule_id = c.schedule_id AND o.user_id = c.user_id
+WHERE c.seats <> COALESCE(o.seats, 0)
+
+-- Available + hold + paying + sold = total.
+
+-- name: seats_add_up
+SELECT s.schedule, 'has ' || COUNT(*) || ' seats, not ' || d.seats || ' as defined'
+FROM reservation.tq_hold_seats s JOIN reservation.tq_hold_schedules d ON d.schedule = s.schedule
+GROUP BY s.schedule, d.seats HAVING COUNT(*) <> d.seats
+UNION ALL
+SELECT d.schedule, 'has ' || d.seats || ' seats and ' || COUNT(p.seat_id) || ' prices'
+FROM reservation.tq_hold_schedules d LEFT JOIN reservation.seat_prices p
+    ON p.schedule_id = d.schedule
+GROUP BY d.schedule, d.seats HAVING COUNT(p.seat_id) <> d.seats
+UNION ALL
+SELECT d.schedule, 'sells ' || d.seats || ' seats, the event has ' || e.seats
+FROM reservation.tq_hold_schedules d
+JOIN event.schedules s ON s.schedule_id = d.schedule
+JOIN event.events e ON e.event_id = s.event_id
+WHERE e.seats <> d.seats
+UNION ALL
+SELECT h.schedule || '/' || h.id, 'holds ' || h.seats_count || ' seats and has ' || COUNT(s.seat)
+FROM reservation.tq_holds h LEFT JOIN reservation.tq_hold_seats s
+    ON s.schedule = h.schedule AND s.hold = h.id
+WHERE h.state IN (2, 3) OR (h.state = 1 AND h.expires_ms >= $2)
+GROUP BY h.schedule, h.id, h.seats_count HAVING COUNT(s.seat) <> h.seats_count
+
+-- Nothing stays held past its time, and no saga past its deadline.
+
+-- name: nothing_overdue
+SELECT h.schedule || '/' || h.id, 'ran out ' || ($1 - h.expires_ms) / 1000 || ' s ago'
+FROM reservation.tq_holds h WHERE h.state = 1 AND h.expires_ms < $2
+UNION ALL
+SELECT r.reservation_id, 'is in phase HOLD, its time ran out ' || ($1 - r.hold_expires_ms) / 1000
+    || ' s ago'
+FROM reservation.reservations r WHERE r.phase = 'HOLD' AND r.hold_expires_ms < $2
+UNION ALL
+SELECT r.reservation_id, 'is in phase ' || r.phase || ', no payment is at work on it'
+FROM reservation.reservations r LEFT JOIN payment.payments p
+    ON p.reservation_id = r.reservation_id
+WHERE r.phase IN ('PAYING', 'CANCELLING', 'REFUNDING') AND r.updated_ms < $2
+    AND COALESCE(p.phase, '') NOT IN ('REQUESTED', 'CONFIRMING', 'UNKNOWN', 'CAPTURED',
+        'REFUNDING')
+UNION ALL
+SELECT 'purchase ' || g.saga_id, 'is in state ' || g.state || ', its deadline passed '
+    || ($1 - g.deadline_ms) / 1000 || ' s ago'
+FROM reservation.sagas g WHERE g.deadline_ms < $2
+UNION ALL
+SELECT 'charge ' || g.saga_id, 'is in state ' || g.state || ', its deadline passed '
+    || ($1 - g.deadline_ms) / 1000 || ' s ago'
+FROM payment.sagas g WHERE g.deadline_ms < $2
+UNION ALL
+SELECT r.reservation_id, 'is in phase ' || r.phase || ', its saga is '
+    || COALESCE('in state ' || g.state, 'not there')
+FROM reservation.reservations r LEFT JOIN reservation.sagas g
+    ON g.type = 'purchase' AND g.saga_id = r.reservation_id
+WHERE g.state IS NULL OR g.state <> r.phase
+UNION ALL
+SELECT p.payment_id, 'is in phase ' || p.phase || ', its saga is '
+    || COALESCE('in state ' || g.state, 'not there')
+FROM payment.payments p LEFT JOIN payment.sagas g
+    ON g.type = 'charge' AND g.saga_id = p.payment_id
+WHERE g.state IS NULL OR g.state <> p.phase
+
+-- Every event that was told was applied once by each of its consumers, and no other was.
+
+-- name: events_applied
+WITH told AS (
+    SELECT event_id, type, topic, told_ms FROM event.told_events
+    UNION ALL SELECT event_id, type, topic, told_ms FROM reservation.told_events
+    UNION ALL SELECT event_id, type, topic, told_ms FROM payment.told_events),
+pending AS (
+    SELECT event_id, type, created_ms FROM event.outbox_events
+    UNION ALL SELECT event_id, type, created_ms FROM reservation.outbox_events
+    UNION ALL SELECT event_id, type, created_ms FROM payment.outbox_events),
+applied AS (
+    SELECT consumer, event_id, dead_reason, at_ms FROM reservation.processed_events
+    UNION ALL SELECT consumer, event_id, dead_reason, at_ms FROM payment.processed_events
+    UNION ALL SELECT consumer, event_id, dead_reason, at_ms FROM queue.processed_events),
+wanted (topic, consumer) AS (VALUES ('event.events', 'reservation'), ('event.events', 'queue'),
+    ('reservation.events', 'payment'), ('payment.events', 'reservation'))
+SELECT t.event_id, t.type || ' was never applied by ' || w.consumer
+FROM told t JOIN wanted w ON w.topic = t.topic
+LEFT JOIN applied a ON a.event_id = t.event_id AND a.consumer = w.consumer
+WHERE a.event_id IS NULL AND t.told_ms < $2
+UNION ALL
+SELECT a.event_id, 'is a dead letter of ' || a.consumer || ': ' || a.dead_reason
+FROM applied a WHERE a.dead_reason IS NOT NULL
+UNION ALL
+SELECT a.event_id, 'was applied by ' || a.consumer || ', but nobody told it'
+FROM applied a LEFT JOIN told t ON t.event_id = a.event_id
+WHERE t.event_id IS NULL AND a.dead_reason IS NULL AND a.at_ms > $1 - 432000000
+UNION ALL
+SELECT p.event_id, p.type || ' waits in the outbox for ' || ($1 - p.created_ms) / 1000 || ' s'
+FROM pending p WHERE p.created_ms < $2
+UNION ALL
+SELECT p.event_id, p.type || ' stands in an outbox, but not in its journal'
+FROM pending p LEFT JOIN told t ON t.event_id = p.event_id WHERE t.event_id IS NULL
+
+-- Money in = tickets + refunds, payment by payment, by the provider's own book.
+
+-- name: money
+SELECT b.payment_id, 'the provider took ' || b.paid || ' for a payment that is not ours'
+FROM book_payments b LEFT JOIN payment.payments p ON p.payment_id = b.payment_id
+WHERE b.paid > 0 AND p.payment_id IS NULL
+UNION ALL
+SELECT p.payment_id, 'is ' || p.phase || ' with ' || (b.paid - b.cancelled)
+    || ' at the provider, not ' || CASE p.phase WHEN 'PAID' THEN p.amount ELSE 0 END
+FROM payment.payments p JOIN book_payments b ON b.payment_id = p.payment_id
+WHERE p.phase IN ('PAID', 'FAILED', 'REFUNDED', 'READY')
+    AND b.paid - b.cancelled <> CASE p.phase WHEN 'PAID' THEN p.amount ELSE 0 END
+    AND NOT (p.phase IN ('FAILED', 'READY') AND p.updated_ms >= $2)
+UNION ALL
+SELECT p.payment_id, 'is ' || p.phase || ', the provider does not know it'
+FROM payment.payments p LEFT JOIN book_payments b ON b.payment_id = p.payment_id
+WHERE p.phase IN ('PAID', 'CAPTURED', 'REFUNDING', 'REFUNDED') AND b.payment_id IS NULL
+
+-- What the report counts.
+
+-- name: totals
+SELECT 'seats', COALESCE(SUM(seats), 0) FROM reservation.tq_hold_schedules
+UNION ALL SELECT 'available', COUNT(*) FROM reservation.tq_hold_seats s
+    LEFT JOIN reservation.tq_holds h ON h.schedule = s.schedule AND h.id = s.hold
+    WHERE s.hold IS NULL OR COALESCE(h.state, 0) NOT IN (1, 2, 3)
+UNION ALL SELECT 'hold', COUNT(*) FROM reservation.tq_hold_seats s
+    JOIN reservation.tq_holds h ON h.schedule = s.schedule AND h.id = s.hold WHERE h.state = 1
+UNION ALL SELECT 'paying', COUNT(*) FROM reservation.tq_hold_seats s
+    JOIN reservation.tq_holds h ON h.schedule = s.schedule AND h.id = s.hold WHERE h.state = 2
+UNION ALL SELECT 'sold', COUNT(*) FROM reservation.tq_hold_seats s
+    JOIN reservation.tq_holds h ON h.schedule = s.schedule AND h.id = s.hold WHERE h.state = 3
+UNION ALL SELECT 'reservations', COUNT(*) FROM reservation.reservations
+UNION ALL SELECT 'tickets', COUNT(*) FROM reservation.reservations WHERE phase = 'SOLD'
+UNION ALL SELECT 'payments', COUNT(*) FROM payment.payments
+UNION ALL SELECT 'paid', COUNT(*) FROM payment.payments WHERE phase = 'PAID'
+UNION ALL SELECT 'refunded', COUNT(*) FROM payment.payments WHERE phase = 'REFUNDED'
+UNION ALL SELECT 'events', (SELECT COUNT(*) FROM event.told_events)
+    + (SELECT COUNT(*) FROM reservation.told_events) + (SELECT COUNT(*) FROM payment.told_events)
+UNION ALL SELECT 'moneyForTickets', COALESCE(SUM(total_amount), 0)
+    FROM reservation.reservations WHERE phase = 'SOLD'
+UNION ALL SELECT 'moneyIn', COALESCE(SUM(paid), 0) FROM book_payments
+UNION ALL SELECT 'moneyBack', COALESCE(SUM(cancelled), 0) FROM book_payments
+
+-- What is on its way and not late: a sale that is still going on, or has only just ended.
+
+-- name: under_way
+SELECT (SELECT COUNT(*) FROM payment.payments
+        WHERE phase IN ('REQUESTED', 'CONFIRMING', 'UNKNOWN', 'CAPTURED', 'REFUNDING'))
+    + (SELECT COUNT(*) FROM reservation.reservations
+        WHERE phase IN ('HOLD', 'PAYING', 'CANCELLING', 'REFUNDING'))
+    + (SELECT COUNT(*) FROM event.outbox_events)
+    + (SELECT COUNT(*) FROM reservation.outbox_events)
+    + (SELECT COUNT(*) FROM payment.outbox_events)
+
+-- The provider's book, for a moment.
+
+-- name: book_schema
+CREATE TEMP TABLE book_payments (
+    payment_id TEXT NOT NULL PRIMARY KEY,
+    status TEXT NOT NULL,
+    paid BIGINT NOT NULL,
+    cancelled BIGINT NOT NULL
+)
+
+-- name: book_add
+INSERT INTO book_payments (payment_id, status, paid, cancelled) VALUES ($1, $2, $3, $4)
