@@ -115,11 +115,12 @@ struct tq_hold_result {
 enum tq_hold_verb {
     TQ_HOLD_PIN = 1,       /**< HOLD becomes PAYING. */
     TQ_HOLD_SETTLE = 2,    /**< HOLD or PAYING becomes SOLD. */
-    TQ_HOLD_RELEASE = 3,   /**< HOLD or PAYING ends; also a claim that the ledger refused. */
+    TQ_HOLD_RELEASE = 3,   /**< HOLD or PAYING ends. */
     TQ_HOLD_EXTEND = 4,    /**< HOLD gets more time. */
     TQ_HOLD_EXPIRE = 5,    /**< HOLD ended by time: what tq_hold_record_sweep() visited. */
     TQ_HOLD_RETAKE = 6,    /**< A hold that ended lives again, as PAYING. */
     TQ_HOLD_GIVE_BACK = 7, /**< SOLD ends. */
+    TQ_HOLD_WITHDRAW = 8,  /**< A claim that is not in the ledger: as if it had never been. */
 };
 
 /** The seat map of a schedule. */
@@ -310,10 +311,10 @@ TQ_API TQ_MUST_CHECK int tq_hold_claim(tq_book *book, const struct tq_hold_reque
  * Write claims into the ledger, in the caller's transaction, each for itself.
  *
  * May lower `expires_ms` and raise `fence` of a hold. The status of one that the
- * ledger refuses becomes what tq_hold_acquire() would say; after the commit tell
- * the front with tq_hold_reflect(TQ_HOLD_RELEASE). If the transaction fails, the
- * claims must be released on the front too; one that nobody releases ends by its
- * time. A body that may be run again keeps the claims apart and begins each run
+ * ledger refuses becomes what tq_hold_acquire() would say; after the commit take it
+ * back from the front with tq_hold_reflect(TQ_HOLD_WITHDRAW), and all claims if the
+ * transaction failed (but not on TQ_E_UNKNOWN); one that nobody withdraws ends by
+ * its time. A body that may be run again keeps the claims apart and begins each run
  * with a copy of them.
  *
  * @param tx        A transaction on the book's ledger. Borrowed.

@@ -98,7 +98,7 @@ void tq__front_give_up(tq_book *book, const struct tq_hold *claim)
                                     .holder = claim->holder,
                                     .fence = claim->fence};
     if (book->front) {
-        tq__front_change(book, TQ_HOLD_RELEASE, 1, &ref, 1, &result, NULL);
+        tq__front_change(book, TQ_HOLD_WITHDRAW, 1, &ref, 1, &result, NULL);
     }
 }
 
@@ -144,6 +144,7 @@ static int is_plausible(uint32_t verb, int status)
     case TQ_HOLD_RELEASE:
     case TQ_HOLD_EXPIRE:
     case TQ_HOLD_GIVE_BACK:
+    case TQ_HOLD_WITHDRAW:
         return status != TQ_SETTLED && status != TQ_STALE;
     default:
         return status == TQ_OK || status == TQ_REPEAT || status == TQ_SETTLED;

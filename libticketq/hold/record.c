@@ -147,7 +147,7 @@ int tq_hold_reflect(tq_book *book, uint32_t verb, const struct tq_hold_ref *refs
                     struct tq_error *err)
 {
     TQ_TRY(tq__check_refs(refs, count, 1, err));
-    if (verb < TQ_HOLD_PIN || verb > TQ_HOLD_GIVE_BACK) {
+    if (verb < TQ_HOLD_PIN || verb > TQ_HOLD_WITHDRAW) {
         return tq__fail(err, TQ_E_INVALID, ORIGIN, "there is no verb %u", verb);
     }
     if (book->front) {

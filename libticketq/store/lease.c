@@ -3,12 +3,15 @@
  * Decides what may happen to a hold. Only the pair (state, verb) matters, after
  * the holder and the fence were compared:
  *
- *              EXTEND      PIN        SETTLE     RELEASE     EXPIRE     RETAKE     GIVE_BACK
- *   HOLD       more time   ->PAYING   ->SOLD     ->RELEASED  ->EXPIRED  ->PAYING   STALE
- *   PAYING     REPEAT      REPEAT     ->SOLD     ->RELEASED  STALE      REPEAT     STALE
- *   SOLD       SETTLED     SETTLED    REPEAT     SETTLED     SETTLED    SETTLED    ->RELEASED
- *   RELEASED   RELEASED    RELEASED   RELEASED   REPEAT      RELEASED   ->PAYING   REPEAT
- *   EXPIRED    EXPIRED     EXPIRED    EXPIRED    EXPIRED     REPEAT     ->PAYING   EXPIRED
+ *              EXTEND     PIN       SETTLE    RELEASE     EXPIRE     RETAKE    GIVE_BACK
+ *   HOLD       more time  ->PAYING  ->SOLD    ->RELEASED  ->EXPIRED  ->PAYING  STALE
+ *   PAYING     REPEAT     REPEAT    ->SOLD    ->RELEASED  STALE      REPEAT    STALE
+ *   SOLD       SETTLED    SETTLED   REPEAT    SETTLED     SETTLED    SETTLED   ->RELEASED
+ *   RELEASED   RELEASED   RELEASED  RELEASED  REPEAT      RELEASED   ->PAYING  REPEAT
+ *   EXPIRED    EXPIRED    EXPIRED   EXPIRED   EXPIRED     REPEAT     ->PAYING  EXPIRED
+ *
+ * WITHDRAW is a RELEASE that only a HOLD accepts, and after which a front forgets
+ * the hold with its request key.
  *
  * A store makes a HOLD at or past its time EXPIRED before it asks, except a front
  * that is told what the ledger has decided. Extending never shortens, and ends at
@@ -24,7 +27,7 @@
 
 #include <string.h>
 
-enum { STATES = TQ__LEASE_EXPIRED + 1, VERBS = TQ_HOLD_GIVE_BACK + 1 };
+enum { STATES = TQ__LEASE_EXPIRED + 1, VERBS = TQ_HOLD_WITHDRAW + 1 };
 
 /* A cell is the next state, or the status that refuses, negated. */
 #define REFUSE(status) (-(status))
@@ -39,6 +42,7 @@ static const int8_t cells[STATES][VERBS] = {
         [TQ_HOLD_EXPIRE] = TQ__LEASE_EXPIRED,
         [TQ_HOLD_RETAKE] = TQ__LEASE_PAYING,
         [TQ_HOLD_GIVE_BACK] = REFUSE(TQ_STALE),
+        [TQ_HOLD_WITHDRAW] = TQ__LEASE_RELEASED,
     },
     [TQ__LEASE_PAYING] = {
         [TQ_HOLD_EXTEND] = REFUSE(TQ_REPEAT),
@@ -48,6 +52,7 @@ static const int8_t cells[STATES][VERBS] = {
         [TQ_HOLD_EXPIRE] = REFUSE(TQ_STALE),
         [TQ_HOLD_RETAKE] = REFUSE(TQ_REPEAT),
         [TQ_HOLD_GIVE_BACK] = REFUSE(TQ_STALE),
+        [TQ_HOLD_WITHDRAW] = REFUSE(TQ_STALE),
     },
     [TQ__LEASE_SOLD] = {
         [TQ_HOLD_EXTEND] = REFUSE(TQ_SETTLED),
@@ -57,6 +62,7 @@ static const int8_t cells[STATES][VERBS] = {
         [TQ_HOLD_EXPIRE] = REFUSE(TQ_SETTLED),
         [TQ_HOLD_RETAKE] = REFUSE(TQ_SETTLED),
         [TQ_HOLD_GIVE_BACK] = TQ__LEASE_RELEASED,
+        [TQ_HOLD_WITHDRAW] = REFUSE(TQ_SETTLED),
     },
     [TQ__LEASE_RELEASED] = {
         [TQ_HOLD_EXTEND] = REFUSE(TQ_RELEASED),
@@ -66,6 +72,7 @@ static const int8_t cells[STATES][VERBS] = {
         [TQ_HOLD_EXPIRE] = REFUSE(TQ_RELEASED),
         [TQ_HOLD_RETAKE] = TQ__LEASE_PAYING,
         [TQ_HOLD_GIVE_BACK] = REFUSE(TQ_REPEAT),
+        [TQ_HOLD_WITHDRAW] = REFUSE(TQ_RELEASED),
     },
     [TQ__LEASE_EXPIRED] = {
         [TQ_HOLD_EXTEND] = REFUSE(TQ_EXPIRED),
@@ -75,6 +82,7 @@ static const int8_t cells[STATES][VERBS] = {
         [TQ_HOLD_EXPIRE] = REFUSE(TQ_REPEAT),
         [TQ_HOLD_RETAKE] = TQ__LEASE_PAYING,
         [TQ_HOLD_GIVE_BACK] = REFUSE(TQ_EXPIRED),
+        [TQ_HOLD_WITHDRAW] = REFUSE(TQ_EXPIRED),
     },
 };
 /* clang-format on */

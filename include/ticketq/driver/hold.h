@@ -123,7 +123,8 @@ struct tq_hold_driver {
                  struct tq_hold *out_holds, struct tq_error *err);
 
     /**
-     * Carry out each change for itself, in the order of the array.
+     * Carry out each change for itself, in the order of the array. A withdrawn hold is
+     * forgotten with its request key.
      * May block for one round trip. May be called at the same time.
      * @param out_results  Written on TQ_OK, but for `size`: status as the state table says,
      *                     TQ_GONE, and for a retake TQ_TAKEN or TQ_FULL.

@@ -275,6 +275,8 @@ static int apply(struct memory_holds *holds, struct memory_lease *lease,
     }
     if (tq__lease_is_live(next)) {
         tq__memory_lease_update(holds, lease, next);
+    } else if (change->verb == TQ_HOLD_WITHDRAW) {
+        tq__memory_lease_withdraw(holds, lease, now_ms);
     } else {
         lease->core.fence = next->fence;
         tq__memory_lease_end(holds, lease, next->state, now_ms);
@@ -309,7 +311,7 @@ static int change_one(struct memory_holds *holds, const struct tq_front_change *
     if (change->is_told && change->fence > schedule->fence) {
         schedule->fence = change->fence;
     }
-    if (rc != TQ_STALE) {
+    if (rc != TQ_STALE && change->verb != TQ_HOLD_WITHDRAW) {
         out->fence = lease->core.fence;
         out->expires_ms = lease->core.state == TQ__LEASE_HOLD ? lease->core.expires_ms : 0;
     }

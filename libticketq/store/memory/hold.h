@@ -103,6 +103,9 @@ void tq__memory_lease_end(struct memory_holds *holds, struct memory_lease *lease
 void tq__memory_lease_recall(struct memory_lease *lease);
 void tq__memory_lease_retire(struct memory_holds *holds, struct memory_lease *lease,
                              int64_t now_ms);
+/* End a HOLD as if it had never been; it is freed. */
+void tq__memory_lease_withdraw(struct memory_holds *holds, struct memory_lease *lease,
+                               int64_t now_ms);
 /* End it if its time ran out. Non-zero when it did. */
 int tq__memory_lease_lapse(struct memory_holds *holds, struct memory_lease *lease, int64_t now_ms);
 /* Seats of the holder in live leases. */

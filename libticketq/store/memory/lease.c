@@ -207,6 +207,13 @@ void tq__memory_lease_end(struct memory_holds *holds, struct memory_lease *lease
     remember(holds, lease, now_ms);
 }
 
+void tq__memory_lease_withdraw(struct memory_holds *holds, struct memory_lease *lease,
+                               int64_t now_ms)
+{
+    tq__memory_lease_end(holds, lease, TQ__LEASE_RELEASED, now_ms);
+    forget(holds, lease);
+}
+
 int tq__memory_lease_lapse(struct memory_holds *holds, struct memory_lease *lease, int64_t now_ms)
 {
     if (!tq__lease_is_due(&lease->core, now_ms)) {
