@@ -42,7 +42,12 @@
 typedef struct tq_book tq_book;
 
 /** State of a seat, two bits in the seat map. */
-enum tq_seat_state { TQ_SEAT_AVAILABLE = 0, TQ_SEAT_HOLD = 1, TQ_SEAT_PAYING = 2, TQ_SEAT_SOLD = 3 };
+enum tq_seat_state {
+    TQ_SEAT_AVAILABLE = 0,
+    TQ_SEAT_HOLD = 1,
+    TQ_SEAT_PAYING = 2,
+    TQ_SEAT_SOLD = 3
+};
 
 #define TQ_HOLD_TTL_DEFAULT_MS 300000   /**< Five minutes. */
 #define TQ_HOLD_TTL_MIN_MS 100          /**< Shortest hold. */
@@ -130,8 +135,8 @@ struct tq_seat_map {
     uint32_t seats_count; /**< Seats, in the order in which they were defined. */
     uint32_t reserved;
     uint32_t counts[4];   /**< Seats per enum tq_seat_state. */
-    size_t bits_bytes;    /**< In: room behind `bits`. Out: bytes needed, seats_count / 4 rounded up. */
-    uint8_t *bits;        /**< 2 bits a seat, seat i at bits (i%4)*2 of byte i/4. Written. May be NULL. */
+    size_t bits_bytes;    /**< In: room behind `bits`. Out: needed, seats_count / 4, up. */
+    uint8_t *bits;        /**< Seat i at bits (i%4)*2 of byte i/4. Written. Optional. */
 };
 
 /** A hold that was swept, or is read. */
@@ -256,7 +261,8 @@ TQ_API TQ_MUST_CHECK int tq_hold_give_back(tq_book *book, const struct tq_hold_r
 /**
  * Paid after the hold had ended: take all of its seats again, as PAYING and under
  * a new fence, which is in the result; one that has not ended yet is pinned.
- * `status`: TQ_OK; TQ_REPEAT: it is PAYING; TQ_TAKEN: one of them has another holder, nothing changed; TQ_FULL: over the
+ * `status`: TQ_OK; TQ_REPEAT: it is PAYING; TQ_TAKEN: one of them has another holder, nothing
+ * changed; TQ_FULL: over the
  * holder's limit; otherwise as tq_hold_extend(). The fence of the ref may be the old
  * one or the new one.
  * @since 0.1
@@ -321,7 +327,7 @@ TQ_API TQ_MUST_CHECK int tq_hold_claim(tq_book *book, const struct tq_hold_reque
  * @param book      Borrowed.
  * @param requests  The requests of the claims. Borrowed.
  * @param count     1 to TQ_BATCH_MAX.
- * @param holds     The claims; those whose status is not TQ_OK or TQ_REPEAT are left alone. Written.
+ * @param holds     The claims; those not TQ_OK or TQ_REPEAT are left alone. Written.
  * @param err       Optional.
  * @return TQ_OK or a failure, after which the transaction must fail.
  * @since 0.1

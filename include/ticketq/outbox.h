@@ -26,7 +26,7 @@ typedef struct tq_inbox tq_inbox;
 struct tq_event {
     size_t size;
     const char *id;             /**< UUIDv7 (RFC 9562); NULL in append: made by the library. */
-    const char *topic;          /**< Required. "reservation.events"; ids and dots, 1 to 120 bytes. */
+    const char *topic;          /**< Required. "order.events"; ids and dots, 1 to 120 bytes. */
     const char *type;           /**< Required. "ReservationConfirmed"; an id. */
     const char *aggregate_type; /**< Required. An id. */
     const char *aggregate_id;   /**< Required. An id. */
@@ -185,7 +185,7 @@ TQ_API TQ_MUST_CHECK int tq_relay_step(tq_relay *relay, uint32_t wait_ms,
 /** Hand leases back and close. NULL is allowed. @since 0.1 */
 TQ_API void tq_relay_close(tq_relay *relay);
 
-/** Open an inbox and subscribe. Open inboxes before relays when the transport is inproc. @since 0.1 */
+/** Open an inbox and subscribe. With inproc, open inboxes before relays. @since 0.1 */
 TQ_API TQ_MUST_CHECK int tq_inbox_open(tq_store *store, tq_transport *transport,
                                        const struct tq_inbox_options *options,
                                        tq_inbox **out_inbox, struct tq_error *err);

@@ -121,7 +121,7 @@ enum tq_room_order {
     TQ_ROOM_ADVANCE = 5,  /**< Let the next `value`, 1 to TQ_BATCH_MAX, in now: above rate and cap,
                                also in a pause and outside the opening times. */
     TQ_ROOM_DRAIN = 6,    /**< Accept no new visitors; let in who is in line. */
-    TQ_ROOM_RESET = 7,    /**< Empty the room and begin a new epoch: revokes every pass and place. */
+    TQ_ROOM_RESET = 7,    /**< Empty the room; a new epoch revokes every pass and place. */
     TQ_ROOM_SET_OPEN = 8, /**< `value` is the opening time; 0: open. */
     TQ_ROOM_SET_CLOSE = 9 /**< `value` is the closing time; 0: never. */
 };
@@ -135,7 +135,7 @@ struct tq_room_action {
     uint32_t reserved;
     int64_t value;     /**< See the order; ignored by the others. */
     char actor[TQ_ID_SIZE];           /**< Who. Required. */
-    char request_key[TQ_ID_SIZE];     /**< Optional: carried out once per key that is in the trail. */
+    char request_key[TQ_ID_SIZE];     /**< Optional: carried out once per key in the trail. */
     char reason[TQ_ROOM_REASON_SIZE]; /**< Why. UTF-8 without control characters. Optional. */
 };
 

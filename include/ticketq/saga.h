@@ -85,7 +85,7 @@ struct tq_saga_cell {
     const char *state;
     const char *event;
     uint32_t cell;           /**< enum tq_cell. */
-    const char *next;        /**< For TQ_CELL_GO; may be the same state, which renews its deadline. */
+    const char *next;        /**< For TQ_CELL_GO; the same state renews its deadline. */
     tq_saga_fn *handler;     /**< For TQ_CELL_GO. Optional. */
     tq_saga_fn *compensation;/**< Undoes the handler when the saga turns back; gets no input and
                                   must not refuse: a failure undoes the transaction and the
@@ -202,7 +202,7 @@ TQ_API TQ_MUST_CHECK int tq_saga_stuck(tq_sagas *sagas, int64_t idle_ms, size_t 
 TQ_API TQ_MUST_CHECK int tq_saga_history(tq_sagas *sagas, const char *id,
                                          tq_saga_history_fn *visit, void *arg,
                                          struct tq_error *err);
-/** Make a saga's deadline due now, so that the next step brings it. TQ_GONE, TQ_REPEAT (ended). @since 0.1 */
+/** Make a saga's deadline due now for the next step. TQ_GONE, TQ_REPEAT (ended). @since 0.1 */
 TQ_API TQ_MUST_CHECK int tq_saga_resume(tq_sagas *sagas, const char *id, struct tq_error *err);
 
 TQ_END_DECLS

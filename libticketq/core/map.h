@@ -30,7 +30,7 @@ int tq__map_put(struct tq__map *map, const char *key, void *value, struct tq_err
 void *tq__map_remove(struct tq__map *map, const char *key);
 /* Room for `more` further entries: later puts of that many cannot fail. */
 int tq__map_reserve(struct tq__map *map, size_t more, struct tq_error *err);
-/* Walks all entries: `*cursor` starts at 0; NULL at the end. Removing the current one is allowed. */
+/* Walks all entries: `*cursor` starts at 0; NULL at the end. The current one may be removed. */
 void *tq__map_next(const struct tq__map *map, size_t *cursor);
 
 #endif
