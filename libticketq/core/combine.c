@@ -10,7 +10,8 @@
  * A caller may bring several at once. Invariants: at most one leader; requests run
  * in order of arrival; a caller leads at most one batch for each request it brought,
  * so that no caller works for others without end. Threads: `lock` guards the queue
- * and the flags; `run` is called without it.
+ * and `is_busy`; `run` is called without it. Who waits sleeps on a semaphore of its
+ * own, so that many who are woken at once do not queue up for one lock.
  */
 #include "core/combine.h"
 
@@ -49,22 +50,40 @@ static struct tq__combine_item *take_batch(struct tq__combine *combine, size_t *
     return first;
 }
 
-/* Marks a finished batch and names the next leader; `lock` is held. */
+/* Wakes who waits for the item, which may be gone when this returns. */
+static void wake(struct tq__combine_item *item, int is_done)
+{
+    item->is_done = is_done;
+    sem_post(&item->wake);
+}
+
+/* Tells who was served, and hands leadership to the first who came meanwhile. */
 static void finish_batch(struct tq__combine *combine, struct tq__combine_item *first,
                          const struct tq__combine_item *self)
 {
+    pthread_mutex_lock(&combine->lock);
+    struct tq__combine_item *leader = combine->first;
+    combine->is_busy = leader != NULL;
+    pthread_mutex_unlock(&combine->lock);
     for (struct tq__combine_item *at = first, *next; at; at = next) {
         next = at->next;
-        at->is_done = 1;
         if (at != self) {
-            pthread_cond_signal(&at->wake);
+            wake(at, 1);
         }
     }
-    combine->is_busy = combine->first != NULL;
-    if (combine->first) {
-        combine->first->is_leader = 1;
-        pthread_cond_signal(&combine->first->wake);
+    if (leader) {
+        wake(leader, 0);
     }
+}
+
+static void lead(struct tq__combine *combine, struct tq__combine_item *self)
+{
+    size_t count;
+    pthread_mutex_lock(&combine->lock);
+    struct tq__combine_item *first = take_batch(combine, &count);
+    pthread_mutex_unlock(&combine->lock);
+    combine->run(combine->owner, first, count);
+    finish_batch(combine, first, self);
 }
 
 static struct tq__combine_item *item_at(void *items, size_t stride, size_t place)
@@ -72,46 +91,38 @@ static struct tq__combine_item *item_at(void *items, size_t stride, size_t place
     return (struct tq__combine_item *)((char *)items + place * stride);
 }
 
-/* Queues an item behind all others; `lock` is held. */
-static void enqueue(struct tq__combine *combine, struct tq__combine_item *item)
+/* Queues items behind all others; non-zero when the first of them leads. */
+static int enqueue(struct tq__combine *combine, void *items, size_t stride, size_t count)
 {
-    item->next = NULL;
-    item->is_done = 0;
-    pthread_cond_init(&item->wake, NULL);
-    *combine->last = item;
-    combine->last = &item->next;
-    item->is_leader = !combine->is_busy;
+    pthread_mutex_lock(&combine->lock);
+    for (size_t i = 0; i < count; i++) {
+        struct tq__combine_item *item = item_at(items, stride, i);
+        item->next = NULL;
+        sem_init(&item->wake, 0, 0);
+        *combine->last = item;
+        combine->last = &item->next;
+    }
+    int leads = !combine->is_busy;
     combine->is_busy = 1;
-}
-
-/* Waits until the item was carried out, or leads; `lock` is held. */
-static void await(struct tq__combine *combine, struct tq__combine_item *item)
-{
-    while (!item->is_done && !item->is_leader) {
-        pthread_cond_wait(&item->wake, &combine->lock);
-    }
-    if (!item->is_done) {
-        size_t count;
-        struct tq__combine_item *first = take_batch(combine, &count);
-        pthread_mutex_unlock(&combine->lock);
-        combine->run(combine->owner, first, count);
-        pthread_mutex_lock(&combine->lock);
-        finish_batch(combine, first, item);
-    }
+    pthread_mutex_unlock(&combine->lock);
+    return leads;
 }
 
 void tq__combine_submit_many(struct tq__combine *combine, void *items, size_t stride, size_t count)
 {
-    pthread_mutex_lock(&combine->lock);
+    int leads = enqueue(combine, items, stride, count);
     for (size_t i = 0; i < count; i++) {
-        enqueue(combine, item_at(items, stride, i));
-    }
-    for (size_t i = 0; i < count; i++) {
-        await(combine, item_at(items, stride, i));
-    }
-    pthread_mutex_unlock(&combine->lock);
-    for (size_t i = 0; i < count; i++) {
-        pthread_cond_destroy(&item_at(items, stride, i)->wake);
+        struct tq__combine_item *item = item_at(items, stride, i);
+        if (!leads) {
+            while (sem_wait(&item->wake)) {
+            }
+            leads = !item->is_done;
+        }
+        if (leads) {
+            lead(combine, item);
+        }
+        leads = 0;
+        sem_destroy(&item->wake);
     }
 }
 

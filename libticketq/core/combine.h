@@ -6,14 +6,14 @@
 #define TQ_CORE_COMBINE_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stddef.h>
 
 /* One caller's request; lives on its stack, embedded in what `run` needs. */
 struct tq__combine_item {
     struct tq__combine_item *next;
     int is_done;
-    int is_leader;
-    pthread_cond_t wake;
+    sem_t wake; /* posted once: done, or to lead */
 };
 
 /*

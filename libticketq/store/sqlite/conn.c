@@ -75,6 +75,7 @@ static int configure(struct sqlite_conn *conn, int is_reader, struct tq_error *e
                conn->state->is_normal ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL",
                err));
     TQ_TRY(set(conn, "PRAGMA trusted_schema=OFF", err));
+    TQ_TRY(set(conn, "PRAGMA wal_autocheckpoint=10000", err));
     if (is_reader) {
         TQ_TRY(set(conn, "PRAGMA query_only=ON", err));
     }
