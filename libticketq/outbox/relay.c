@@ -47,7 +47,12 @@
 #define REFUSED_MAX_MS 60000
 #define REASON_MAX 96
 
-enum flight_state { UNDER_WAY = 0, DELIVERED, REFUSED };
+enum flight_state {
+    UNDER_WAY = 0,
+    DELIVERED, /* to be removed */
+    REFUSED,   /* and one of its key before it is still under way */
+    BLAMED     /* refused, and the first of its key: to be blocked */
+};
 
 /* What the relay knows of a slot, beside the window. */
 struct flight {
@@ -69,7 +74,6 @@ struct tq_relay {
     struct tq__window window;
     struct tq__pending pending;
     struct flight *flights; /* by the slot's place */
-    size_t settled_count;   /* flights with a report that is not in the database yet */
     struct tq_report *reports;
     struct tq_message *messages;
     struct tq__message_parts *parts;
@@ -224,7 +228,6 @@ static void take_report(tq_relay *relay, const struct tq_report *report, int *ou
     flight->status = report->status;
     flight->state = report->status >= 0 ? DELIVERED : REFUSED;
     slot->lane->is_shut |= flight->state == REFUSED;
-    relay->settled_count++;
 }
 
 /* Takes what reports there are, waiting for the first. Returns how many. */
@@ -337,6 +340,34 @@ static size_t publish(tq_relay *relay, int *outage, struct tq_error *err)
 
 /* ---- settle ---- */
 
+/*
+ * Only the first refused event of a key is to blame; those behind it go back to the
+ * pending set, and one whose forerunner is still under way waits for its report.
+ * Returns how many flights have something to write.
+ */
+static size_t classify(tq_relay *relay)
+{
+    size_t ready = 0;
+    for (struct tq__slot *at = relay->window.first; at; at = at->next) {
+        at->lane->head = NULL;
+    }
+    for (struct tq__slot *at = relay->window.first, *next; at; at = next) {
+        struct flight *flight = flight_of(relay, at);
+        struct tq__lane *lane = at->lane;
+        next = at->next;
+        if (flight->state != DELIVERED && !lane->head) {
+            lane->head = at;
+            flight->state = flight->state == REFUSED ? BLAMED : flight->state;
+        } else if (flight->state == REFUSED && flight_of(relay, lane->head)->state == BLAMED) {
+            relay->stats.failed++;
+            tq__window_drop(&relay->window, at);
+            continue;
+        }
+        ready += flight->state == DELIVERED || flight->state == BLAMED;
+    }
+    return ready;
+}
+
 static int remove_rows(tq_tx *tx, const tq_relay *relay, struct tq_error *err)
 {
     struct tq_value params[3 * 128];
@@ -420,7 +451,7 @@ static int write_settled(tq_tx *tx, void *arg, struct tq_error *err)
         TQ_TRY(free_due(tx, relay->pending.due[i], err));
     }
     for (const struct tq__slot *at = relay->window.first; at; at = at->next) {
-        if (flight_of(relay, at)->state == REFUSED) {
+        if (flight_of(relay, at)->state == BLAMED) {
             TQ_TRY(block_row(tx, relay, at, err));
         }
     }
@@ -437,7 +468,7 @@ static void forget_settled(tq_relay *relay)
         next = at->next;
         if (flight->state == DELIVERED) {
             relay->stats.published++;
-        } else if (flight->state == REFUSED) {
+        } else if (flight->state == BLAMED) {
             int is_parked = flight->attempts + 1 >= relay->options.attempts_max;
             relay->stats.parked += (uint32_t)is_parked;
             relay->stats.failed += (uint32_t)!is_parked;
@@ -446,15 +477,11 @@ static void forget_settled(tq_relay *relay)
         }
         tq__window_drop(&relay->window, at);
     }
-    relay->settled_count = 0;
     relay->pending.due_count = relay->pending.behind_count = 0;
 }
 
 static int settle(tq_relay *relay, struct tq_error *err)
 {
-    if (relay->settled_count + relay->pending.due_count + relay->pending.behind_count == 0) {
-        return TQ_OK;
-    }
     TQ_TRY(tq_ledger_run(relay->store, write_settled, relay, err));
     forget_settled(relay);
     return TQ_OK;
@@ -462,18 +489,21 @@ static int settle(tq_relay *relay, struct tq_error *err)
 
 /* ---- step ---- */
 
-/* Returns how much was done, or a failure of the ledger. */
 static int work(tq_relay *relay, uint32_t wait_ms, int *outage, struct tq_error *err)
 {
     size_t done = collect(relay, 0, outage);
     TQ_TRY(look(relay, err));
-    done += relay->pending.due_count + relay->pending.behind_count + relay->settled_count;
+    size_t marked = relay->pending.due_count + relay->pending.behind_count;
     done += publish(relay, outage, err);
-    if (done == 0 && *outage == TQ_OK) {
+    size_t ready = classify(relay);
+    if (done + marked + ready == 0 && *outage == TQ_OK) {
         done = collect(relay, wait_ms, outage);
+        ready = classify(relay);
     }
-    TQ_TRY(settle(relay, err));
-    return done ? TQ_OK : TQ_EMPTY;
+    if (marked + ready > 0) {
+        TQ_TRY(settle(relay, err));
+    }
+    return done + marked + ready ? TQ_OK : TQ_EMPTY;
 }
 
 int tq_relay_step(tq_relay *relay, uint32_t wait_ms, struct tq_relay_stats *out_stats,

@@ -12,10 +12,11 @@ struct tq__lane {
     struct tq__lane *next_free;
     char key[TQ_ID_SIZE];
     size_t count;
-    int is_shut;       /* relay: one failed; no more before all are back */
-    int64_t until_ms;  /* inbox: the first one waits until then */
-    uint32_t attempts; /* inbox: times the first one was refused */
-    size_t last_entry; /* inbox: 1 + the lane's last place in the batch; 0: none */
+    int is_shut;           /* relay: one failed; no more before all are back */
+    struct tq__slot *head; /* relay: the first one that is not delivered */
+    int64_t until_ms;      /* inbox: the first one waits until then */
+    uint32_t attempts;     /* inbox: times the first one was refused */
+    size_t last_entry;     /* inbox: 1 + the lane's last place in the batch; 0: none */
 };
 
 struct tq__slot {
