@@ -247,13 +247,13 @@ static enum MHD_Result begin(struct http_exchange *exchange, const char *method,
 
 /* ---- the body ---- */
 
-/* Beyond the limit the rest is thrown away, and after as much again the connection is cut. */
+/* Beyond the limit the rest is thrown away; beyond twice the limit the connection is cut. */
 static enum MHD_Result take_body(struct http_exchange *exchange, const char *data, size_t bytes)
 {
     size_t max = body_max(exchange);
     if (exchange->swallowed || exchange->body.bytes + bytes > max) {
         exchange->swallowed += bytes;
-        return exchange->swallowed > max ? MHD_NO : MHD_YES;
+        return exchange->body.bytes + exchange->swallowed > 2 * max ? MHD_NO : MHD_YES;
     }
     tq__buf_add(&exchange->body, data, bytes);
     return exchange->body.is_failed ? MHD_NO : MHD_YES;

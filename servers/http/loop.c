@@ -271,12 +271,12 @@ static struct MHD_Daemon *start_daemon(struct http_loop *loop)
     unsigned stall_s = (listener->options.idle_timeout_ms + 999) / 1000;
     return MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http__on_request, loop,
-        MHD_OPTION_LISTEN_SOCKET, loop->listen_fd, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_CONNECTION_LIMIT, connections_max ? connections_max : 1u,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP__POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-        stall_s ? stall_s : 1u, MHD_OPTION_URI_LOG_CALLBACK, http__on_target, loop,
-        MHD_OPTION_NOTIFY_COMPLETED, http__on_completed, loop, MHD_OPTION_NOTIFY_CONNECTION,
-        http__on_connection, loop, MHD_OPTION_END);
+        MHD_OPTION_LISTEN_SOCKET, loop->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+        connections_max ? connections_max : 1u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HTTP__POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, stall_s ? stall_s : 1u,
+        MHD_OPTION_URI_LOG_CALLBACK, http__on_target, loop, MHD_OPTION_NOTIFY_COMPLETED,
+        http__on_completed, loop, MHD_OPTION_NOTIFY_CONNECTION, http__on_connection, loop,
+        MHD_OPTION_END);
 }
 
 static int add_to_poll(struct http_loop *loop, int fd)
