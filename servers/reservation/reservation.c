@@ -144,7 +144,7 @@ static void give_claim_back(struct reservations *service, const struct tq_hold *
                                     .id = claim->id,
                                     .holder = claim->holder,
                                     .fence = claim->fence};
-    tq_hold_reflect(service->book, TQ_HOLD_RELEASE, &ref, 1, NULL);
+    tq_hold_reflect(service->book, TQ_HOLD_WITHDRAW, &ref, 1, NULL);
 }
 
 /* Whether a claim goes on to the ledger: it is ours, or it was once under this key. */
