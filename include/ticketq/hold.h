@@ -89,7 +89,7 @@ struct tq_hold {
                                       it is not known; 0 when the schedule is not. */
     uint64_t fence;              /**< Grows with every grant of the schedule; never 0. */
     int64_t granted_ms;          /**< Store's clock. With TQ_TAKEN: the time of the answer. */
-    int64_t expires_ms;          /**< Store's clock; 0: no timer. With TQ_TAKEN: when the last of the
+    int64_t expires_ms;          /**< Store's clock; 0: no timer. TQ_TAKEN: when the last of the
                                       taken seats is free again, if nothing is done about it. */
     char id[TQ_ID_SIZE];         /**< Names the hold. */
     char schedule[TQ_ID_SIZE];
