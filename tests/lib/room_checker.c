@@ -84,7 +84,7 @@ const char *checker_tick(struct room_checker *checker, uint32_t admitted, uint64
 /* Was somebody behind `seen` let in before, while `seen` was in line? */
 static int is_overtaken(const struct room_checker *checker, const struct room_seen *seen)
 {
-    for (unsigned i = 0; i < CHECKER_VISITORS; i++) {
+    for (unsigned i = 0; i < checker->known; i++) {
         const struct room_seen *other = &checker->seen[i];
         if (other->seen_inside && other->sequence > seen->sequence &&
             other->seen_waiting > seen->in_line_since) {
@@ -117,6 +117,7 @@ const char *checker_place(struct room_checker *checker, unsigned visitor,
 {
     struct room_seen *seen = &checker->seen[visitor];
     checker->step++;
+    checker->known = visitor >= checker->known ? visitor + 1 : checker->known;
     if (place->status != TQ_OK) {
         checker_out(checker, visitor);
         return NULL;

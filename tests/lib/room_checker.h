@@ -30,6 +30,7 @@ struct room_checker {
     uint64_t given[CHECKER_TICKS];    /* capacity at each tick that let somebody in */
     uint64_t admitted[CHECKER_TICKS]; /* let in before it */
     uint64_t admitted_sum;
+    unsigned known; /* visitors that were ever told of */
     struct room_seen seen[CHECKER_VISITORS];
 };
 
