@@ -11,6 +11,7 @@
  */
 #include "http/internal.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,7 @@ static struct http_pool *pool_of(const http_server *server, const char *name)
 static int read_address(struct http_listener *listener, const char *address)
 {
     const char *colon = strrchr(address, ':');
+    unsigned char address_bytes[sizeof(struct in6_addr)];
     char *end;
     if (!colon || colon[1] < '0' || colon[1] > '9') {
         return -1;
@@ -69,8 +71,9 @@ static int read_address(struct http_listener *listener, const char *address)
         return -1;
     }
     memcpy(listener->host, host, bytes);
+    listener->host[bytes] = '\0';
     listener->port = (unsigned)port;
-    return 0;
+    return inet_pton(is_six ? AF_INET6 : AF_INET, listener->host, address_bytes) == 1 ? 0 : -1;
 }
 
 static unsigned or_default(unsigned value, unsigned fallback)

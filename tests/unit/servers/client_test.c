@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * http/client.c: answers, and the difference between "not sent" and "perhaps applied".
+ */
+#include "http/client.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/unit.h"
+#include "rig.h"
+
+static struct rig rig;
+static struct tq_error err = TQ_ERROR_INIT;
+static http_client *client;
+static unsigned cuts;
+
+static void echo(struct http_request *request)
+{
+    struct tq__buf json = TQ__BUF(http_env(request));
+    http_set_header(request, "X-Answer", "some value");
+    tq__put_object(&json, NULL);
+    tq__put_string(&json, "method", request->method);
+    tq__put_string(&json, "x", http_header(request, "X-One"));
+    tq__put_string(&json, "type", http_header(request, "Content-Type"));
+    tq__put_string_of(&json, "body", request->body, request->body_bytes);
+    tq__put_object_end(&json);
+    http_reply_json(request, 201, &json);
+}
+
+static void cut(struct http_request *request)
+{
+    cuts++;
+    http_cut(request);
+}
+
+static void sleep_long(struct http_request *request)
+{
+    usleep(600000);
+    http_reply_empty(request, 204);
+}
+
+static void reply_much(struct http_request *request)
+{
+    static char much[2000];
+    http_reply(request, 200, "text/plain", much, sizeof much);
+}
+
+static const struct http_route routes[] = {
+    {.method = "POST", .pattern = "/echo", .handler = echo},
+    {.method = "GET", .pattern = "/echo", .handler = echo},
+    {.method = "POST", .pattern = "/cut", .handler = cut},
+    {.method = "POST", .pattern = "/slow", .handler = sleep_long, .mode = HTTP_POOL, .pool = "one"},
+    {.method = "GET", .pattern = "/much", .handler = reply_much},
+};
+
+static void begin(void)
+{
+    rig_open(&rig, routes, sizeof routes / sizeof *routes, NULL, NULL);
+    assert_status(http_client_new(&rig.env, &client, &err), TQ_OK);
+}
+
+static void end(void)
+{
+    http_client_free(client);
+    rig_close(&rig);
+}
+
+static int call(const char *method, const char *path, const char *body, unsigned port,
+                struct http_answer *answer)
+{
+    static const char *const headers[] = {"X-One: 1", NULL};
+    char url[128];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u%s", port, path);
+    *answer = (struct http_answer)HTTP_ANSWER(&rig.env);
+    const struct http_call own = {.method = method,
+                                  .url = url,
+                                  .headers = headers,
+                                  .body = body,
+                                  .body_bytes = body ? strlen(body) : 0,
+                                  .connect_timeout_ms = 500,
+                                  .timeout_ms = 300,
+                                  .answer_max = 1000};
+    return http_client_call(client, &own, answer, &err);
+}
+
+START_TEST(answers__come_whole)
+{
+    struct http_answer answer;
+    char value[32];
+    begin();
+    for (int i = 0; i < 3; i++) {
+        assert_status(call("POST", "/echo", "{\"a\":1}", rig.port, &answer), TQ_OK);
+        ck_assert_uint_eq(answer.status, 201);
+        const tq__json *json = http_answer_json(&answer);
+        ck_assert_str_eq(tq__json_string(tq__json_member(json, "body")), "{\"a\":1}");
+        ck_assert_str_eq(tq__json_string(tq__json_member(json, "x")), "1");
+        ck_assert_str_eq(tq__json_string(tq__json_member(json, "type")), "application/json");
+        ck_assert_int_eq(http_answer_header(&answer, "x-answer", value, sizeof value), TQ_OK);
+        ck_assert_str_eq(value, "some value");
+        ck_assert_int_eq(http_answer_header(&answer, "x-answer", value, 10), TQ_E_LIMIT);
+        ck_assert_int_eq(http_answer_header(&answer, "x-answer", value, 11), TQ_OK);
+        ck_assert_int_eq(http_answer_header(&answer, "x-none", value, sizeof value), TQ_GONE);
+        http_answer_done(&answer);
+    }
+    assert_status(call("GET", "/nowhere", NULL, rig.port, &answer), TQ_OK);
+    ck_assert_uint_eq(answer.status, 404);
+    http_answer_done(&answer);
+    end();
+}
+END_TEST
+
+START_TEST(no_server__is_not_sent)
+{
+    struct http_answer answer;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t bytes = sizeof address;
+    begin();
+    int fd = socket(AF_INET, SOCK_STREAM, 0); /* bound, so that nobody else has the port */
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, bytes), 0);
+    getsockname(fd, (struct sockaddr *)&address, &bytes);
+    assert_status(call("POST", "/echo", "{}", ntohs(address.sin_port), &answer), TQ_E_UNAVAILABLE);
+    ck_assert(err.flags & TQ_ERROR_RETRY);
+    http_answer_done(&answer);
+    close(fd);
+    end();
+}
+END_TEST
+
+START_TEST(a_lost_answer__is_unknown_and_not_sent_again)
+{
+    struct http_answer answer;
+    begin();
+    assert_status(call("POST", "/echo", "{}", rig.port, &answer), TQ_OK);
+    http_answer_done(&answer);
+    cuts = 0;
+    assert_status(call("POST", "/cut", "{}", rig.port, &answer), TQ_E_UNKNOWN);
+    ck_assert(err.flags & TQ_ERROR_MAYBE_APPLIED);
+    ck_assert_uint_eq(cuts, 1);
+    http_answer_done(&answer);
+    assert_status(call("POST", "/slow", "{}", rig.port, &answer), TQ_E_UNKNOWN);
+    http_answer_done(&answer);
+    end();
+}
+END_TEST
+
+START_TEST(too_much__is_a_limit)
+{
+    struct http_answer answer;
+    begin();
+    assert_status(call("GET", "/much", NULL, rig.port, &answer), TQ_E_LIMIT);
+    http_answer_done(&answer);
+    end();
+}
+END_TEST
+
+START_TEST(other_schemes__are_refused)
+{
+    struct http_answer answer;
+    begin();
+    answer = (struct http_answer)HTTP_ANSWER(&rig.env);
+    const struct http_call own = {.method = "GET", .url = "file:///etc/passwd"};
+    assert_status(http_client_call(client, &own, &answer, &err), TQ_E_UNAVAILABLE);
+    ck_assert_uint_eq(answer.body.bytes, 0);
+    http_answer_done(&answer);
+    end();
+}
+END_TEST
+
+UNIT_MAIN("http.client", answers__come_whole, no_server__is_not_sent,
+          a_lost_answer__is_unknown_and_not_sent_again, too_much__is_a_limit,
+          other_schemes__are_refused)

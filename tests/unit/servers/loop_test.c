@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * http/loop.c and server.c: late peers are cut, draining finishes what is in
+ * flight, several threads share a port.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/unit.h"
+#include "rig.h"
+
+#define HOST "Host: a\r\n"
+
+static struct rig rig;
+static struct wire_answer answer;
+static atomic_int gate, handled;
+static struct http_request *_Atomic kept;
+
+static void reply_ok(struct http_request *request)
+{
+    http_reply(request, 200, "text/plain", "ok", 2);
+}
+
+static void wait_for_gate(struct http_request *request)
+{
+    atomic_store(&handled, 1);
+    while (!atomic_load(&gate)) {
+        usleep(1000);
+    }
+    reply_ok(request);
+}
+
+static void keep(struct http_request *request)
+{
+    atomic_store(&kept, request);
+}
+
+static const struct http_route routes[] = {
+    {.method = "GET", .pattern = "/", .handler = reply_ok},
+    {.method = "POST", .pattern = "/", .handler = reply_ok},
+    {.method = "GET",
+     .pattern = "/gate",
+     .handler = wait_for_gate,
+     .mode = HTTP_POOL,
+     .pool = "one"},
+    {.method = "GET", .pattern = "/kept", .handler = keep, .mode = HTTP_POOL, .pool = "one"},
+};
+#define COUNT (sizeof routes / sizeof *routes)
+
+static void wait_for(atomic_int *flag)
+{
+    for (int i = 0; i < 2000 && !atomic_load(flag); i++) {
+        usleep(1000);
+    }
+    ck_assert_int_eq(atomic_load(flag), 1);
+}
+
+START_TEST(late_peers__are_cut)
+{
+    const struct http_listener_options options = {
+        .head_timeout_ms = 400, .idle_timeout_ms = 400, .body_timeout_ms = 400};
+    rig_open(&rig, routes, COUNT, NULL, &options);
+    int silent = wire_connect(rig.port);
+    int slow_head = wire_connect(rig.port);
+    int slow_body = wire_connect(rig.port);
+    int idle = wire_connect(rig.port);
+    wire_send(idle, "GET / HTTP/1.1\r\n" HOST "\r\n");
+    wire_read(idle, &answer);
+    ck_assert_uint_eq(answer.status, 200);
+    wire_send(slow_head, "GET / HTTP/1.1\r\n" HOST);
+    wire_send(slow_body, "POST / HTTP/1.1\r\n" HOST "Content-Length: 1000\r\n\r\n");
+    for (int i = 0; i < 8; i++) { /* a trickle does not help */
+        usleep(50000);
+        wire_send(slow_head, "X-A: b\r\n");
+        wire_send(slow_body, "x");
+    }
+    ck_assert(wire_is_closed(silent, 2000));
+    ck_assert(wire_is_closed(slow_head, 2000));
+    ck_assert(wire_is_closed(slow_body, 2000));
+    ck_assert(wire_is_closed(idle, 2000));
+    close(silent);
+    close(slow_head);
+    close(slow_body);
+    close(idle);
+    rig_close(&rig);
+}
+END_TEST
+
+static void *drain(void *arg)
+{
+    static int result;
+    (void)arg;
+    result = http_server_drain(rig.server, NULL, 4000);
+    return &result;
+}
+
+START_TEST(draining__finishes_what_is_in_flight)
+{
+    pthread_t thread;
+    void *result;
+    rig_open(&rig, routes, COUNT, NULL, NULL);
+    gate = handled = 0;
+    int busy = wire_connect(rig.port);
+    int idle = wire_connect(rig.port);
+    wire_send(idle, "GET / HTTP/1.1\r\n" HOST "\r\n");
+    wire_read(idle, &answer);
+    wire_send(busy, "GET /gate HTTP/1.1\r\n" HOST "\r\n");
+    wait_for(&handled);
+    pthread_create(&thread, NULL, drain, NULL);
+    usleep(100000);
+    wire_send(idle, "GET / HTTP/1.1\r\n" HOST "\r\n"); /* an open connection is still served */
+    wire_read(idle, &answer);
+    ck_assert_uint_eq(answer.status, 200);
+    ck_assert(wire_has(&answer, "Connection: close"));
+    gate = 1;
+    wire_read(busy, &answer);
+    ck_assert_uint_eq(answer.status, 200);
+    ck_assert(wire_has(&answer, "Connection: close"));
+    pthread_join(thread, &result);
+    ck_assert_int_eq(*(int *)result, TQ_OK);
+    close(busy);
+    close(idle);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(draining__gives_up_in_time_and_answers_what_was_kept)
+{
+    rig_open(&rig, routes, COUNT, NULL, NULL);
+    kept = NULL;
+    int fd = wire_connect(rig.port);
+    wire_send(fd, "GET /kept HTTP/1.1\r\n" HOST "\r\n");
+    while (!atomic_load(&kept)) {
+        usleep(1000);
+    }
+    ck_assert_int_eq(http_server_drain(rig.server, "public", 100), TQ_EXPIRED);
+    http_server_free(rig.server);
+    wire_read(fd, &answer);
+    ck_assert_uint_eq(answer.status, 503);
+    ck_assert(wire_has(&answer, "Retry-After: 1"));
+    close(fd);
+    ck_assert_int_eq(rig.test.live, 0);
+}
+END_TEST
+
+START_TEST(kept_requests__are_answered_from_any_thread)
+{
+    rig_open(&rig, routes, COUNT, NULL, NULL);
+    kept = NULL;
+    int fd = wire_connect(rig.port);
+    wire_send(fd, "GET /kept HTTP/1.1\r\n" HOST "\r\n");
+    while (!atomic_load(&kept)) {
+        usleep(1000);
+    }
+    reply_ok(atomic_load(&kept));
+    wire_read(fd, &answer);
+    ck_assert_uint_eq(answer.status, 200);
+    close(fd);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(threads__share_a_port)
+{
+    const struct http_listener_options options = {.threads = 4};
+    rig_open(&rig, routes, COUNT, NULL, &options);
+    for (int i = 0; i < 64; i++) {
+        answer = wire_ask(rig.port, "GET / HTTP/1.1\r\n" HOST "\r\n");
+        ck_assert_uint_eq(answer.status, 200);
+    }
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(addresses__are_checked)
+{
+    static const char *const bad[] = {"",    "127.0.0.1",       "127.0.0.1:",   "127.0.0.1:x",
+                                      ":80", "127.0.0.1:65536", "127.0.0.1:1x", "[::1:80"};
+    struct tq_error err = TQ_ERROR_INIT;
+    test_env_init(&rig.test, 1);
+    rig.env = test_env_of(&rig.test);
+    assert_status(http_server_new(&rig.env, &rig.server, &err), TQ_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const struct http_listener_options options = {.name = "a", .address = bad[i]};
+        ck_assert_msg(http_listener_add(rig.server, &options, &err) == TQ_E_INVALID, "%s", bad[i]);
+    }
+    const struct http_listener_options nowhere = {.name = "b", .address = "192.0.2.1:80"};
+    assert_status(http_listener_add(rig.server, &nowhere, &err), TQ_E_UNAVAILABLE);
+    http_server_free(rig.server);
+    ck_assert_int_eq(rig.test.live, 0);
+}
+END_TEST
+
+UNIT_MAIN("http.loop", late_peers__are_cut, draining__finishes_what_is_in_flight,
+          draining__gives_up_in_time_and_answers_what_was_kept,
+          kept_requests__are_answered_from_any_thread, threads__share_a_port,
+          addresses__are_checked)

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * http/stream.c: events in order, from other threads, comments in silence, a
+ * bounded buffer, ends on both sides.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/unit.h"
+#include "rig.h"
+
+#define ASK "GET /events HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static struct rig rig;
+static http_stream *_Atomic opened;
+static char unread[262144]; /* came, and no test has asked for it yet */
+static size_t unread_bytes;
+
+static void open_stream(struct http_request *request)
+{
+    atomic_store(&opened, http_stream_open(request));
+}
+
+static const struct http_route routes[] = {
+    {.method = "GET", .pattern = "/events", .handler = open_stream},
+};
+
+static http_stream *stream(void)
+{
+    for (int i = 0; i < 2000 && !atomic_load(&opened); i++) {
+        usleep(1000);
+    }
+    ck_assert_ptr_nonnull(atomic_load(&opened));
+    return atomic_load(&opened);
+}
+
+static int begin(const struct http_listener_options *options)
+{
+    atomic_store(&opened, NULL);
+    unread[0] = '\0';
+    unread_bytes = 0;
+    rig_open(&rig, routes, 1, NULL, options);
+    int fd = wire_connect(rig.port);
+    wire_send(fd, ASK);
+    stream();
+    return fd;
+}
+
+/* Reads until `part` has come; what comes behind it stays for the next call. */
+static void read_until(int fd, const char *part)
+{
+    char *found;
+    while (!(found = strstr(unread, part))) {
+        struct pollfd ready = {fd, POLLIN, 0};
+        ck_assert_msg(poll(&ready, 1, 5000) > 0, "%s did not come", part);
+        ssize_t got = recv(fd, unread + unread_bytes, sizeof unread - 1 - unread_bytes, 0);
+        ck_assert_msg(got > 0, "the end came before %s", part);
+        unread_bytes += (size_t)got;
+        unread[unread_bytes] = '\0';
+    }
+    found += strlen(part);
+    unread_bytes -= (size_t)(found - unread);
+    memmove(unread, found, unread_bytes + 1);
+}
+
+START_TEST(events__arrive)
+{
+    int fd = begin(NULL);
+    read_until(fd, "Content-Type: text/event-stream");
+    read_until(fd, ": connected\n\n");
+    ck_assert_int_eq(http_stream_send(stream(), "place", "7", "{\"a\":1}", 7), TQ_OK);
+    read_until(fd, "event: place\nid: 7\ndata: {\"a\":1}\n\n");
+    ck_assert_int_eq(http_stream_send(stream(), NULL, NULL, "one\ntwo", 7), TQ_OK);
+    read_until(fd, "data: one\ndata: two\n\n");
+    ck_assert_int_eq(http_stream_send(stream(), "a\nb", "c\rd", "", 0), TQ_OK);
+    read_until(fd, "event: a\nid: c\ndata: \n\n");
+    http_stream_close(stream());
+    read_until(fd, "0\r\n\r\n");
+    close(fd);
+    rig_close(&rig);
+}
+END_TEST
+
+#define EVENTS 2000
+
+static void *send_many(void *arg)
+{
+    char data[16];
+    (void)arg;
+    for (int i = 0; i < EVENTS; i++) {
+        int bytes = snprintf(data, sizeof data, "n%d;", i);
+        while (http_stream_send(stream(), NULL, NULL, data, (size_t)bytes) == TQ_FULL) {
+            usleep(100);
+        }
+    }
+    return NULL;
+}
+
+START_TEST(another_thread__sends_in_order)
+{
+    pthread_t thread;
+    int fd = begin(NULL);
+    pthread_create(&thread, NULL, send_many, NULL);
+    read_until(fd, "data: n1998;\n\ndata: n1999;\n\n");
+    pthread_join(thread, NULL);
+    http_stream_close(stream());
+    close(fd);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(silence__is_broken_by_comments)
+{
+    const struct http_listener_options options = {.keepalive_ms = 300};
+    int fd = begin(&options);
+    read_until(fd, ": connected\n\n");
+    read_until(fd, ":\n\n");
+    read_until(fd, ":\n\n");
+    http_stream_close(stream());
+    close(fd);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(who_does_not_read__is_told_full)
+{
+    static char data[1000];
+    const struct http_listener_options options = {.stream_bytes_max = 4096};
+    int fd = begin(&options);
+    int rc = TQ_OK;
+    size_t sent = 0;
+    memset(data, 'x', sizeof data);
+    for (; rc == TQ_OK && sent < 100000; sent++) {
+        rc = http_stream_send(stream(), NULL, NULL, data, sizeof data);
+    }
+    ck_assert_int_eq(rc, TQ_FULL);
+    http_stream_close(stream());
+    close(fd);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_client_that_left__is_noticed)
+{
+    const struct http_listener_options options = {.keepalive_ms = 250};
+    int fd = begin(&options);
+    read_until(fd, ": connected\n\n");
+    close(fd);
+    for (int i = 0; i < 4000 && !http_stream_is_gone(stream()); i++) {
+        usleep(1000);
+    }
+    ck_assert_int_eq(http_stream_send(stream(), NULL, NULL, "x", 1), TQ_GONE);
+    http_stream_close(stream());
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(draining__ends_streams)
+{
+    int fd = begin(NULL);
+    read_until(fd, ": connected\n\n");
+    ck_assert_int_eq(http_stream_send(stream(), NULL, NULL, "last", 4), TQ_OK);
+    ck_assert_int_eq(http_server_drain(rig.server, NULL, 3000), TQ_OK);
+    read_until(fd, "data: last\n\n");
+    ck_assert_int_eq(http_stream_send(stream(), NULL, NULL, "x", 1), TQ_GONE);
+    http_server_free(rig.server);
+    http_stream_close(stream()); /* a stream may outlive its server */
+    ck_assert_int_eq(rig.test.live, 0);
+    close(fd);
+}
+END_TEST
+
+UNIT_MAIN("http.stream", events__arrive, another_thread__sends_in_order,
+          silence__is_broken_by_comments, who_does_not_read__is_told_full,
+          a_client_that_left__is_noticed, draining__ends_streams)
