@@ -213,12 +213,25 @@ static void *run(void *arg)
 
 /* ---- the beginning ---- */
 
-static int socket_open(const struct http_listener *listener)
+/*
+ * The first socket of a listener is bound alone and shares its port only then: otherwise port 0
+ * could be given a port that another listener shares, and two programs could take one port.
+ */
+static int bind_and_listen(int fd, const void *address, socklen_t bytes, int is_first)
+{
+    int one = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
+           (!is_first && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one)) ||
+           bind(fd, address, bytes) ||
+           (is_first && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one)) ||
+           listen(fd, 4096);
+}
+
+static int socket_open(const struct http_listener *listener, int is_first)
 {
     struct sockaddr_in6 six = {.sin6_family = AF_INET6};
     struct sockaddr_in four = {.sin_family = AF_INET};
     int is_six = inet_pton(AF_INET6, listener->host, &six.sin6_addr) == 1;
-    int one = 1;
     if (!is_six && inet_pton(AF_INET, listener->host, &four.sin_addr) != 1) {
         errno = EINVAL;
         return -1;
@@ -227,9 +240,7 @@ static int socket_open(const struct http_listener *listener)
     const void *address = is_six ? (const void *)&six : (const void *)&four;
     socklen_t bytes = is_six ? sizeof six : sizeof four;
     int fd = socket(is_six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
-                    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) ||
-                    bind(fd, address, bytes) || listen(fd, 4096))) {
+    if (fd >= 0 && bind_and_listen(fd, address, bytes, is_first)) {
         close(fd);
         return -1;
     }
@@ -248,7 +259,7 @@ int http__loop_open(struct http_loop *loop, struct http_listener *listener, stru
     loop->listener = listener;
     loop->peers.next = loop->peers.prev = &loop->peers;
     loop->poll_fd = loop->wake_fd = -1;
-    loop->listen_fd = socket_open(listener);
+    loop->listen_fd = socket_open(listener, loop == listener->loops);
     if (loop->listen_fd < 0) {
         return tq__fail_native(err, TQ_E_UNAVAILABLE, errno, "http",
                                "cannot listen on %s port %u: %s", listener->host, listener->port,
