@@ -198,7 +198,10 @@ static int read_book(const char *id, const tq__json *json, struct portone_book *
     copy_word(book->currency, sizeof book->currency, tq__json_member(json, "currency"));
     copy_word(book->channel, sizeof book->channel,
               tq__json_member(tq__json_member(json, "channel"), "type"));
-    copy_word(book->reason, sizeof book->reason, tq__json_member(failure, "reason"));
+    copy_word(book->reason, sizeof book->reason, tq__json_member(failure, "pgCode"));
+    if (!tq__id_is_valid(book->reason)) { /* a code or nothing: it is told to buyers */
+        book->reason[0] = '\0';
+    }
     tq__json_int64(tq__json_member(amount, "total"), &book->total);
     tq__json_int64(tq__json_member(amount, "paid"), &book->paid);
     tq__json_int64(tq__json_member(amount, "cancelled"), &book->cancelled);

@@ -26,7 +26,7 @@
 
 #define RESERVATION_TOPIC "reservation.events"
 #define HOLD_EXPIRED "HOLD_EXPIRED" /* the reason of a reservation whose time ran out */
-#define RESERVATION_WORD_SIZE 24    /* status, phase, reason */
+#define RESERVATION_WORD_SIZE 32    /* status, phase, reason */
 #define RESERVATION_TRACE_SIZE 64
 #define RESERVATION_CURRENCY_SIZE 4
 

@@ -89,16 +89,23 @@ static int get(tq_tx *tx, const struct tq_saga *saga, struct reservation *row, s
                : rc;
 }
 
-/* Write where the row has got to; `now` becomes it. */
+/* Write the row, if it is still where it was read. */
+static int write_row(tq_tx *tx, const struct reservation *from, const struct reservation *now,
+                     struct tq_error *err)
+{
+    int rc = reservation_row_move(tx, from, now, err);
+    return rc == TQ_STALE ? tq__fail(err, TQ_E_CORRUPT, ORIGIN, "reservation %s is not in phase %s",
+                                     from->id, from->phase)
+                          : rc;
+}
+
+/* The row has got to another phase; `now` becomes it. */
 static int move(tq_tx *tx, const struct reservation *from, struct reservation *now,
                 const char *status, const char *phase, struct tq_error *err)
 {
     word(now->status, status);
     word(now->phase, phase);
-    int rc = reservation_row_move(tx, from, now, err);
-    return rc == TQ_STALE ? tq__fail(err, TQ_E_CORRUPT, ORIGIN, "reservation %s is not in phase %s",
-                                     from->id, from->phase)
-                          : rc;
+    return write_row(tx, from, now, err);
 }
 
 static void note_payment(struct reservation *row, const struct purchase_input *input)
@@ -312,7 +319,7 @@ int purchase_note_refund(tq_tx *tx, const struct tq_saga *saga, const void *inpu
     TQ_TRY(get(tx, saga, &row, err));
     struct reservation before = row;
     row.refunded = amount_of(input);
-    return move(tx, &before, &row, row.status, row.phase, err);
+    return write_row(tx, &before, &row, err);
 }
 
 /* ---- saying it again ---- */

@@ -157,9 +157,9 @@ WITH told AS (
     UNION ALL SELECT event_id, type, topic, told_ms FROM reservation.told_events
     UNION ALL SELECT event_id, type, topic, told_ms FROM payment.told_events),
 pending AS (
-    SELECT event_id, type, created_ms FROM event.outbox_events
-    UNION ALL SELECT event_id, type, created_ms FROM reservation.outbox_events
-    UNION ALL SELECT event_id, type, created_ms FROM payment.outbox_events),
+    SELECT event_id, type, topic, created_ms FROM event.outbox_events
+    UNION ALL SELECT event_id, type, topic, created_ms FROM reservation.outbox_events
+    UNION ALL SELECT event_id, type, topic, created_ms FROM payment.outbox_events),
 applied AS (
     SELECT consumer, event_id, dead_reason, at_ms FROM reservation.processed_events
     UNION ALL SELECT consumer, event_id, dead_reason, at_ms FROM payment.processed_events
@@ -182,7 +182,8 @@ SELECT p.event_id, p.type || ' waits in the outbox for ' || ($1 - p.created_ms) 
 FROM pending p WHERE p.created_ms < $2
 UNION ALL
 SELECT p.event_id, p.type || ' stands in an outbox, but not in its journal'
-FROM pending p LEFT JOIN told t ON t.event_id = p.event_id WHERE t.event_id IS NULL
+FROM pending p LEFT JOIN told t ON t.event_id = p.event_id
+WHERE t.event_id IS NULL AND p.topic NOT LIKE 'dlq.%'
 
 -- Money in = tickets + refunds, payment by payment, by the provider's own book.
 

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""What the payment provider does to us: every purchase still ends paid or undone."""
+import time
+
+import pytest
+import requests
+
+from world import DEADLINE_S, wait_for
+
+SHORT = ("--portone-timeout-ms", "1000")
+
+
+def taken(world, schedule):
+    return world.seat_map(schedule)["seats"] - world.seat_map(schedule)["available"]
+
+
+def test_a_confirmation_that_is_lost_after_the_effect_is_asked_for(make_world):
+    world = make_world(*SHORT)
+    schedule = world.sale()
+    world.fault("webhook", "lost", count=10)
+    world.fault("confirm", "timeoutAfterEffect")
+    bought = world.buy("ann", schedule, world.seats(schedule)[:2])
+    assert world.book_of(bought["paymentId"])["paid"] == bought["totalAmount"]
+    world.assert_clean()
+
+
+def test_an_outcome_stays_unknown_while_the_provider_says_nothing(make_world):
+    world = make_world(*SHORT, "--hold-ttl-ms", "1000")
+    schedule = world.sale()
+    seats = world.seats(schedule)[:1]
+    world.fault("webhook", "lost", count=10)
+    world.fault("confirm", "timeoutAfterEffect")
+    world.fault("get", "error5xx", count=1000)
+    held = world.held("ann", schedule, seats)
+    payment = world.pay("ann", held["reservationId"])
+    world.until_payment("ann", payment["paymentId"], "UNKNOWN")
+    time.sleep(1.5)  # longer than the hold: a pinned seat has no timer
+    assert world.hold("bob", schedule, seats).status_code == 409
+    assert world.payment("ann", payment["paymentId"])["status"] == "UNKNOWN"
+    world.clear_faults()
+    world.until_payment("ann", payment["paymentId"], "PAID")
+    world.until_reservation("ann", held["reservationId"], status="CONFIRMED")
+    world.assert_clean()
+
+
+def test_a_server_error_before_the_effect_is_tried_again(make_world):
+    world = make_world(*SHORT)
+    schedule = world.sale()
+    world.fault("confirm", "error5xx", count=2)
+    world.fault("preRegister", "error5xx", count=2)
+    bought = world.buy("ann", schedule, world.seats(schedule)[:1])
+    assert world.book_of(bought["paymentId"])["paid"] == bought["totalAmount"]
+    world.assert_clean()
+
+
+def test_a_declined_card_gives_the_seats_back(world):
+    schedule = world.sale()
+    seats = world.seats(schedule)[:3]
+    held = world.held("ann", schedule, seats)
+    assert wait_for("the map to show it", lambda: taken(world, schedule) == 3)
+    payment = world.pay("ann", held["reservationId"], card="decline")
+    failed = world.until_payment("ann", payment["paymentId"], "FAILED")
+    assert failed["failure"]
+    ended = world.until_reservation("ann", held["reservationId"], status="CANCELLED")
+    assert ended["cancelReason"] == failed["failure"]
+    assert wait_for("the map to show it", lambda: taken(world, schedule) == 0)
+    world.buy("bob", schedule, seats)
+    world.assert_clean()
+
+
+def test_a_token_that_is_no_good_charges_nothing(world):
+    schedule = world.sale()
+    held = world.held("ann", schedule, world.seats(schedule)[:1])
+    payment = world.begin_payment("ann", held["reservationId"])
+    answer = world.call("POST", f"/v1/payments/{payment['paymentId']}/confirm", user="ann",
+                        key="k" * 16, json={"paymentToken": "made-up"})
+    assert answer.status_code == 202
+    world.until_payment("ann", payment["paymentId"], "FAILED")
+    world.until_reservation("ann", held["reservationId"], status="CANCELLED")
+    world.assert_clean()
+
+
+@pytest.fixture(name="expired")
+def fixture_expired(make_world):
+    """A payment whose reservation has run out before anything was paid."""
+    world = make_world("--hold-ttl-ms", "700")
+    schedule = world.sale(personLimit=4)
+    seats = world.seats(schedule)[:2]
+    held = world.held("ann", schedule, seats)
+    payment = world.begin_payment("ann", held["reservationId"])
+    world.until_reservation("ann", held["reservationId"], phase="EXPIRED")
+    world.until_payment("ann", payment["paymentId"], "FAILED")
+    return world, schedule, seats, held, payment
+
+
+def test_paid_after_expiry_with_the_seats_free_gets_them_again(expired):
+    world, schedule, seats, held, payment = expired
+    world.pay_behind_our_back(payment)
+    bought = world.until_reservation("ann", held["reservationId"], status="CONFIRMED")
+    assert bought["ticketNumber"] and bought["phase"] == "SOLD"
+    world.until_payment("ann", payment["paymentId"], "PAID")
+    refused = world.hold("bob", schedule, seats[:1])
+    assert refused.status_code == 409
+    world.assert_clean()
+
+
+def test_paid_after_expiry_with_a_seat_sold_is_refunded(expired):
+    world, schedule, seats, held, payment = expired
+    sold = world.buy("bob", schedule, seats[1:])
+    world.pay_behind_our_back(payment)
+    world.until_payment("ann", payment["paymentId"], "REFUNDED")
+    ended = world.reservation("ann", held["reservationId"])
+    assert ended["status"] == "CANCELLED" and "ticketNumber" not in ended
+    assert world.book_of(payment["paymentId"])["cancelled"] == payment["amount"]
+    assert world.reservation("bob", sold["reservationId"])["status"] == "CONFIRMED"
+    assert world.hold("cid", schedule, seats[:1]).status_code == 201
+    world.assert_clean()
+
+
+def test_paid_after_expiry_over_the_persons_limit_is_refunded(expired):
+    world, schedule, _, _, payment = expired
+    world.buy("ann", schedule, world.seats(schedule)[4:8])
+    world.pay_behind_our_back(payment)
+    world.until_payment("ann", payment["paymentId"], "REFUNDED")
+    world.assert_clean()
+
+
+def test_paid_late_after_the_connection_was_cut(make_world):
+    world = make_world(*SHORT)
+    schedule = world.sale()
+    world.fault("confirm", "latePaid", delayMs=1500)
+    bought = world.buy("ann", schedule, world.seats(schedule)[:1])
+    assert world.book_of(bought["paymentId"])["paid"] == bought["totalAmount"]
+    world.assert_clean()
+
+
+@pytest.mark.parametrize("fault", ["lost", "double", "reorder", "late"])
+def test_webhooks_lost_doubled_reordered_late(world, fault):
+    schedule = world.sale()
+    seats = world.seats(schedule)
+    world.fault("webhook", fault, count=20, delayMs=300)
+    kept = world.buy("ann", schedule, seats[:1])
+    given = world.buy("bob", schedule, seats[1:2])
+    world.call("DELETE", "/v1/reservations/" + given["reservationId"], user="bob")
+    world.until_payment("bob", given["paymentId"], "REFUNDED")
+    time.sleep(0.8)  # let the late ones come
+    assert world.reservation("ann", kept["reservationId"])["status"] == "CONFIRMED"
+    assert world.payment("bob", given["paymentId"])["status"] == "REFUNDED"
+    world.assert_clean()
+
+
+def test_a_webhook_that_is_not_genuine_is_refused(world):
+    body = '{"type":"Transaction.Paid","data":{"paymentId":"X"}}'
+    good = {"webhook-id": "msg_1", "webhook-timestamp": str(int(time.time())),
+            "webhook-signature": "v1,AAAA"}
+    for missing in (None, "webhook-id", "webhook-timestamp", "webhook-signature"):
+        headers = {name: value for name, value in good.items() if name != missing}
+        answer = requests.post(world.url + "/v1/webhooks/portone", data=body, headers=headers,
+                               timeout=DEADLINE_S)
+        assert answer.status_code == 401
+
+
+def test_a_refund_is_tried_until_it_is_done(make_world):
+    world = make_world(*SHORT)
+    schedule = world.sale()
+    seats = world.seats(schedule)[:1]
+    bought = world.buy("ann", schedule, seats)
+    world.fault("cancel", "error5xx", count=3)
+    world.fault("cancel", "timeoutAfterEffect")
+    world.call("DELETE", "/v1/reservations/" + bought["reservationId"], user="ann")
+    world.until_payment("ann", bought["paymentId"], "REFUNDED")
+    assert world.book_of(bought["paymentId"])["cancelled"] == bought["totalAmount"]
+    world.until_reservation("ann", bought["reservationId"], phase="CANCELLED")
+    world.assert_clean()
+
+
+def test_a_refunded_seat_is_not_sold_before_the_money_is_back(make_world):
+    world = make_world(*SHORT)
+    schedule = world.sale()
+    seats = world.seats(schedule)[:1]
+    bought = world.buy("ann", schedule, seats)
+    world.fault("cancel", "error5xx", count=1000)
+    world.call("DELETE", "/v1/reservations/" + bought["reservationId"], user="ann")
+    world.until_payment("ann", bought["paymentId"], "REFUNDING")
+    assert world.reservation("ann", bought["reservationId"])["phase"] == "REFUNDING"
+    assert world.hold("bob", schedule, seats).status_code == 409
+    world.clear_faults()
+    world.until_reservation("ann", bought["reservationId"], phase="CANCELLED")
+    assert world.hold("bob", schedule, seats).status_code == 201
+
+
+def test_a_cancellation_while_the_payment_is_at_work(make_world):
+    world = make_world(*SHORT)
+    schedule = world.sale()
+    seats = world.seats(schedule)
+    ends = {}
+    for user, card, seat in (("ann", "ok", seats[0]), ("bob", "decline", seats[1])):
+        world.fault("confirm", "delay", delayMs=700)
+        held = world.held(user, schedule, [seat])
+        payment = world.pay(user, held["reservationId"], card=card)
+        world.until_reservation(user, held["reservationId"], phase="PAYING")
+        answer = world.call("DELETE", "/v1/reservations/" + held["reservationId"], user=user)
+        assert answer.status_code == 202 and answer.json()["phase"] == "CANCELLING"
+        ends[user] = (held["reservationId"], payment["paymentId"])
+    world.until_payment("ann", ends["ann"][1], "REFUNDED")
+    world.until_payment("bob", ends["bob"][1], "FAILED")
+    for user, (reservation_id, _) in ends.items():
+        ended = world.until_reservation(user, reservation_id, phase="CANCELLED")
+        assert ended["cancelReason"] == "CANCELLED_BY_BUYER"
+    world.buy("cid", schedule, seats[:2])
+    world.assert_clean()
