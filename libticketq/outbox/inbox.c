@@ -217,6 +217,7 @@ static int apply(tq_tx *tx, void *arg, struct tq_error *err)
     uint8_t is_fresh = 0;
     entry->verdict = TQ__INBOX_NONE;
     if (entry->before && entry->before->run->result < 0) {
+        entry->verdict = TQ__INBOX_BEHIND;
         return tq__fail(err, TQ_E_BUSY, ORIGIN, "an earlier event of the key failed");
     }
     if (!entry->is_readable) {
@@ -288,7 +289,7 @@ static void judge(tq_inbox *inbox, struct tq__inbox_entry *entry)
     struct tq__lane *lane = entry->slot->lane;
     const uint32_t attempts_max = inbox->options.attempts_max;
     if (entry->before && entry->before->result < 0) {
-        entry->verdict = TQ__INBOX_NONE;
+        entry->verdict = TQ__INBOX_BEHIND;
     }
     if (entry->verdict != TQ__INBOX_REFUSED) {
         return;
@@ -324,7 +325,7 @@ static void finish_entry(tq_inbox *inbox, struct tq__inbox_entry *entry)
 static int failure_of(const struct tq__inbox_entry *entry, int status, struct tq_error *err)
 {
     if (status < 0 || !entry->slot || entry->result >= 0 || entry->verdict == TQ__INBOX_REFUSED ||
-        (entry->before && entry->before->slot)) {
+        entry->verdict == TQ__INBOX_BEHIND) {
         return status;
     }
     return tq__fail_native(err, entry->result, entry->err.native, entry->err.origin, "%s",

@@ -17,7 +17,8 @@
 
 /* What a request came to, as far as its body saw it. */
 enum tq__inbox_verdict {
-    TQ__INBOX_NONE = 0, /* did not run, or the ledger failed */
+    TQ__INBOX_NONE = 0, /* has not run, or the ledger failed */
+    TQ__INBOX_BEHIND,   /* an earlier event of the key failed */
     TQ__INBOX_APPLIED,
     TQ__INBOX_REPEATED,
     TQ__INBOX_REFUSED, /* by the handler */
