@@ -3,14 +3,16 @@
  * Waits for seats without spinning.
  *
  *   join the line of the schedule (the first subscribes to the front) -> try
- *   -> park until seats are freed, the last of those in the way runs out, the
- *   deadline, or a second has passed -> try again -> ... -> leave the line
+ *   -> park until woken, or, being the first in line for all of its seats, until
+ *   those in the way run out or a second has passed -> try again -> ... -> leave
  *
  * A try comes after the subscription is certain, so nothing freed after the try
- * is missed; a wake-up that is lost on the way costs at most STEP_MAX_MS. Freed
- * seats wake the first in line for each of them and nobody else; one who was
- * woken and could not use a seat passes the wake-up on to those behind it. So a
- * release costs as many tries as there are seats, not as there are waiters.
+ * is missed; a wake-up that is lost on the way costs the first in line at most
+ * STEP_MAX_MS. Freed seats wake the first in line for each of them and nobody
+ * else; one who tried and left a free seat alone passes the wake-up on to those
+ * behind it. So those who wait in one book are served in the order in which they
+ * came, and a release costs as many tries as there are seats, not as there are
+ * waiters.
  *
  * Locks: topics_lock, then the driver's, then `lock`. The front tells of freed
  * seats while it holds its own. A waiter lives on its thread's stack and is in a
@@ -209,12 +211,15 @@ static int is_closed(struct tq__waiters *waiters)
     return closed;
 }
 
-/* How long to park at most, in 1..STEP_MAX_MS, with some jitter where time is the reason. */
+/*
+ * How long to park at most, in 1..STEP_MAX_MS, with some jitter where the time of
+ * who is in the way is the reason; `hold` is the refusal, or NULL.
+ */
 static uint32_t pause_of(const tq_book *book, const struct tq_hold *hold, int64_t left_ms)
 {
     int64_t pause_ms = STEP_MAX_MS;
     uint8_t jitter = 0;
-    if (hold->expires_ms > 0 && hold->expires_ms - hold->granted_ms < pause_ms) {
+    if (hold && hold->expires_ms > 0 && hold->expires_ms - hold->granted_ms < pause_ms) {
         pause_ms = hold->expires_ms - hold->granted_ms;
         if (tq__random(&book->env, &jitter, sizeof jitter, NULL) == TQ_OK) {
             pause_ms += jitter % JITTER_MS;
@@ -224,12 +229,54 @@ static uint32_t pause_of(const tq_book *book, const struct tq_hold *hold, int64_
     return pause_ms > 0 ? (uint32_t)pause_ms : 1;
 }
 
+static int shares_a_seat(const struct tq_hold_request *one, const struct tq_hold_request *other)
+{
+    for (size_t i = 0; i < one->seats_count; i++) {
+        for (size_t j = 0; j < other->seats_count; j++) {
+            if (strcmp(one->seats[i], other->seats[j]) == 0) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Nobody who came earlier wants any of its seats. */
+static int is_first(const struct topic *topic, const struct waiter *waiter)
+{
+    const struct waiter *at;
+    pthread_mutex_lock(&topic->waiters->lock);
+    for (at = topic->first; at != waiter; at = at->next) {
+        if (shares_a_seat(at->request, waiter->request)) {
+            break;
+        }
+    }
+    pthread_mutex_unlock(&topic->waiters->lock);
+    return at == waiter;
+}
+
+/* Parks until it is this waiter's turn to try, or the deadline. */
+static void park(const tq_book *book, const struct topic *topic, struct waiter *waiter,
+                 const struct tq_hold *hold, int64_t deadline_ms)
+{
+    const struct tq_env *env = &book->env;
+    int is_turn = 0;
+    while (!is_turn && !is_closed(topic->waiters)) {
+        int64_t left_ms = deadline_ms - tq__now_ms(env);
+        if (left_ms <= 0) {
+            return;
+        }
+        is_turn = is_first(topic, waiter);
+        env->park(env->ctx, &waiter->word, 0, pause_of(book, is_turn ? hold : NULL, left_ms));
+        is_turn = is_turn || __atomic_load_n(&waiter->word, __ATOMIC_ACQUIRE);
+    }
+}
+
 /* One round: try, and park unless that settled it. Non-zero: go on. */
 static int wait_once(tq_book *book, struct topic *topic, struct waiter *waiter,
                      tq__wait_try_fn *try_once, int64_t deadline_ms, struct tq_hold *hold,
                      int *out_rc, struct tq_error *err)
 {
-    const struct tq_env *env = &book->env;
     if (is_closed(&book->waiters)) {
         hold->status = TQ_CLOSED;
         return 0;
@@ -239,17 +286,14 @@ static int wait_once(tq_book *book, struct topic *topic, struct waiter *waiter,
     if (*out_rc < 0 || hold->status != TQ_TAKEN) {
         return 0;
     }
-    int64_t left_ms = deadline_ms - tq__now_ms(env);
-    if (left_ms <= 0) {
+    if (tq__now_ms(&book->env) >= deadline_ms) {
         return 0;
     }
     if (*out_rc == TQ_STALE) {
         __atomic_store_n(&waiter->word, 0, __ATOMIC_RELEASE);
     }
     pass_on(topic, waiter, hold->taken);
-    if (!is_closed(&book->waiters)) {
-        env->park(env->ctx, &waiter->word, 0, pause_of(book, hold, left_ms));
-    }
+    park(book, topic, waiter, hold, deadline_ms);
     return 1;
 }
 
