@@ -1,112 +1,138 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What merging is worth: reservations on SQLite with every commit flushed. One is a
- * seat that changes hands, a row that says so and an event in the outbox, in one
- * transaction. 64 threads bring theirs at the same time; the reference is one
- * thread that brings them one after the other.
+ * claim at the memory front, then in one transaction the hold, a row of the shop's
+ * own and an event in the outbox. 64 threads bring theirs at the same time; the
+ * reference is one thread that brings them one after the other.
  */
 #include <stdio.h>
 
-#include <ticketq/ledger.h>
+#include <ticketq/hold.h>
 #include <ticketq/outbox.h>
 
 #include "bench/frame.h"
 
 #define THREADS 64
-#define EACH 250
+#define EACH 200
 #define ALONE 2000
 #define SEATS (THREADS * EACH)
 
 static const struct tq_migration schema = {
     sizeof schema, "bench", 1, 0,
-    "CREATE TABLE seats (id BIGINT PRIMARY KEY, status BIGINT NOT NULL, holder TEXT,"
-    " fence BIGINT NOT NULL);"
-    "CREATE TABLE reservations (id TEXT PRIMARY KEY, seat BIGINT NOT NULL, user_id TEXT NOT NULL,"
+    "CREATE TABLE reservations (id TEXT PRIMARY KEY, hold TEXT NOT NULL, user_id TEXT NOT NULL,"
     " price BIGINT NOT NULL, created_ms BIGINT NOT NULL)"};
 
 struct sale {
-    tq_store *store;
-    char url[300];
+    tq_store *front, *ledger;
+    tq_book *book;
 };
 
-static int fill(tq_tx *tx, void *arg, struct tq_error *err)
+static tq_store *open_store(const char *url)
 {
-    static struct tq_value ids[TQ_BATCH_MAX];
-    (void)arg;
-    for (int64_t id = 0; id < SEATS;) {
-        size_t count = 0;
-        while (count < TQ_BATCH_MAX && id < SEATS) {
-            ids[count++] = tq_int(id++);
-        }
-        int rc = tq_tx_exec_many(tx, "INSERT INTO seats (id, status, fence) VALUES ($1, 0, 0)", ids,
-                                 1, count, NULL, err);
-        if (rc) {
-            return rc;
-        }
+    struct tq_error err = TQ_ERROR_INIT;
+    struct tq_env env = tq_system_env();
+    tq_store *store = NULL;
+    bench_check(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = url), &store, &err), TQ_OK,
+                "open", &err);
+    return store;
+}
+
+static void define_seats(struct sale *sale)
+{
+    static char names[SEATS][8];
+    static const char *seats[SEATS];
+    struct tq_error err = TQ_ERROR_INIT;
+    for (size_t i = 0; i < SEATS; i++) {
+        snprintf(names[i], sizeof names[i], "s%zu", i);
+        seats[i] = names[i];
     }
-    return TQ_OK;
+    bench_check(tq_book_define(sale->book, "show", seats, SEATS, &err), TQ_OK, "define", &err);
 }
 
 static void open_sale(struct sale *sale)
 {
     struct tq_error err = TQ_ERROR_INIT;
     struct tq_env env = tq_system_env();
-    snprintf(sale->url, sizeof sale->url, "sqlite:%s/sale.db", bench_folder());
-    bench_check(
-        tq_store_open(&env, TQ_ARGS(tq_store_options, .url = sale->url), &sale->store, &err), TQ_OK,
-        "open", &err);
-    bench_check(tq_ledger_migrate(sale->store, &schema, 1, &err), TQ_OK, "migrate", &err);
-    bench_check(tq_outbox_prepare(sale->store, &err), TQ_OK, "prepare", &err);
-    bench_check(tq_ledger_run(sale->store, fill, NULL, &err), TQ_OK, "fill", &err);
+    char url[300];
+    snprintf(url, sizeof url, "sqlite:%s/sale.db", bench_folder());
+    sale->front = open_store("memory:");
+    sale->ledger = open_store(url);
+    bench_check(tq_ledger_migrate(sale->ledger, &schema, 1, &err), TQ_OK, "migrate", &err);
+    bench_check(tq_outbox_prepare(sale->ledger, &err), TQ_OK, "prepare", &err);
+    bench_check(tq_book_open(&env,
+                             TQ_ARGS(tq_book_options, .front = sale->front, .ledger = sale->ledger),
+                             &sale->book, &err),
+                TQ_OK, "book", &err);
+    define_seats(sale);
 }
 
 static void close_sale(struct sale *sale)
 {
-    tq_store_close(sale->store);
+    tq_book_close(sale->book);
+    tq_store_close(sale->ledger);
+    tq_store_close(sale->front);
     bench_folder_done();
+}
+
+struct reservation {
+    tq_book *book;
+    const struct tq_hold_request *request;
+    const struct tq_hold *claim;
+};
+
+static int tell(tq_tx *tx, const struct tq_hold *hold, struct tq_error *err)
+{
+    char payload[160];
+    int bytes = snprintf(payload, sizeof payload,
+                         "{\"reservationId\":\"%s\",\"scheduleId\":\"%s\",\"userId\":\"%s\"}",
+                         hold->id, hold->schedule, hold->holder);
+    return tq_outbox_append(tx,
+                            TQ_ARGS(tq_event, .topic = "reservation.events",
+                                    .type = "ReservationMade", .aggregate_type = "reservation",
+                                    .aggregate_id = hold->id, .payload = payload,
+                                    .payload_bytes = (size_t)bytes),
+                            1, err);
 }
 
 static int reserve(tq_tx *tx, void *arg, struct tq_error *err)
 {
-    int64_t seat = *(const int64_t *)arg;
-    char id[32], payload[128];
-    snprintf(id, sizeof id, "reservation-%lld", (long long)seat);
-    int bytes = snprintf(payload, sizeof payload,
-                         "{\"reservationId\":\"%s\",\"seatIds\":[\"%lld\"]}", id, (long long)seat);
-    const struct tq_value hold[] = {tq_int(seat), tq_text("visitor")};
-    int rc = tq_tx_exec(tx,
-                        "UPDATE seats SET status = 1, holder = $2, fence = fence + 1"
-                        " WHERE id = $1 AND status = 0",
-                        hold, 2, NULL, NULL, err);
-    if (rc || tq_tx_changed(tx) != 1) {
-        return rc ? rc : TQ_TAKEN;
+    const struct reservation *reservation = arg;
+    struct tq_hold hold = *reservation->claim;
+    int rc = tq_hold_record(tx, reservation->book, reservation->request, 1, &hold, err);
+    if (rc || hold.status) {
+        return rc ? rc : hold.status;
     }
-    const struct tq_value row[] = {tq_text(id), tq_int(seat), tq_text("visitor"), tq_int(99000),
-                                   tq_int(tq_tx_now_ms(tx))};
+    const struct tq_value row[] = {tq_text(hold.id), tq_text(hold.id), tq_text(hold.holder),
+                                   tq_int(99000), tq_int(tq_tx_now_ms(tx))};
     rc = tq_tx_exec(tx,
-                    "INSERT INTO reservations (id, seat, user_id, price, created_ms)"
+                    "INSERT INTO reservations (id, hold, user_id, price, created_ms)"
                     " VALUES ($1, $2, $3, $4, $5)",
                     row, 5, NULL, NULL, err);
-    return rc ? rc
-              : tq_outbox_append(tx,
-                                 TQ_ARGS(tq_event, .topic = "reservation.events",
-                                         .type = "ReservationMade", .aggregate_type = "reservation",
-                                         .aggregate_id = id, .payload = payload,
-                                         .payload_bytes = (size_t)bytes),
-                                 1, err);
+    return rc ? rc : tell(tx, &hold, err);
 }
 
-static void reserve_some(struct sale *sale, int64_t first, int64_t count)
+static void reserve_one(struct sale *sale, size_t number)
 {
     struct tq_error err = TQ_ERROR_INIT;
-    for (int64_t seat = first; seat < first + count; seat++) {
-        bench_check(tq_ledger_run(sale->store, reserve, &seat, &err), TQ_OK, "reserve", &err);
-    }
+    struct tq_hold claim = TQ_INIT(tq_hold);
+    char seat[16], buyer[16];
+    const char *const seats[] = {seat};
+    snprintf(seat, sizeof seat, "s%zu", number);
+    snprintf(buyer, sizeof buyer, "u%zu", number);
+    const struct tq_hold_request *request =
+        TQ_ARGS(tq_hold_request, .schedule = "show", .holder = buyer, .request_key = buyer,
+                .seats = seats, .seats_count = 1);
+    bench_check(tq_hold_claim(sale->book, request, 1, &claim, &err), TQ_OK, "claim", &err);
+    bench_check(claim.status, TQ_OK, "claimed", &err);
+    struct reservation reservation = {sale->book, request, &claim};
+    bench_check(tq_ledger_run(sale->ledger, reserve, &reservation, &err), TQ_OK, "reserve", &err);
 }
 
 static void be_a_buyer(void *arg, size_t number)
 {
-    reserve_some(arg, (int64_t)number * EACH, EACH);
+    for (size_t i = 0; i < EACH; i++) {
+        reserve_one(arg, number * EACH + i);
+    }
 }
 
 static double merged(void)
@@ -123,7 +149,9 @@ static double one_by_one(void)
     struct sale sale;
     open_sale(&sale);
     double begin = bench_clock();
-    reserve_some(&sale, 0, ALONE);
+    for (size_t i = 0; i < ALONE; i++) {
+        reserve_one(&sale, i);
+    }
     double seconds = bench_clock() - begin;
     close_sale(&sale);
     return ALONE / seconds;

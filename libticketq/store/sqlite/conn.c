@@ -34,9 +34,22 @@ static int control(struct sqlite_conn *conn, enum sqlite_control which, struct t
 
 /* ---- open and close ---- */
 
-static int set(struct sqlite_conn *conn, const char *pragma, struct tq_error *err)
+/*
+ * temp_store: what a savepoint may have to undo is kept in memory, because as a file
+ * it costs two writes a page, more than the log itself. wal_autocheckpoint: most
+ * pages of a busy sale are written again soon, so the log grows to 40 MB before it
+ * is copied back.
+ */
+static const char settings[] = "PRAGMA synchronous=FULL;"
+                               "PRAGMA foreign_keys=ON;"
+                               "PRAGMA trusted_schema=OFF;"
+                               "PRAGMA temp_store=MEMORY;"
+                               "PRAGMA cache_size=-16384;"
+                               "PRAGMA wal_autocheckpoint=10000;";
+
+static int set(struct sqlite_conn *conn, const char *pragmas, struct tq_error *err)
 {
-    int code = sqlite3_exec(conn->db, pragma, NULL, NULL, NULL);
+    int code = sqlite3_exec(conn->db, pragmas, NULL, NULL, NULL);
     return code == SQLITE_OK ? TQ_OK : tq__sqlite_fail(conn->db, code, err);
 }
 
@@ -70,12 +83,10 @@ static int configure(struct sqlite_conn *conn, int is_reader, struct tq_error *e
     if (!conn->state->is_memory) {
         TQ_TRY(set_wal(conn, err));
     }
-    TQ_TRY(set(conn, "PRAGMA foreign_keys=ON", err));
-    TQ_TRY(set(conn,
-               conn->state->is_normal ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL",
-               err));
-    TQ_TRY(set(conn, "PRAGMA trusted_schema=OFF", err));
-    TQ_TRY(set(conn, "PRAGMA wal_autocheckpoint=10000", err));
+    TQ_TRY(set(conn, settings, err));
+    if (conn->state->is_normal) {
+        TQ_TRY(set(conn, "PRAGMA synchronous=NORMAL", err));
+    }
     if (is_reader) {
         TQ_TRY(set(conn, "PRAGMA query_only=ON", err));
     }
