@@ -16,6 +16,7 @@
  */
 #include "reservation/reservation.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -53,8 +54,8 @@ static int fill(tq_tx *tx, struct hold_wish *wish, const struct tq_hold *hold, s
     tq__id_copy(row->id, id);
     tq__id_copy(row->hold_id, hold->id);
     memcpy(row->currency, wish->sale.currency, sizeof row->currency);
-    strcpy(row->status, "PENDING");
-    strcpy(row->phase, "HOLD");
+    snprintf(row->status, sizeof row->status, "PENDING");
+    snprintf(row->phase, sizeof row->phase, "HOLD");
     row->fence = hold->fence;
     row->expires_ms = hold->expires_ms;
     row->created_ms = tq_tx_now_ms(tx);
