@@ -5,6 +5,7 @@
 #include "http/client.h"
 
 #include <arpa/inet.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,7 +17,7 @@
 static struct rig rig;
 static struct tq_error err = TQ_ERROR_INIT;
 static http_client *client;
-static unsigned cuts;
+static atomic_uint cuts;
 
 static void echo(struct http_request *request)
 {
@@ -33,7 +34,7 @@ static void echo(struct http_request *request)
 
 static void cut(struct http_request *request)
 {
-    cuts++;
+    atomic_fetch_add(&cuts, 1);
     http_cut(request);
 }
 
