@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#define CALL_TIMEOUT_US 10000000
+#define CALL_TIMEOUT_US 30000000
 #define HOUSEKEEPING_US 100000
 
 int64_t herd_now_ms(void)
