@@ -106,7 +106,8 @@ struct visitor {
     int64_t pass_expires_ms;
     int64_t sequence;
     int64_t ahead;
-    uint64_t lost_before; /* replies lost by anybody when the place was last told */
+    uint64_t unrest;     /* as it was when the place was last told */
+    int has_shown_place; /* the last request had the place token with it */
     int64_t leave_us;
     int64_t told_us; /* when told to wait */
     int64_t give_up_us;

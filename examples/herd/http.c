@@ -207,6 +207,7 @@ static void lose(struct connection *connection)
 {
     static const struct http_answer lost = {0, "", 0, "", -1};
     hang_up(connection);
+    connection->host->client->totals.breaks++;
     if (connection->call) {
         connection->host->client->totals.lost++;
         finish(connection, &lost);

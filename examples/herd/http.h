@@ -37,6 +37,7 @@ struct http_totals {
     uint64_t answers;
     uint64_t lost;     /* connections refused, reset or cut */
     uint64_t timeouts; /* answers that did not come in time */
+    uint64_t breaks;   /* connections that ended from the other side, in use or not */
 };
 
 struct http_client {

@@ -11,9 +11,9 @@
  * token. Who is not known any more (the service lost its memory) enters again
  * with the token and must get the same number back.
  *
- * Checked: the number never changes and the count of people ahead never grows,
- * except while replies are being lost, when the line is being put together
- * again and only the number counts.
+ * Checked: the number never changes and the count of people ahead never grows.
+ * After a break the line is put together again: then only the number of those
+ * who show their place token counts.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,25 +27,27 @@
 static void enter(struct visitor *visitor);
 static void poll_due(struct visitor *visitor);
 
-static uint64_t lost_so_far(const struct herd *herd)
+/* Grows when the service may have been killed, and while the line is put together again. */
+static uint64_t unrest(const struct herd *herd)
 {
-    return herd->client.totals.lost + herd->client.totals.timeouts;
+    return herd->client.totals.breaks + herd->reentered;
 }
 
 static void check_place(struct visitor *visitor, int64_t sequence, int64_t ahead)
 {
-    int is_calm = visitor->lost_before == lost_so_far(visitor->herd);
-    if (visitor->sequence && sequence != visitor->sequence) {
+    int is_calm = visitor->unrest == unrest(visitor->herd);
+    if (!visitor->sequence) {
+        return;
+    }
+    if (sequence != visitor->sequence && (visitor->has_shown_place || is_calm)) {
         herd_violation(visitor->herd, PLACE_MOVED_BACK, "visitor %u had number %lld, now %lld",
                        visitor->number, (long long)visitor->sequence, (long long)sequence);
-    } else if (visitor->sequence && ahead > visitor->ahead && is_calm) {
+    }
+    if (sequence == visitor->sequence && ahead > visitor->ahead && is_calm) {
         herd_violation(visitor->herd, PLACE_MOVED_BACK,
                        "visitor %u, number %lld: %lld people ahead, then %lld", visitor->number,
                        (long long)sequence, (long long)visitor->ahead, (long long)ahead);
     }
-    visitor->sequence = sequence;
-    visitor->ahead = ahead;
-    visitor->lost_before = lost_so_far(visitor->herd);
 }
 
 static void keep(char **kept, const char *text)
@@ -87,6 +89,9 @@ static void told_place(struct visitor *visitor, const cJSON *body)
     int64_t sequence = ask_number(body, "sequence"), ahead = ask_number(body, "ahead");
     const char *status = ask_string(body, "status");
     check_place(visitor, sequence, ahead);
+    visitor->sequence = sequence;
+    visitor->ahead = ahead;
+    visitor->unrest = unrest(visitor->herd);
     keep(&visitor->place, ask_string(body, "placeToken"));
     if (visitor->flags & IS_NO_SHOW) {
         crowd_done(visitor, NO_SHOW);
@@ -104,7 +109,7 @@ static void refused_poll(struct visitor *visitor, const struct http_answer *answ
     int64_t wait_ms = answer->retry_after_ms > 0 ? answer->retry_after_ms : 1000;
     if (visitor->flags & IS_BOT) {
         wait_ms = herd->scenario.bot_poll_ms;
-    } else if (visitor->lost_before == lost_so_far(herd)) {
+    } else if (visitor->unrest == unrest(herd)) {
         herd_violation(herd, TOLD_WRONG_WAIT, "visitor %u polled as told and was refused",
                        visitor->number);
     }
@@ -132,6 +137,7 @@ static void answered_place(struct visitor *visitor, const struct http_answer *an
 static void enter_with(struct visitor *visitor, const char *place)
 {
     const char *schedule = visitor->herd->schedule;
+    visitor->has_shown_place = place != NULL;
     ask(visitor,
         &(struct ask){.request = ASK_ENTER,
                       .method = "POST",
@@ -158,6 +164,7 @@ static void poll_due(struct visitor *visitor)
         enter_with(visitor, chance_is(&visitor->chance, 0.5) ? visitor->place : NULL);
         return;
     }
+    visitor->has_shown_place = 1;
     snprintf(path, sizeof path, "/v1/queue/status?scheduleId=%s", visitor->herd->schedule);
     ask(visitor,
         &(struct ask){
