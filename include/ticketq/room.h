@@ -13,11 +13,13 @@
  * The place is a signed token: a visitor who comes back after the store lost
  * its memory gets the same number back. The pass is a signed token that a
  * gateway checks with no I/O (tq_pass_check()); it ends with the slot that it
- * stands for, and each answer to its visitor renews it.
+ * stands for, to the second, and each answer to its visitor renews it.
  *
  * A number is in one life only: waiting, then inside, then spent. A visitor who
  * fell silent in line may come back to the same number with the place token;
- * one who left, or whose time inside ran out, lines up anew.
+ * one who left, or whose time inside ran out, lines up anew. After the store
+ * lost its memory, those who come back first are let in first: a host that minds
+ * opens the room `poll_max_ms` later, when everybody has asked again.
  *
  * Time is the store's, and in a room it never goes back. Threads: [any].
  */
@@ -143,8 +145,8 @@ struct tq_room_action {
 struct tq_room_tick {
     size_t size;
     uint32_t admitted;     /**< Let in by this call. */
-    uint32_t skipped;      /**< Lost their place by silence. */
-    uint32_t freed;        /**< Slots inside whose time ran out. */
+    uint32_t skipped;      /**< Lost their place by silence; other calls notice it too. */
+    uint32_t freed;        /**< Slots inside whose time ran out; likewise. */
     uint32_t next_ms;      /**< Call again after this long. */
 };
 

@@ -19,6 +19,7 @@
 
 #define ASKS_PER_WAIT 4
 #define ASKS_PER_LEASE 3
+#define MEASURE_MIN 5 /* admissions that the policy allows in the time measured */
 
 static double fastest(double a, double b)
 {
@@ -36,10 +37,11 @@ static int is_known(const struct tq_room_state *state)
     return !state->is_paused && !is_closed;
 }
 
-/* What was measured counts only if the room was open all the while. */
-static int is_measured(const struct tq_room_view *view)
+/* What was measured counts if the room was open all the while, and if it says something. */
+static int is_measured(const struct tq_room_view *view, double allowed)
 {
-    return view->recent_ms && view->state.now_ms - view->state.open_ms >= view->recent_ms;
+    int was_open = view->state.now_ms - view->state.open_ms >= view->recent_ms;
+    return was_open && allowed * view->recent_ms >= MEASURE_MIN;
 }
 
 static int64_t whole_ms(double ms)
@@ -56,7 +58,7 @@ struct tq__wait tq__wait_of(const struct tq_room_view *view, uint64_t ahead)
     }
     double allowed = (double)policy->rate / policy->rate_per_ms;
     double fast = allowed, slow = allowed;
-    if (is_measured(view)) {
+    if (is_measured(view, allowed)) {
         double admitted = (double)view->recent_admitted / view->recent_ms;
         double gone = (double)view->recent_gone / view->recent_ms;
         double turnover = (double)policy->max_active / policy->pass_ms;

@@ -105,13 +105,12 @@ PROMISE(no_renewal_outlives_the_longest_stay, .rate = 100, .active_ms = 500, .pa
     enter_many(w, 0, 1);
     room_tick(w);
     int64_t begin_ms = room_state(w).now_ms;
-    for (unsigned i = 0; i < 4 && room_state(w).now_ms - begin_ms < 700; i++) {
+    for (int64_t stay_ms = 0; stay_ms < 1000; stay_ms = room_state(w).now_ms - begin_ms) {
         struct tq_place place = room_place(w, "v0");
-        ck_assert_uint_eq(place.visit, TQ_VISIT_ADMITTED);
+        ck_assert(place.visit == TQ_VISIT_ADMITTED || stay_ms > 700);
         ck_assert_int_le(place.pass_expires_ms, begin_ms + 1000);
         room_advance(w, 250);
     }
-    room_advance(w, 500);
     ck_assert_int_eq(room_place(w, "v0").status, TQ_GONE);
 }
 

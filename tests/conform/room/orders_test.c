@@ -31,8 +31,9 @@ PROMISE(a_new_rate_is_no_gift, .rate = 1, .rate_per_ms = 600000, .burst = 20)
 {
     enter_many(w, 50);
     ck_assert_uint_eq(room_tick(w).admitted, 20);
-    room_order(w, TQ_ROOM_SET_RATE, 6000, NULL);
-    ck_assert_uint_eq(room_state(w).rate, 6000);
+    room_advance(w, 500); /* at the old rate */
+    room_order(w, TQ_ROOM_SET_RATE, 60000, NULL);
+    ck_assert_uint_eq(room_state(w).rate, 60000);
     ck_assert_uint_le(room_tick(w).admitted, 5);
     room_advance(w, 1000);
     ck_assert_uint_ge(room_tick(w).admitted, 10);

@@ -51,6 +51,11 @@ START_TEST(what_was_measured_moves_the_range)
     ck_assert_int_le(tq__wait_of(&view, 1000).high_ms, 1001 * 600 * 5 / 4 + 1);
     view.state.open_ms = view.state.now_ms - 5000; /* not open all the while: not measured */
     ck_assert_int_le(tq__wait_of(&view, 1000).high_ms, 130000);
+    view = view_of(1);
+    view.policy.rate_per_ms = 60000; /* one a minute: that nobody came in ten seconds is no news */
+    view.policy.max_active = 1;
+    view.recent_ms = 10000;
+    ck_assert_int_le(tq__wait_of(&view, 9).high_ms, 10 * 60000 * 5 / 4);
 }
 END_TEST
 

@@ -133,6 +133,43 @@ START_TEST(time_never_goes_back)
 }
 END_TEST
 
+/* Lets time pass in which the line is `is_busy`, and shows the room. */
+static void pass_time(int is_busy)
+{
+    struct tq_room_arrival arrival = {.id = "a"};
+    struct tq_room_tick tick;
+    for (unsigned i = 0; i < 30; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "v%u", i);
+        arrival.id = id;
+        if (is_busy) {
+            assert_status(tq__memory_room.enter(&state, "room", &arrival, 1, spots, &view, &err),
+                          TQ_OK);
+        }
+        test.now_ms += 500;
+        ck_assert_int_ge(tq__memory_room.tick(&state, "room", &tick, &err), 0);
+    }
+    assert_status(tq__memory_room.view(&state, "room", &view, &err), TQ_OK);
+}
+
+START_TEST(the_flow_is_measured_while_there_is_a_line)
+{
+    struct tq_room_policy slow = policy;
+    slow.rate = 1;
+    slow.waiting_ms = 60000;
+    setup();
+    assert_status(tq__memory_room.open(&state, "room", &slow, &err), TQ_OK);
+    pass_time(1);
+    ck_assert_uint_ge(view.recent_ms, 10000);
+    ck_assert_uint_ge(view.recent_admitted, 5);
+    pass_time(0);
+    pass_time(0);
+    ck_assert_uint_eq(view.state.waiting, 0);
+    ck_assert_uint_eq(view.recent_ms, 0);
+    teardown();
+}
+END_TEST
+
 START_TEST(many_rooms_do_not_mix)
 {
     struct tq_room_arrival arrival = {.id = "a"};
@@ -150,4 +187,4 @@ START_TEST(many_rooms_do_not_mix)
 END_TEST
 
 UNIT_MAIN("store.memory.visit", a_batch_is_all_or_nothing, a_room_that_is_not_there_is_gone,
-          time_never_goes_back, many_rooms_do_not_mix)
+          time_never_goes_back, the_flow_is_measured_while_there_is_a_line, many_rooms_do_not_mix)
