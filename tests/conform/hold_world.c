@@ -155,7 +155,7 @@ struct hold_map hold_map_of(struct hold_world *w)
     ck_assert_uint_eq(map.seats_count, HOLD_SEATS);
     ck_assert_uint_eq(map.bits_bytes, sizeof bits);
     for (unsigned i = 0; i < HOLD_SEATS; i++) {
-        out.seats[i] = bits[i / 4] >> i % 4 * 2 & 3u;
+        out.seats[i] = (unsigned)bits[i / 4] >> i % 4 * 2 & 3u;
         counts[out.seats[i]]++;
     }
     ck_assert_int_eq(memcmp(counts, map.counts, sizeof counts), 0);
