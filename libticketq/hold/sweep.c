@@ -63,15 +63,18 @@ static int sweep_ledger(tq_book *book, struct sweep_job *job, tq_hold_row_fn *vi
     return job->rows.count ? TQ_OK : TQ_EMPTY;
 }
 
-/* With both, what the front ends by itself nobody was told of: there is no one to visit. */
+/*
+ * With both, what the front ends by itself is in no ledger: there is nothing to
+ * visit, and a front that fails is no failure of the sweep.
+ */
 static int sweep_both(tq_book *book, struct sweep_job *job, tq_hold_row_fn *visit, void *arg,
                       struct tq_error *err)
 {
     uint32_t next_ms = UINT32_MAX;
     int rc = sweep_ledger(book, job, visit, arg, err);
     if (rc == TQ_OK || rc == TQ_EMPTY) {
-        TQ_TRY(book->driver->sweep(book->state, job->limit, NULL, NULL, &next_ms, err));
-        job->next_ms = next_ms < job->next_ms ? next_ms : job->next_ms;
+        int is_swept = book->driver->sweep(book->state, job->limit, NULL, NULL, &next_ms, NULL);
+        job->next_ms = is_swept >= 0 && next_ms < job->next_ms ? next_ms : job->next_ms;
     }
     return rc;
 }

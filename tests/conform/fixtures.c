@@ -13,6 +13,7 @@ static const struct fixture fixtures[] = {
     {.name = "sqlite", .url = "sqlite:%s/ledger.db"},
     {.name = "sqlite-memory", .url = "sqlite::memory:"},
     {.name = "memory-sqlite", .url = "sqlite:%s/ledger.db", .front = "memory:"},
+    {.name = "memory-sqlite-memory", .url = "sqlite::memory:", .front = "memory:"},
     {.name = "inproc", .url = "", .transport = "inproc:"},
     {.name = "sqlite-inproc", .url = "sqlite:%s/ledger.db", .transport = "inproc:"},
 };

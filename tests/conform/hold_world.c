@@ -19,27 +19,63 @@ tq_book *hold_world_book(struct hold_world *w)
     return book;
 }
 
-void hold_world_open(struct hold_world *w, const struct tq_book_options *options)
+/* The store itself, or one at the same place by another driver. */
+static tq_store *replace(struct hold_world *w, tq_store *store, const char *url,
+                         const struct tq_store_driver *driver)
 {
     struct tq_error err = TQ_ERROR_INIT;
-    char names[HOLD_SEATS][8];
-    const char *seats[HOLD_SEATS];
-    memset(w, 0, sizeof *w);
-    w->options = options ? *options : w->options;
-    world_open(&w->world);
+    if (!store || !driver) {
+        return store;
+    }
+    tq_store_close(store);
+    assert_status(tq_store_open(&w->world.env,
+                                TQ_ARGS(tq_store_options, .url = url, .driver = driver), &store,
+                                &err),
+                  TQ_OK);
+    return store;
+}
+
+static void open_stores(struct hold_world *w)
+{
     tq_store *store = world_store(&w->world);
     if (tq_store_caps(store) & TQ_STORE_LEDGER) {
-        w->ledger = store;
+        w->ledger = replace(w, store, w->world.url, w->ledger_driver);
         w->front = world_front(&w->world);
     } else {
         w->front = store;
     }
+    w->front = replace(w, w->front, "memory:", w->front_driver);
+}
+
+static void open_world(struct hold_world *w)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    char names[HOLD_SEATS][8];
+    const char *seats[HOLD_SEATS];
+    world_open(&w->world);
+    open_stores(w);
     w->book = hold_world_book(w);
     for (unsigned i = 0; i < HOLD_SEATS; i++) {
         snprintf(names[i], sizeof names[i], "s%u", i);
         seats[i] = names[i];
     }
     assert_status(tq_book_define(w->book, HOLD_SCHEDULE, seats, HOLD_SEATS, &err), TQ_OK);
+}
+
+void hold_world_open(struct hold_world *w, const struct tq_book_options *options)
+{
+    memset(w, 0, sizeof *w);
+    w->options = options ? *options : w->options;
+    open_world(w);
+}
+
+void hold_world_open_on(struct hold_world *w, const struct tq_store_driver *front,
+                        const struct tq_store_driver *ledger)
+{
+    memset(w, 0, sizeof *w);
+    w->front_driver = front;
+    w->ledger_driver = ledger;
+    open_world(w);
 }
 
 void hold_world_close(struct hold_world *w)
@@ -55,7 +91,7 @@ void hold_world_lose_front(struct hold_world *w)
     ck_assert_ptr_nonnull(w->ledger);
     tq_book_close(w->book);
     tq_store_close(w->front);
-    w->front = world_front(&w->world);
+    w->front = replace(w, world_front(&w->world), "memory:", w->front_driver);
     w->book = hold_world_book(w);
 }
 

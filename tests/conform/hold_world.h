@@ -7,6 +7,7 @@
 #ifndef TESTS_CONFORM_HOLD_WORLD_H
 #define TESTS_CONFORM_HOLD_WORLD_H
 
+#include <ticketq/driver/store.h>
 #include <ticketq/hold.h>
 
 #include "conform/fixtures.h"
@@ -16,7 +17,9 @@
 
 struct hold_world {
     struct world world;
-    struct tq_book_options options; /* without the stores */
+    struct tq_book_options options;              /* without the stores */
+    const struct tq_store_driver *front_driver;  /* NULL: the fixture's */
+    const struct tq_store_driver *ledger_driver; /* NULL: the fixture's */
     tq_store *front;
     tq_store *ledger;
     tq_book *book;
@@ -24,6 +27,9 @@ struct hold_world {
 
 /* On the fixture that was chosen, with seats "s0" to "s15" defined. */
 void hold_world_open(struct hold_world *w, const struct tq_book_options *options);
+/* The same with other drivers, where the arrangement has such a store. */
+void hold_world_open_on(struct hold_world *w, const struct tq_store_driver *front,
+                        const struct tq_store_driver *ledger);
 void hold_world_close(struct hold_world *w);
 /* The front forgets everything. Only with a ledger; nothing is defined anew. */
 void hold_world_lose_front(struct hold_world *w);

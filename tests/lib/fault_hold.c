@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fails the n-th call to the hold table of the memory driver, before or after it
+ * took effect, where a driver with a network could.
+ */
+#include "lib/fault_hold.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "core/error.h"
+#include "store/builtin.h"
+
+static struct {
+    enum fault_hold_kind kind;
+    long at;
+    atomic_long calls;
+    struct tq_front_change last;
+} plan;
+
+struct fault_state {
+    void *inner;
+};
+
+void fault_hold_set(enum fault_hold_kind kind, long at)
+{
+    plan.kind = kind;
+    plan.at = at;
+    plan.calls = 0;
+}
+
+long fault_hold_calls(void)
+{
+    return plan.calls;
+}
+
+struct tq_front_change fault_hold_last_change(void)
+{
+    return plan.last;
+}
+
+static const struct tq_hold_driver *inner(void)
+{
+    return tq__memory_driver.hold;
+}
+
+/* One call of the inner slot, with the fault that is due. */
+#define CALL(slot, ...)                                                                            \
+    ({                                                                                             \
+        enum fault_hold_kind kind = ++plan.calls == plan.at ? plan.kind : FAULT_HOLD_NONE;         \
+        int rc = kind == FAULT_HOLD_BEFORE                                                         \
+                     ? tq__fail(err, TQ_E_UNAVAILABLE, "fault", "refused on purpose")              \
+                     : inner()->slot(((struct fault_state *)state)->inner, __VA_ARGS__, err);      \
+        if (rc >= 0 && kind == FAULT_HOLD_AFTER) {                                                 \
+            rc = tq__fail(err, TQ_E_UNKNOWN, "fault", "the answer is lost on purpose");            \
+        }                                                                                          \
+        rc;                                                                                        \
+    })
+
+static int fault_load(void *state, const struct tq_front_load *load, struct tq_error *err)
+{
+    return CALL(load, load);
+}
+
+static int fault_claim(void *state, const struct tq_front_claim *claims, size_t count,
+                       struct tq_hold *out_holds, struct tq_error *err)
+{
+    return CALL(claim, claims, count, out_holds);
+}
+
+static int fault_change(void *state, const struct tq_front_change *changes, size_t count,
+                        struct tq_hold_result *out_results, struct tq_error *err)
+{
+    plan.last = changes[count - 1];
+    return CALL(change, changes, count, out_results);
+}
+
+static int fault_sweep(void *state, size_t limit, tq_hold_row_fn *visit, void *arg,
+                       uint32_t *out_next_ms, struct tq_error *err)
+{
+    return CALL(sweep, limit, visit, arg, out_next_ms);
+}
+
+/* Reading has no effect that could come before the loss. */
+static int fault_map(void *state, const char *schedule, struct tq_seat_map *map,
+                     struct tq_error *err)
+{
+    if (++plan.calls == plan.at && plan.kind) {
+        return tq__fail(err, TQ_E_UNAVAILABLE, "fault", "refused on purpose");
+    }
+    return inner()->map(((struct fault_state *)state)->inner, schedule, map, err);
+}
+
+static int fault_subscribe(void *state, const char *schedule, tq_front_freed_fn *freed, void *arg,
+                           struct tq_error *err)
+{
+    if (++plan.calls == plan.at && plan.kind) {
+        return tq__fail(err, TQ_E_UNAVAILABLE, "fault", "refused on purpose");
+    }
+    return inner()->subscribe(((struct fault_state *)state)->inner, schedule, freed, arg, err);
+}
+
+static void fault_unsubscribe(void *state, const char *schedule, tq_front_freed_fn *freed,
+                              void *arg)
+{
+    inner()->unsubscribe(((struct fault_state *)state)->inner, schedule, freed, arg);
+}
+
+static const struct tq_hold_driver fault_hold = {
+    .size = sizeof(struct tq_hold_driver),
+    .load = fault_load,
+    .claim = fault_claim,
+    .change = fault_change,
+    .sweep = fault_sweep,
+    .map = fault_map,
+    .subscribe = fault_subscribe,
+    .unsubscribe = fault_unsubscribe,
+};
+
+static int fault_open(void *opaque, const struct tq_store_config *config, struct tq_error *err)
+{
+    struct fault_state *state = opaque;
+    state->inner = calloc(1, tq__memory_driver.state_size);
+    return state->inner ? tq__memory_driver.open(state->inner, config, err)
+                        : tq__fail(err, TQ_E_NOMEM, "fault", "no memory");
+}
+
+static void fault_close(void *opaque)
+{
+    struct fault_state *state = opaque;
+    if (state->inner) {
+        tq__memory_driver.close(state->inner);
+        free(state->inner);
+    }
+}
+
+static int fault_now(void *opaque, int64_t *out_now_ms, struct tq_error *err)
+{
+    return tq__memory_driver.now(((struct fault_state *)opaque)->inner, out_now_ms, err);
+}
+
+const struct tq_store_driver fault_hold_driver = {
+    .size = sizeof(struct tq_store_driver),
+    .abi = TQ_STORE_ABI,
+    .name = "memory",
+    .state_size = sizeof(struct fault_state),
+    .open = fault_open,
+    .close = fault_close,
+    .now = fault_now,
+    .hold = &fault_hold,
+};
