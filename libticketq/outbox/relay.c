@@ -46,6 +46,8 @@
 #define REFUSED_FIRST_MS 1000
 #define REFUSED_MAX_MS 60000
 #define REASON_MAX 96
+/* Nobody tells of what other processes commit, and leases have to be renewed. */
+#define WAIT_MAX_MS 1000
 
 enum flight_state {
     UNDER_WAY = 0,
@@ -497,7 +499,9 @@ static int work(tq_relay *relay, uint32_t wait_ms, int *outage, struct tq_error 
     done += publish(relay, outage, err);
     size_t ready = classify(relay);
     if (done + marked + ready == 0 && *outage == TQ_OK) {
-        done = collect(relay, wait_ms, outage);
+        uint32_t third_ms = relay->options.lease_ms / 3;
+        wait_ms = wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS;
+        done = collect(relay, wait_ms < third_ms ? wait_ms : third_ms, outage);
         ready = classify(relay);
     }
     if (marked + ready > 0) {
