@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What include/ticketq/driver/transport.h asks of every transport, slot by slot.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "conform/fixtures.h"
+#include "transport/transport.h"
+
+#define TOPIC "seat.events"
+
+static struct tq_error err = TQ_ERROR_INIT;
+static struct world world;
+static tq_transport *transport;
+static const struct tq_transport_driver *driver;
+static void *state, *producer;
+
+static void setup(void)
+{
+    world_open(&world);
+    transport = world_transport(&world);
+    driver = tq__transport_driver(transport);
+    state = tq__transport_state(transport);
+    assert_status(driver->producer_open(state, &producer, &err), TQ_OK);
+}
+
+static void teardown(void)
+{
+    driver->producer_close(state, producer);
+    tq_transport_close(transport);
+    world_close(&world);
+}
+
+static void *join(const char *group)
+{
+    static const char *const topics[] = {TOPIC};
+    void *consumer = NULL;
+    assert_status(driver->consumer_open(state, group, topics, 1, &consumer, &err), TQ_OK);
+    return consumer;
+}
+
+static size_t publish_to(const char *topic, const char *key, int first, int last)
+{
+    struct tq_message messages[64];
+    static const struct tq_header headers[] = {{"ce_type", "Counted"}, {"empty", ""}};
+    char payloads[64][16];
+    size_t count = 0, accepted = 0;
+    for (int n = first; n <= last; n++, count++) {
+        snprintf(payloads[count], sizeof payloads[count], "%d", n);
+        messages[count] = (struct tq_message){
+            .topic = topic,
+            .key = key,
+            .headers = headers,
+            .headers_count = 2,
+            .payload = payloads[count],
+            .payload_bytes = strlen(payloads[count]),
+            .cookie = (uint64_t)n,
+        };
+    }
+    int status = driver->publish(state, producer, messages, count, &accepted, &err);
+    ck_assert(status == TQ_OK || status == TQ_FULL);
+    memset(messages, 0xa5, sizeof messages);
+    memset(payloads, 0xa5, sizeof payloads);
+    return accepted;
+}
+
+static size_t publish(const char *key, int first, int last)
+{
+    return publish_to(TOPIC, key, first, last);
+}
+
+/* Polls and checks that numbers `first` to `last` of a key come, in order. */
+static void expect(void *consumer, const char *key, int first, int last, uint64_t *cookies)
+{
+    struct tq_message messages[64];
+    size_t count = 0;
+    assert_status(driver->poll(state, consumer, messages, 64, 1000, &count, &err), TQ_OK);
+    ck_assert_uint_eq(count, (size_t)(last - first + 1));
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_str_eq(messages[i].topic, TOPIC);
+        ck_assert_str_eq(messages[i].key, key);
+        ck_assert_uint_eq(messages[i].headers_count, 2);
+        ck_assert_str_eq(messages[i].headers[0].value, "Counted");
+        ck_assert_str_eq(messages[i].headers[1].value, "");
+        char text[16] = "";
+        memcpy(text, messages[i].payload, messages[i].payload_bytes);
+        ck_assert_int_eq(atol(text), first + (int)i);
+        cookies[i] = messages[i].cookie;
+    }
+}
+
+static void expect_nothing(void *consumer)
+{
+    struct tq_message messages[4];
+    size_t count = 0;
+    assert_status(driver->poll(state, consumer, messages, 4, 0, &count, &err), TQ_EMPTY);
+}
+
+/* How many good reports there are now. */
+static size_t reports(void)
+{
+    struct tq_report found[64];
+    size_t count = 0;
+    int status = driver->reports(state, producer, found, 64, 0, &count, &err);
+    ck_assert(status == TQ_OK || status == TQ_EMPTY);
+    for (size_t i = 0; status == TQ_OK && i < count; i++) {
+        ck_assert_int_eq(found[i].status, TQ_OK);
+    }
+    return status == TQ_OK ? count : 0;
+}
+
+START_TEST(messages__arrive_whole_and_in_order_and_are_reported_once)
+{
+    uint64_t cookies[64];
+    setup();
+    void *consumer = join("payment");
+    ck_assert_uint_eq(publish("k1", 1, 20), 20);
+    expect(consumer, "k1", 1, 20, cookies);
+    expect_nothing(consumer);
+    driver->ack(state, consumer, cookies, 20);
+    ck_assert_uint_eq(reports(), 20);
+    ck_assert_uint_eq(reports(), 0);
+    driver->consumer_close(state, consumer);
+    teardown();
+}
+END_TEST
+
+START_TEST(every_group__gets_every_message)
+{
+    uint64_t cookies[64];
+    setup();
+    void *one = join("payment"), *two = join("queue");
+    publish("k1", 1, 3);
+    expect(one, "k1", 1, 3, cookies);
+    driver->ack(state, one, cookies, 3);
+    expect(two, "k1", 1, 3, cookies);
+    driver->ack(state, two, cookies, 3);
+    ck_assert_uint_eq(reports(), 3);
+    driver->consumer_close(state, one);
+    driver->consumer_close(state, two);
+    teardown();
+}
+END_TEST
+
+START_TEST(other_topics__are_not_for_this_group)
+{
+    setup();
+    void *consumer = join("payment");
+    ck_assert_uint_eq(publish_to("hall.events", "k1", 1, 3), 3);
+    expect_nothing(consumer);
+    driver->consumer_close(state, consumer);
+    teardown();
+}
+END_TEST
+
+START_TEST(unacknowledged__comes_again_after_a_close_in_order)
+{
+    uint64_t cookies[64];
+    setup();
+    void *consumer = join("payment");
+    publish("k1", 1, 5);
+    expect(consumer, "k1", 1, 5, cookies);
+    driver->ack(state, consumer, cookies, 2);
+    driver->consumer_close(state, consumer);
+    publish("k1", 6, 7);
+    consumer = join("payment");
+    expect(consumer, "k1", 3, 7, cookies);
+    driver->ack(state, consumer, cookies, 5);
+    driver->consumer_close(state, consumer);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_gap_in_acknowledgements__comes_again)
+{
+    uint64_t cookies[64];
+    setup();
+    void *consumer = join("payment");
+    publish("k1", 1, 3);
+    expect(consumer, "k1", 1, 3, cookies);
+    driver->ack(state, consumer, &cookies[2], 1);
+    driver->ack(state, consumer, &cookies[0], 1);
+    driver->consumer_close(state, consumer);
+    consumer = join("payment");
+    struct tq_message messages[4];
+    size_t count = 0;
+    assert_status(driver->poll(state, consumer, messages, 4, 1000, &count, &err), TQ_OK);
+    ck_assert_int_eq(messages[0].payload[0], '2');
+    driver->consumer_close(state, consumer);
+    teardown();
+}
+END_TEST
+
+START_TEST(two_members__never_hold_one_key_at_once)
+{
+    uint64_t cookies[64], more[64];
+    setup();
+    void *one = join("payment"), *two = join("payment");
+    publish("k1", 1, 2);
+    expect(one, "k1", 1, 2, cookies);
+    publish("k1", 3, 4);
+    expect_nothing(two);
+    expect(one, "k1", 3, 4, more);
+    driver->ack(state, one, cookies, 2);
+    expect_nothing(two);
+    driver->ack(state, one, more, 2);
+    driver->consumer_close(state, one);
+    publish("k1", 5, 5);
+    expect(two, "k1", 5, 5, cookies);
+    driver->ack(state, two, cookies, 1);
+    driver->consumer_close(state, two);
+    teardown();
+}
+END_TEST
+
+START_TEST(poll__honours_its_maximum)
+{
+    struct tq_message messages[8];
+    size_t count = 0, total = 0;
+    setup();
+    void *consumer = join("payment");
+    publish("k1", 1, 20);
+    for (int i = 0; i < 3; i++) {
+        assert_status(driver->poll(state, consumer, messages, 8, 1000, &count, &err), TQ_OK);
+        ck_assert_uint_le(count, 8);
+        total += count;
+    }
+    ck_assert_uint_eq(total, 20);
+    driver->consumer_close(state, consumer);
+    teardown();
+}
+END_TEST
+
+/* ---- waiting ---- */
+
+static void *publish_later(void *arg)
+{
+    (void)arg;
+    publish("k1", 1, 1);
+    return NULL;
+}
+
+static void *wake_later(void *arg)
+{
+    (void)arg;
+    driver->wake(state, producer);
+    return NULL;
+}
+
+START_TEST(a_waiting_poll__is_ended_by_a_message)
+{
+    pthread_t thread;
+    uint64_t cookies[64];
+    struct tq_message message;
+    size_t count = 0;
+    setup();
+    void *consumer = join("payment");
+    pthread_create(&thread, NULL, publish_later, NULL);
+    while (count == 0) {
+        int status = driver->poll(state, consumer, &message, 1, 60000, &count, &err);
+        ck_assert(status == TQ_OK || status == TQ_EMPTY);
+    }
+    pthread_join(thread, NULL);
+    cookies[0] = message.cookie;
+    driver->ack(state, consumer, cookies, 1);
+    driver->consumer_close(state, consumer);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_wait_for_reports__is_ended_by_wake_also_when_that_came_first)
+{
+    pthread_t thread;
+    struct tq_report report;
+    size_t count = 0;
+    setup();
+    driver->wake(state, producer);
+    assert_status(driver->reports(state, producer, &report, 1, 60000, &count, &err), TQ_EMPTY);
+    pthread_create(&thread, NULL, wake_later, NULL);
+    assert_status(driver->reports(state, producer, &report, 1, 60000, &count, &err), TQ_EMPTY);
+    pthread_join(thread, NULL);
+    teardown();
+}
+END_TEST
+
+CONFORM_MAIN("transport.promises", messages__arrive_whole_and_in_order_and_are_reported_once,
+             every_group__gets_every_message, other_topics__are_not_for_this_group,
+             unacknowledged__comes_again_after_a_close_in_order,
+             a_gap_in_acknowledgements__comes_again, two_members__never_hold_one_key_at_once,
+             poll__honours_its_maximum, a_waiting_poll__is_ended_by_a_message,
+             a_wait_for_reports__is_ended_by_wake_also_when_that_came_first)
