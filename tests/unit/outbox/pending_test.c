@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outbox/pending.c: a set and not a position: what is under way is left out, what
+ * becomes visible late is found (OB-01), gaps do not matter (OB-03), a key's rows are
+ * in order of their ids (OB-02), ids are not used again (OB-22).
+ */
+#include "outbox/pending.h"
+
+#include <stdio.h>
+
+#include "lib/outbox_world.h"
+
+static struct tq_error err = TQ_ERROR_INIT;
+static struct test_env test;
+static struct tq_env env;
+static tq_store *store;
+static struct tq__window window;
+static struct tq__leases leases;
+static struct tq__pending pending;
+
+static void setup(size_t rows_max)
+{
+    test_env_init(&test, 1);
+    env = test_env_of(&test);
+    store = outbox_store(&env, "sqlite::memory:");
+    outbox_prepare(store);
+    assert_status(tq__window_open(&window, &env, 64, &err), TQ_OK);
+    assert_status(tq__pending_open(&pending, &env, rows_max, &err), TQ_OK);
+    leases =
+        (struct tq__leases){.lease_ms = 3000, .held = UINT64_MAX, .until_ms = test.now_ms + 3000};
+    pending.window = &window;
+    pending.leases = &leases;
+    pending.room = rows_max;
+}
+
+static void teardown(void)
+{
+    tq__pending_done(&pending);
+    tq__window_done(&window);
+    tq_store_close(store);
+    ck_assert_int_eq(test.live, 0);
+}
+
+static size_t look(void)
+{
+    assert_status(tq_ledger_read(store, tq__pending_read, &pending, &err), TQ_OK);
+    return pending.rows_count;
+}
+
+struct statement {
+    const char *sql;
+    int result;
+};
+
+static int run_statement(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    const struct statement *statement = arg;
+    int status = tq_tx_exec(tx, statement->sql, NULL, 0, NULL, NULL, failure);
+    return status < 0 ? status : statement->result;
+}
+
+static void sql(const char *text)
+{
+    struct statement statement = {text, TQ_OK};
+    assert_status(tq_ledger_run(store, run_statement, &statement, &err), TQ_OK);
+}
+
+static void take_all(void)
+{
+    for (size_t i = 0; i < pending.rows_count; i++) {
+        ck_assert_ptr_nonnull(tq__window_add(&window, pending.rows[i].id,
+                                             tq__pending_key(&pending, &pending.rows[i]), &err));
+    }
+}
+
+START_TEST(under_way__is_left_out_and_the_rest_is_found_in_order)
+{
+    setup(3);
+    assert_status(outbox_put(store, "k1", 1, 5), TQ_OK);
+    ck_assert_uint_eq(look(), 3);
+    ck_assert_str_eq(tq__pending_key(&pending, &pending.rows[0]), "k1");
+    take_all();
+    ck_assert_uint_eq(look(), 2);
+    ck_assert_int_eq(pending.rows[0].id, 4);
+    ck_assert_int_eq(pending.rows[1].id, 5);
+    take_all();
+    ck_assert_uint_eq(look(), 0);
+    tq__window_drop(&window, window.first->next);
+    ck_assert_uint_eq(look(), 1);
+    ck_assert_int_eq(pending.rows[0].id, 2);
+    teardown();
+}
+END_TEST
+
+START_TEST(ob_01_visible_late__is_found)
+{
+    setup(8);
+    assert_status(outbox_put(store, "k1", 1, 3), TQ_OK);
+    sql("UPDATE outbox_events SET id = 100 WHERE id = 2");
+    ck_assert_uint_eq(look(), 3);
+    take_all();
+    sql("INSERT INTO outbox_events SELECT 2, 'late', partition, 0, 0, topic, 'k2', type,"
+        " aggregate_type, aggregate_id, created_ms, headers, payload FROM outbox_events LIMIT 1");
+    ck_assert_uint_eq(look(), 1);
+    ck_assert_int_eq(pending.rows[0].id, 2);
+    teardown();
+}
+END_TEST
+
+static int append_and_fail(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    int status =
+        tq_outbox_append(tx,
+                         TQ_ARGS(tq_event, .topic = "a.b", .type = "T", .aggregate_type = "x",
+                                 .aggregate_id = "k1", .payload = "{}", .payload_bytes = 2),
+                         1, failure);
+    return status == TQ_OK ? *(int *)arg : status;
+}
+
+START_TEST(ob_03_rolled_back__leaves_a_gap_and_no_event)
+{
+    int failure = TQ_E_LIMIT;
+    setup(8);
+    assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
+    assert_status(tq_ledger_run(store, append_and_fail, &failure, &err), TQ_E_LIMIT);
+    assert_status(outbox_put(store, "k1", 2, 2), TQ_OK);
+    ck_assert_uint_eq(look(), 2);
+    teardown();
+}
+END_TEST
+
+START_TEST(ob_22_ids__are_not_used_again_after_a_delete)
+{
+    setup(8);
+    assert_status(outbox_put(store, "k1", 1, 3), TQ_OK);
+    sql("DELETE FROM outbox_events");
+    assert_status(outbox_put(store, "k1", 4, 4), TQ_OK);
+    ck_assert_uint_eq(look(), 1);
+    ck_assert_int_eq(pending.rows[0].id, 4);
+    teardown();
+}
+END_TEST
+
+START_TEST(only_leased_partitions__are_read_and_none_when_the_lease_is_due)
+{
+    setup(8);
+    assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
+    int64_t partition = outbox_number(store, "SELECT partition FROM outbox_events", NULL);
+    leases.held = ~(1ull << partition);
+    ck_assert_uint_eq(look(), 0);
+    leases.held = 1ull << partition;
+    ck_assert_uint_eq(look(), 1);
+    leases.leaving = leases.held;
+    ck_assert_uint_eq(look(), 0);
+    leases.leaving = 0;
+    test.now_ms += 1000;
+    ck_assert_uint_eq(look(), 0);
+    ck_assert(pending.is_lease_due);
+    teardown();
+}
+END_TEST
+
+START_TEST(rows_of_a_blocked_key__come_out_apart_and_due_keys_are_named)
+{
+    setup(8);
+    assert_status(outbox_put(store, "k1", 1, 2), TQ_OK);
+    assert_status(outbox_put(store, "k2", 1, 1), TQ_OK);
+    sql("INSERT INTO outbox_blocked SELECT 'k1', partition, event_id, 1790000000500, 'why'"
+        " FROM outbox_events WHERE event_key = 'k1' LIMIT 1");
+    ck_assert_uint_eq(look(), 1);
+    ck_assert_uint_eq(pending.behind_count, 2);
+    ck_assert_uint_eq(pending.due_count, 0);
+    test.now_ms += 500;
+    look();
+    ck_assert_uint_eq(pending.due_count, 1);
+    ck_assert_str_eq(pending.due[0], "k1");
+    teardown();
+}
+END_TEST
+
+UNIT_MAIN("outbox.pending", under_way__is_left_out_and_the_rest_is_found_in_order,
+          ob_01_visible_late__is_found, ob_03_rolled_back__leaves_a_gap_and_no_event,
+          ob_22_ids__are_not_used_again_after_a_delete,
+          only_leased_partitions__are_read_and_none_when_the_lease_is_due,
+          rows_of_a_blocked_key__come_out_apart_and_due_keys_are_named)
