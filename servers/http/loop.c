@@ -38,6 +38,7 @@
 #include <unistd.h>
 
 #define SWEEP_MS 250
+#define DRAIN_MS 10
 #define IDLE_GRACE_MS 500
 #define BACKLOG_TURNS 1024 /* at most, when the backlog is accepted */
 
@@ -94,10 +95,11 @@ static void wait_for_events(struct http_loop *loop)
     struct epoll_event events[2];
     MHD_UNSIGNED_LONG_LONG timeout_ms;
     uint64_t count;
-    int wait_ms = SWEEP_MS;
+    int wait_ms = loop->listen_fd < 0 ? DRAIN_MS : SWEEP_MS;
     if (has_work(loop)) {
         wait_ms = 0;
-    } else if (MHD_get_timeout(loop->daemon, &timeout_ms) == MHD_YES && timeout_ms < SWEEP_MS) {
+    } else if (MHD_get_timeout(loop->daemon, &timeout_ms) == MHD_YES &&
+               timeout_ms < (unsigned)wait_ms) {
         wait_ms = (int)timeout_ms;
     }
     int ready = epoll_wait(loop->poll_fd, events, 2, wait_ms);
