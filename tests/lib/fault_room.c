@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/error.h"
 #include "store/builtin.h"
@@ -18,6 +19,7 @@ static struct {
 } plan;
 
 struct fault_state {
+    struct tq_store_config config;
     void *inner;
 };
 
@@ -40,22 +42,41 @@ static const struct tq_room_driver *room_of(void)
 
 static enum fault_room_kind next_fault(void)
 {
-    return ++plan.calls == plan.at ? plan.kind : FAULT_ROOM_NONE;
+    long call = ++plan.calls;
+    int is_due = call == plan.at || (plan.kind == FAULT_ROOM_DEAF && call > plan.at);
+    return is_due ? plan.kind : FAULT_ROOM_NONE;
 }
 
-static int fail_before(enum fault_room_kind kind, struct tq_error *err)
+static int forget_all(struct fault_state *state, struct tq_error *err)
 {
-    return kind == FAULT_ROOM_LOST ? TQ_GONE
-                                   : tq__fail(err, TQ_E_UNAVAILABLE, "fault", "refused on purpose");
+    memset(state->inner, 0, tq__memory_driver.state_size);
+    return tq__memory_driver.open(state->inner, &state->config, err);
+}
+
+/* What is due before a call; TQ_OK: go on with it. */
+static int before(struct fault_state *state, enum fault_room_kind kind, struct tq_error *err)
+{
+    switch (kind) {
+    case FAULT_ROOM_BEFORE:
+        return tq__fail(err, TQ_E_UNAVAILABLE, "fault", "refused on purpose");
+    case FAULT_ROOM_LOST:
+        tq__memory_driver.close(state->inner);
+        return forget_all(state, err);
+    case FAULT_ROOM_DEAF:
+        return TQ_GONE;
+    default:
+        return TQ_OK;
+    }
 }
 
 /* One call of the inner slot, with the fault that is due. */
 #define CALL(err, slot, ...)                                                                       \
     ({                                                                                             \
         enum fault_room_kind kind = next_fault();                                                  \
-        int rc = kind == FAULT_ROOM_BEFORE || kind == FAULT_ROOM_LOST                              \
-                     ? fail_before(kind, err)                                                      \
-                     : room_of()->slot(((struct fault_state *)state)->inner, __VA_ARGS__, err);    \
+        int rc = before(state, kind, err);                                                         \
+        if (rc == TQ_OK) {                                                                         \
+            rc = room_of()->slot(((struct fault_state *)state)->inner, __VA_ARGS__, err);          \
+        }                                                                                          \
         if (rc >= 0 && kind == FAULT_ROOM_AFTER) {                                                 \
             rc = tq__fail(err, TQ_E_UNKNOWN, "fault", "the answer is lost on purpose");            \
         }                                                                                          \
@@ -65,6 +86,9 @@ static int fail_before(enum fault_room_kind kind, struct tq_error *err)
 static int fault_open(void *state, const char *room, const struct tq_room_policy *policy,
                       struct tq_error *err)
 {
+    if (plan.kind == FAULT_ROOM_DEAF) { /* opens, and has forgotten it by the next call */
+        return TQ_OK;
+    }
     return CALL(err, open, room, policy);
 }
 
@@ -129,11 +153,14 @@ static int fault_store_open(void *opaque, const struct tq_store_config *config,
                             struct tq_error *err)
 {
     struct fault_state *state = opaque;
+    state->config = *config;
+    state->config.scheme = "memory";
+    state->config.path = state->config.query = "";
     state->inner = calloc(1, tq__memory_driver.state_size);
     if (!state->inner) {
         return tq__fail(err, TQ_E_NOMEM, "fault", "out of memory");
     }
-    return tq__memory_driver.open(state->inner, config, err);
+    return forget_all(state, err);
 }
 
 static void fault_store_close(void *opaque)

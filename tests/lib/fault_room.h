@@ -15,7 +15,8 @@ enum fault_room_kind {
     FAULT_ROOM_NONE,
     FAULT_ROOM_BEFORE, /* TQ_E_UNAVAILABLE, nothing was done */
     FAULT_ROOM_AFTER,  /* done, TQ_E_UNKNOWN */
-    FAULT_ROOM_LOST    /* TQ_GONE: the room is not known, nothing was done */
+    FAULT_ROOM_LOST,   /* the store forgets everything before it does what is asked */
+    FAULT_ROOM_DEAF    /* from here on it knows no room, however often one is opened */
 };
 
 extern const struct tq_store_driver fault_room_driver;
