@@ -202,7 +202,7 @@ TQ_API void tq_room_close(tq_room *room);
  * @param room        Borrowed.
  * @param visitors    Borrowed.
  * @param count       1 to TQ_BATCH_MAX.
- * @param out_places  `count` elements with `size` set. Written on TQ_OK.
+ * @param out_places  `count` elements with `size` set. Written on TQ_OK, of no use otherwise.
  * @param err         Optional.
  * @return TQ_OK         Each place has its own status.
  * @return TQ_E_UNKNOWN  Perhaps some entered. Ask again: nobody enters twice.

@@ -210,12 +210,15 @@ static struct tq_place *place_at(struct tq_place *places, size_t i)
 static int read_visitor(const struct tq_visitor *visitors, size_t i, struct tq_visitor *out,
                         struct tq_error *err)
 {
-    TQ_TRY(TQ__READ(out, visitor_at(visitors, i), "room", err));
+    TQ_TRY(TQ__READ(out, visitors ? visitor_at(visitors, i) : NULL, "room", err));
     return tq__id_check(out->id, "visitor.id", "room", err);
 }
 
 static int check_places(struct tq_place *places, size_t count, struct tq_error *err)
 {
+    if (!places) {
+        return tq__fail(err, TQ_E_INVALID, "room", "there is no room for places");
+    }
     for (size_t i = 0; i < count; i++) {
         if (place_at(places, i)->size < sizeof *places ||
             place_at(places, i)->size != places->size) {

@@ -87,7 +87,8 @@ struct tq_room_driver {
      *
      * 1. A token of an older epoch than the room's: TQ_REFUSED.
      * 2. A pass whose number is neither spent nor another's: inside with it,
-     *    whatever cap, times and orders say; the number is spent.
+     *    whatever cap, times and orders say; the number is spent, and counts for
+     *    `serving`, as it was let in once.
      * 3. The room is closed: TQ_CLOSED.
      * 4. A place whose number is neither spent nor another's: waiting with it.
      * 5. The room drains: TQ_CLOSED; the line is as long as `capacity`: TQ_FULL.

@@ -154,13 +154,14 @@ static int room_enter(void *state, const char *id, const struct tq_room_arrival 
     if (!room) {
         return TQ_GONE;
     }
-    int64_t next_sequence = room->next_sequence;
+    int64_t next_sequence = room->next_sequence, serving = room->serving;
     for (size_t i = 0; i < count && rc == TQ_OK; i++) {
         rc = tq__room_arrive(room, &arrivals[i], &newest, &out_spots[i], err);
     }
     if (rc < 0) {
         tq__room_take_back(room, newest);
         room->next_sequence = next_sequence;
+        room->serving = serving;
     }
     tq__room_show(room, out_view);
     end(room);

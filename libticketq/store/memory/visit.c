@@ -125,6 +125,9 @@ static void begin_inside(struct tq__room *room, struct tq__visitor *visitor)
     append(&room->active, &visitor->by_seen);
     append(&room->inside, &visitor->by_age);
     room->active_count++;
+    if (visitor->sequence > room->serving) {
+        room->serving = visitor->sequence;
+    }
 }
 
 /* What an arrival comes to: steps 1 to 6 of the enter slot. */
@@ -257,9 +260,6 @@ uint64_t tq__room_let_in(struct tq__room *room, uint64_t count)
         tq__line_spend(&room->line, visitor->sequence);
         detach(&visitor->by_seen);
         begin_inside(room, visitor);
-        if (visitor->sequence > room->serving) {
-            room->serving = visitor->sequence;
-        }
     }
     room->admitted += done;
     tq__flow_note(&room->flow, room->now_ms, done, 0);

@@ -90,6 +90,9 @@ static struct ref_spot come(struct ref_room *room, unsigned at, enum tq_visit vi
     struct ref_visitor *visitor = &room->visitors[at];
     *visitor = (struct ref_visitor){visit, sequence, room->now_ms, room->now_ms};
     room->spent[sequence] = visit == TQ_VISIT_ADMITTED;
+    if (visit == TQ_VISIT_ADMITTED && sequence > room->serving) {
+        room->serving = sequence;
+    }
     room->next = sequence >= room->next ? sequence + 1 : room->next;
     return spot_of(room, visitor);
 }

@@ -98,6 +98,9 @@ START_TEST(one_bad_visitor_and_nobody_enters)
     assert_status(tq_room_enter(room, visitors, 2, places, &err), TQ_E_INVALID);
     visitors[1].id = NULL;
     assert_status(tq_room_enter(room, visitors, 2, places, &err), TQ_E_INVALID);
+    assert_status(tq_room_enter(room, NULL, 2, places, &err), TQ_E_INVALID);
+    assert_status(tq_room_enter(room, visitors, 1, NULL, &err), TQ_E_INVALID);
+    assert_status(tq_room_leave(room, NULL, 1, &(int32_t){0}, &err), TQ_E_INVALID);
     visitors[1] = (struct tq_visitor){.size = 8, .id = "b"};
     assert_status(tq_room_enter(room, visitors, 2, places, &err), TQ_E_ABI);
     visitors[1].size = sizeof *visitors;

@@ -81,6 +81,7 @@ START_TEST(a_batch_is_all_or_nothing)
             assert_status(tq__memory_room.view(&state, "room", &view, &err), TQ_OK);
             ck_assert_uint_eq(view.state.waiting + view.state.active, 0);
             ck_assert_int_eq(view.state.tail, 0);
+            ck_assert_int_eq(view.state.serving, 0);
             assert_status(
                 tq__memory_room.enter(&state, "room", arrivals, CROWD, spots, &view, &err), TQ_OK);
         }
