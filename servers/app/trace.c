@@ -5,7 +5,6 @@
  */
 #include "app/app.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "core/env.h"
@@ -29,22 +28,34 @@ static int is_traceparent(const char *text)
            is_hex(text + 53, 2) && !is_zero(text + 3, 32) && !is_zero(text + 36, 16);
 }
 
+/* Two digits for each byte; returns behind the last. */
+static char *put_hex(char *target, const unsigned char *bytes, size_t count)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < count; i++) {
+        *target++ = digits[bytes[i] >> 4];
+        *target++ = digits[bytes[i] & 15];
+    }
+    return target;
+}
+
 const char *app_traceparent(struct http_request *request)
 {
-    unsigned char random[24];
-    char text[BYTES + 1] = "00-";
+    unsigned char trace[16], span[8];
+    char text[BYTES] = "00-", *at = text + 3;
     const char *given = http_header(request, "traceparent");
     if (is_traceparent(given)) {
         return given;
     }
-    if (tq__random(http_env(request), random, sizeof random, NULL) < 0) {
+    if (tq__random(http_env(request), trace, sizeof trace, NULL) < 0 ||
+        tq__random(http_env(request), span, sizeof span, NULL) < 0) {
         return NULL;
     }
-    size_t at = 3;
-    for (size_t i = 0; i < sizeof random; i++) {
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%02x", i == 16 ? "-" : "",
-                               random[i] | (i == 0 || i == 16));
-    }
-    snprintf(text + at, sizeof text - at, "-01");
+    trace[0] |= 1; /* neither may be all zeros */
+    span[0] |= 1;
+    at = put_hex(at, trace, sizeof trace);
+    *at++ = '-';
+    at = put_hex(at, span, sizeof span);
+    memcpy(at, "-01", 3);
     return http_keep(request, text, BYTES);
 }
