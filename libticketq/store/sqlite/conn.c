@@ -2,11 +2,11 @@
 /*
  * Connections, and transactions on them: the ledger table.
  *
- *   begin      READ    BEGIN and a first look, which takes the snapshot
- *              WRITE   BEGIN IMMEDIATE: the write lock first, so that nothing
- *              SCHEMA  read before can be out of date (SQLITE_BUSY_SNAPSHOT).
- *                      A file has one writer, so a schema needs no further lock.
- *   commit     code.c says which failures leave the outcome unknown
+ *   begin READ            BEGIN and a first look, which takes the snapshot
+ *   begin WRITE, SCHEMA   BEGIN IMMEDIATE: the write lock first, so that nothing
+ *                         that was read can be out of date; as a file has one
+ *                         writer, a schema needs no lock of its own
+ *   commit                code.c says which failures leave the outcome unknown
  *
  * The clock is the host's, read once as a transaction begins: SQLite lives in
  * the host's process, so the host's clock is the store's.

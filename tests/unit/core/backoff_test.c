@@ -70,5 +70,35 @@ START_TEST(extreme_values__do_not_overflow)
 }
 END_TEST
 
+static uint32_t slept_ms;
+
+static void sleep_at_once(void *ctx, const uint32_t *word, uint32_t expected, uint32_t timeout_ms)
+{
+    (void)ctx;
+    ck_assert_uint_eq(*word, expected);
+    ck_assert_uint_gt(timeout_ms, 0);
+    slept_ms += timeout_ms;
+}
+
+START_TEST(waits__use_up_what_is_left_and_no_more)
+{
+    test_env_init(&test, 1);
+    struct tq_env env = test_env_of(&test);
+    struct tq__backoff backoff = {10, 320, 0};
+    uint32_t left_ms = 1000;
+    env.park = sleep_at_once;
+    slept_ms = 0;
+    while (tq__backoff_wait(&backoff, &env, &left_ms)) {
+        ck_assert_uint_eq(slept_ms + left_ms, 1000);
+    }
+    ck_assert_uint_eq(slept_ms, 1000);
+    left_ms = 1000;
+    env.park = NULL;
+    ck_assert(!tq__backoff_wait(&backoff, &env, &left_ms));
+    ck_assert_uint_eq(left_ms, 1000);
+}
+END_TEST
+
 UNIT_MAIN("core.backoff", pauses__stay_in_their_bounds_and_use_them,
-          without_chance__the_upper_end_is_taken, extreme_values__do_not_overflow)
+          without_chance__the_upper_end_is_taken, extreme_values__do_not_overflow,
+          waits__use_up_what_is_left_and_no_more)

@@ -108,5 +108,44 @@ START_TEST(lone_caller__waits_for_nobody)
 }
 END_TEST
 
+#define BROUGHT 7
+
+static void *bring_several(void *arg)
+{
+    struct world *world = arg;
+    struct request requests[BROUGHT];
+    long wrong = 0;
+    for (long round = 0; round < ROUNDS; round++) {
+        for (long i = 0; i < BROUGHT; i++) {
+            requests[i] = (struct request){.value = round + i, .answer = -1};
+        }
+        tq__combine_submit_many(&world->combine, requests, sizeof *requests, BROUGHT);
+        for (long i = 0; i < BROUGHT; i++) {
+            wrong += requests[i].answer != (round + i) * 2;
+        }
+    }
+    return (void *)wrong;
+}
+
+START_TEST(callers__may_bring_several_across_batches)
+{
+    struct world world = {.batch_max = 5};
+    pthread_t threads[8];
+    tq__combine_init(&world.combine, world.batch_max, carry_out, &world);
+    for (size_t i = 0; i < 8; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, bring_several, &world), 0);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        void *wrong;
+        pthread_join(threads[i], &wrong);
+        ck_assert_int_eq((long)wrong, 0);
+    }
+    tq__combine_done(&world.combine);
+    ck_assert_int_eq(world.carried_out, 8 * ROUNDS * BROUGHT);
+    ck_assert_uint_eq(world.wrong, 0);
+}
+END_TEST
+
 UNIT_MAIN("core.combine", many_threads__are_merged_and_each_is_served_once,
-          batches__hold_to_the_limit, lone_caller__waits_for_nobody)
+          batches__hold_to_the_limit, lone_caller__waits_for_nobody,
+          callers__may_bring_several_across_batches)
