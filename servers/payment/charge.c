@@ -211,6 +211,9 @@ int charge_apply(tq_tx *tx, struct payments *service, const char *id, const char
     case TQ_WAIT:
         return tq__fail(err, TQ_E_BUSY, ORIGIN, "payment %s is on the move", id);
     case TQ_REFUSED:
+        if (input && input->token) {
+            return rc; /* a buyer may ask for anything */
+        }
         app_log(TQ_LOG_ERROR, ORIGIN, "%s makes no sense to payment %s", event, id);
         return rc;
     default:

@@ -20,6 +20,7 @@
  */
 #include "payment/payment.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -58,7 +59,9 @@ static int read_row(void *arg, const struct tq_value *columns, size_t count)
 
 int payment_row_get(tq_tx *tx, const char *id, struct payment *out, struct tq_error *err)
 {
-    const struct tq_value params[] = {tq_text(id)};
+    char wanted[TQ_ID_SIZE]; /* `id` may be the row's own */
+    snprintf(wanted, sizeof wanted, "%s", id);
+    const struct tq_value params[] = {tq_text(wanted)};
     out->id[0] = '\0';
     TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_get, params, 1, read_row, out, err));
     return out->id[0] ? TQ_OK : TQ_GONE;

@@ -189,9 +189,7 @@ int purchase_apply(tq_tx *tx, struct reservations *service, const char *id, cons
 static int read_row(tq_tx *tx, void *arg, struct tq_error *err)
 {
     struct reservation *row = arg;
-    char id[TQ_ID_SIZE];
-    tq__id_copy(id, row->id);
-    return reservation_row_get(tx, id, row, err);
+    return reservation_row_get(tx, row->id, row, err);
 }
 
 /* What a move means for the front; a NULL matches any phase, the first match counts. */

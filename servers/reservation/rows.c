@@ -11,6 +11,7 @@
  */
 #include "reservation/reservation.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -68,7 +69,9 @@ static int read_seat(void *arg, const struct tq_value *columns, size_t count)
 
 int reservation_row_get(tq_tx *tx, const char *id, struct reservation *out, struct tq_error *err)
 {
-    const struct tq_value params[] = {tq_text(id)};
+    char wanted[TQ_ID_SIZE]; /* `id` may be the row's own */
+    snprintf(wanted, sizeof wanted, "%s", id);
+    const struct tq_value params[] = {tq_text(wanted)};
     out->id[0] = '\0';
     out->seats_count = 0;
     TQ_TRY(tq_tx_exec(tx, RESERVATION_reservation_get, params, 1, read_row, out, err));

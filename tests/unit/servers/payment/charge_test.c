@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * payment/charge.c and steps.c: every event in every phase ends where the table at
+ * the top of charge.c says, row and saga agree, and what has to be told or asked
+ * of the provider is written down with it.
+ */
+#include "shop.h"
+
+struct way {
+    const char *phase;
+    const char *events[5]; /* that lead there from READY */
+};
+
+static const struct way ways[] = {
+    {"READY", {NULL}},
+    {"REQUESTED", {"ConfirmAsked"}},
+    {"CONFIRMING", {"ConfirmAsked", "Pinned"}},
+    {"UNKNOWN", {"ConfirmAsked", "Pinned", "Unsure"}},
+    {"CAPTURED", {"ConfirmAsked", "Pinned", "Captured"}},
+    {"PAID", {"ConfirmAsked", "Pinned", "Captured", "ReservationConfirmed"}},
+    {"REFUNDING", {"ConfirmAsked", "Pinned", "Captured", "ReservationCancelled"}},
+    {"REFUNDED", {"ConfirmAsked", "Pinned", "Captured", "ReservationCancelled", "Refunded"}},
+    {"FAILED", {"ConfirmAsked", "PinRefused"}},
+};
+
+static const char *const events[] = {
+    "ConfirmAsked",         "Pinned",   "PinRefused", "Captured",
+    "Mismatched",           "Declined", "Unsure",     "ReservationConfirmed",
+    "ReservationCancelled", "Refunded", "Overdue"};
+#define EVENTS (sizeof events / sizeof *events)
+#define PHASES (sizeof ways / sizeof *ways)
+
+/* Where each leads: "-" nothing happens, "!" refused. */
+static const char *const leads[PHASES][EVENTS] = {
+    {"REQUESTED", "-", "-", "CAPTURED", "REFUNDING", "-", "-", "!", "FAILED", "!", "FAILED"},
+    {"-", "CONFIRMING", "FAILED", "CAPTURED", "REFUNDING", "-", "-", "!", "FAILED", "!",
+     "REQUESTED"},
+    {"-", "-", "-", "CAPTURED", "REFUNDING", "FAILED", "UNKNOWN", "!", "-", "!", "UNKNOWN"},
+    {"-", "-", "-", "CAPTURED", "REFUNDING", "FAILED", "-", "!", "-", "!", "UNKNOWN"},
+    {"-", "-", "-", "-", "-", "!", "-", "PAID", "REFUNDING", "!", "CAPTURED"},
+    {"-", "-", "-", "-", "-", "!", "-", "-", "REFUNDING", "!", "-"},
+    {"!", "-", "-", "-", "-", "-", "-", "!", "-", "REFUNDED", "REFUNDING"},
+    {"!", "-", "-", "-", "-", "-", "-", "!", "REFUNDED", "-", "-"},
+    {"!", "FAILED", "-", "CAPTURED", "REFUNDING", "-", "-", "!", "-", "!", "-"},
+};
+
+static void walk_to(const struct way *way)
+{
+    shop_open();
+    ck_assert_int_eq(tq_ledger_run(shop.service.ledger, add_payment, NULL, &shop.err), TQ_OK);
+    for (size_t i = 0; i < 5 && way->events[i]; i++) {
+        ck_assert_int_eq(bring(way->events[i]), TQ_OK);
+    }
+    ck_assert_str_eq(phase(), way->phase);
+}
+
+static void try_cell(size_t place, size_t event)
+{
+    const char *wanted = leads[place][event];
+    int is_none = strcmp(wanted, "-") == 0;
+    int is_refused = strcmp(wanted, "!") == 0;
+    walk_to(&ways[place]);
+    int rc = bring(events[event]);
+    ck_assert_msg(rc == (is_none      ? TQ_REPEAT
+                         : is_refused ? TQ_REFUSED
+                                      : TQ_OK),
+                  "%s, %s: %s", ways[place].phase, events[event], tq_status_name(rc));
+    ck_assert_str_eq(phase(), is_none || is_refused ? ways[place].phase : wanted);
+    char saga[64];
+    snprintf(saga, sizeof saga, "%s", state());
+    ck_assert_str_eq(phase(), saga);
+    shop_close();
+}
+
+START_TEST(every_event_in_every_phase)
+{
+    for (size_t place = 0; place < PHASES; place++) {
+        for (size_t event = 0; event < EVENTS; event++) {
+            try_cell(place, event);
+        }
+    }
+}
+END_TEST
+
+START_TEST(the_way_to_a_ticket_tells_and_asks_in_order)
+{
+    walk_to(&ways[0]);
+    ck_assert_int_eq(bring("ConfirmAsked"), TQ_OK);
+    ck_assert_str_eq(last_told(), "PaymentRequested");
+    ck_assert_str_eq(waiting_call(), "");
+    ck_assert_int_eq(bring("Pinned"), TQ_OK);
+    ck_assert_str_eq(waiting_call(), "CONFIRM");
+    ck_assert_int_eq(bring("Captured"), TQ_OK);
+    ck_assert_str_eq(last_told(), "PaymentPaid");
+    ck_assert_str_eq(ask("SELECT COALESCE(payment_token, 'none') FROM payments"), "none");
+    ck_assert_int_eq(bring("ReservationConfirmed"), TQ_OK);
+    ck_assert_str_eq(last_told(), "PaymentPaid");
+    shop_close();
+}
+END_TEST
+
+START_TEST(money_that_was_taken_is_asked_back_when_the_saga_turns)
+{
+    static const size_t from[] = {4, 5}; /* CAPTURED, PAID */
+    for (size_t i = 0; i < 2; i++) {
+        walk_to(&ways[from[i]]);
+        ck_assert_int_eq(bring("ReservationCancelled"), TQ_OK);
+        ck_assert_str_eq(waiting_call(), "CANCEL");
+        ck_assert_int_eq(bring("Refunded"), TQ_OK);
+        ck_assert_str_eq(last_told(), "PaymentRefunded");
+        shop_close();
+    }
+}
+END_TEST
+
+START_TEST(the_wrong_money_goes_back_and_the_reservation_hears_of_a_failure)
+{
+    walk_to(&ways[2]);
+    ck_assert_int_eq(bring("Mismatched"), TQ_OK);
+    ck_assert_str_eq(waiting_call(), "CANCEL");
+    ck_assert_str_eq(last_told(), "PaymentFailed");
+    shop_close();
+}
+END_TEST
+
+START_TEST(a_payment_that_was_given_up_and_paid_late_is_offered_again)
+{
+    walk_to(&ways[8]);
+    ck_assert_int_eq(bring("Captured"), TQ_OK);
+    ck_assert_str_eq(last_told(), "PaymentPaid");
+    ck_assert_int_eq(bring("ReservationCancelled"), TQ_OK);
+    ck_assert_str_eq(waiting_call(), "CANCEL");
+    shop_close();
+}
+END_TEST
+
+UNIT_MAIN("servers.payment.charge", every_event_in_every_phase,
+          the_way_to_a_ticket_tells_and_asks_in_order,
+          money_that_was_taken_is_asked_back_when_the_saga_turns,
+          the_wrong_money_goes_back_and_the_reservation_hears_of_a_failure,
+          a_payment_that_was_given_up_and_paid_late_is_offered_again)

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reservation/purchase.c and steps.c: every event in every phase ends where the
+ * table at the top of purchase.c says; row, saga, seats, front and the person's
+ * count agree afterwards.
+ */
+#include "hall.h"
+
+struct way {
+    const char *phase;
+    const char *events[3]; /* that lead there from HOLD */
+};
+
+static const struct way ways[] = {
+    {"HOLD", {NULL}},
+    {"PAYING", {"PaymentRequested"}},
+    {"CANCELLING", {"PaymentRequested", "CancelAsked"}},
+    {"SOLD", {"PaymentRequested", "PaymentPaid"}},
+    {"REFUNDING", {"PaymentRequested", "PaymentPaid", "CancelAsked"}},
+    {"EXPIRED", {"PaymentRequested", "PaymentFailed"}},
+    {"CANCELLED", {"CancelAsked"}},
+};
+
+static const char *const events[] = {"PaymentRequested", "PaymentPaid", "PaymentFailed",
+                                     "PaymentRefunded",  "HoldExpired", "CancelAsked",
+                                     "Overdue"};
+#define EVENTS (sizeof events / sizeof *events)
+#define PHASES (sizeof ways / sizeof *ways)
+
+/* Where each leads: "-" nothing happens, "!" refused. */
+static const char *const leads[PHASES][EVENTS] = {
+    {"PAYING", "SOLD", "EXPIRED", "-", "EXPIRED", "CANCELLED", "HOLD"},
+    {"PAYING", "SOLD", "EXPIRED", "-", "!", "CANCELLING", "PAYING"},
+    {"CANCELLING", "CANCELLED", "CANCELLED", "-", "!", "-", "CANCELLING"},
+    {"-", "SOLD", "!", "!", "!", "REFUNDING", "-"},
+    {"-", "REFUNDING", "-", "CANCELLED", "-", "-", "REFUNDING"},
+    {"EXPIRED", "SOLD", "-", "EXPIRED", "-", "-", "-"},
+    {"CANCELLED", "CANCELLED", "-", "CANCELLED", "-", "-", "-"},
+};
+
+/* What is told at the end of a step to another phase; NULL: as the phase says. */
+static enum tq_seat_state seat_state_of(const char *phase)
+{
+    static const struct {
+        const char *phase;
+        enum tq_seat_state state;
+    } states[] = {{"HOLD", TQ_SEAT_HOLD},
+                  {"PAYING", TQ_SEAT_PAYING},
+                  {"CANCELLING", TQ_SEAT_PAYING},
+                  {"SOLD", TQ_SEAT_SOLD},
+                  {"REFUNDING", TQ_SEAT_SOLD}};
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        if (strcmp(states[i].phase, phase) == 0) {
+            return states[i].state;
+        }
+    }
+    return TQ_SEAT_AVAILABLE;
+}
+
+static void walk_to(const struct way *way, struct reservation *row)
+{
+    hall_open();
+    ck_assert_int_eq(hold("ann", 0, 2, row), TQ_OK);
+    for (size_t i = 0; i < 3 && way->events[i]; i++) {
+        ck_assert_int_eq(bring(row->id, way->events[i]), TQ_OK);
+    }
+    ck_assert_str_eq(ask("SELECT phase FROM reservations"), way->phase);
+}
+
+static void check_agreement(const char *phase)
+{
+    enum tq_seat_state state = seat_state_of(phase);
+    int has_seats = state != TQ_SEAT_AVAILABLE;
+    ck_assert_str_eq(ask("SELECT phase FROM reservations"), phase);
+    ck_assert_str_eq(ask("SELECT state FROM sagas"), phase);
+    ck_assert_str_eq(ask("SELECT CAST(seats AS TEXT) FROM person_seats"), has_seats ? "2" : "0");
+    ck_assert_uint_eq(seats_in(TQ_SEAT_AVAILABLE), has_seats ? SEATS - 2 : SEATS);
+    ck_assert_uint_eq(seats_in(state), has_seats ? 2 : SEATS);
+}
+
+static void try_cell(size_t place, size_t event)
+{
+    const char *wanted = leads[place][event];
+    int is_none = strcmp(wanted, "-") == 0;
+    int is_refused = strcmp(wanted, "!") == 0;
+    struct reservation row;
+    walk_to(&ways[place], &row);
+    if (strcmp(events[event], "HoldExpired") == 0 && place == 0) {
+        atomic_fetch_add(&hall.test.now_ms, 2 * TTL_MS); /* the sweep brings it itself */
+        ck_assert_int_eq(reservation_sweep(&hall.service, &hall.err), TQ_OK);
+    } else {
+        int rc = bring(row.id, events[event]);
+        ck_assert_msg(rc == (is_none      ? TQ_REPEAT
+                             : is_refused ? TQ_REFUSED
+                                          : TQ_OK),
+                      "%s, %s: %s", ways[place].phase, events[event], tq_status_name(rc));
+    }
+    check_agreement(is_none || is_refused ? ways[place].phase : wanted);
+    hall_close();
+}
+
+START_TEST(every_event_in_every_phase)
+{
+    for (size_t place = 0; place < PHASES; place++) {
+        for (size_t event = 0; event < EVENTS; event++) {
+            try_cell(place, event);
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_pin_after_the_time_is_refused_and_ends_the_reservation)
+{
+    struct reservation row;
+    walk_to(&ways[0], &row);
+    atomic_fetch_add(&hall.test.now_ms, 2 * TTL_MS);
+    ck_assert_int_eq(bring(row.id, "PaymentRequested"), TQ_OK);
+    ck_assert_str_eq(last_told(), "ReservationPinRefused");
+    check_agreement("EXPIRED");
+    hall_close();
+}
+END_TEST
+
+START_TEST(paid_after_the_end_gets_all_seats_or_none)
+{
+    struct reservation row;
+    walk_to(&ways[5], &row);
+    ck_assert_int_eq(hold("bob", 1, 1, NULL), TQ_OK);
+    ck_assert_int_eq(bring(row.id, "PaymentPaid"), TQ_OK);
+    ck_assert_str_eq(last_told(), "ReservationCancelled");
+    ck_assert_str_eq(ask("SELECT phase FROM reservations WHERE user_id = 'ann'"), "EXPIRED");
+    ck_assert_uint_eq(seats_in(TQ_SEAT_HOLD), 1);
+    ck_assert_uint_eq(seats_in(TQ_SEAT_AVAILABLE), SEATS - 1);
+    hall_close();
+}
+END_TEST
+
+START_TEST(paid_after_the_end_keeps_to_the_persons_limit)
+{
+    struct reservation row;
+    walk_to(&ways[5], &row);
+    ck_assert_int_eq(hold("ann", 4, LIMIT - 1, NULL), TQ_OK);
+    ck_assert_int_eq(bring(row.id, "PaymentPaid"), TQ_OK);
+    ck_assert_str_eq(last_told(), "ReservationCancelled");
+    ck_assert_str_eq(ask("SELECT CAST(seats AS TEXT) FROM person_seats"), "3");
+    hall_close();
+}
+END_TEST
+
+START_TEST(a_payment_of_nothing_we_know_is_told_so)
+{
+    hall_open();
+    ck_assert_int_eq(bring("nobody", "PaymentRequested"), TQ_OK);
+    ck_assert_str_eq(last_told(), "ReservationPinRefused");
+    ck_assert_int_eq(bring("nobody", "PaymentPaid"), TQ_OK);
+    ck_assert_str_eq(last_told(), "ReservationCancelled");
+    hall_close();
+}
+END_TEST
+
+UNIT_MAIN("servers.reservation.purchase", every_event_in_every_phase,
+          a_pin_after_the_time_is_refused_and_ends_the_reservation,
+          paid_after_the_end_gets_all_seats_or_none, paid_after_the_end_keeps_to_the_persons_limit,
+          a_payment_of_nothing_we_know_is_told_so)
