@@ -147,6 +147,36 @@ START_TEST(a_longer_struct_of_a_newer_caller_is_understood)
 }
 END_TEST
 
+START_TEST(the_state_document_says_how_the_room_is_run)
+{
+    struct tq_room_state state = TQ_INIT(tq_room_state);
+    tq_room *other = NULL;
+    setup();
+    struct tq_room_policy policy = {.size = sizeof policy,
+                                    .open_ms = test.now_ms + 5,
+                                    .close_ms = test.now_ms + 500,
+                                    .rate = 3,
+                                    .rate_per_ms = 2000,
+                                    .max_active = 9,
+                                    .poll_min_ms = 1500,
+                                    .first_sequence = 100,
+                                    .first_epoch = 4};
+    assert_status(tq_room_open(store, NULL, "other", &policy, &other, &err), TQ_OK);
+    assert_status(tq_room_state(other, &state, &err), TQ_OK);
+    ck_assert_int_eq(state.now_ms, test.now_ms);
+    ck_assert_int_eq(state.open_ms, policy.open_ms);
+    ck_assert_int_eq(state.close_ms, policy.close_ms);
+    ck_assert_uint_eq(state.rate, 3);
+    ck_assert_uint_eq(state.rate_per_ms, 2000);
+    ck_assert_uint_eq(state.max_active, 9);
+    ck_assert_uint_eq(state.poll_after_ms, 1500);
+    ck_assert_int_eq(state.tail, 99);
+    ck_assert_int_eq(state.epoch, 4);
+    tq_room_close(other);
+    teardown();
+}
+END_TEST
+
 START_TEST(without_keys_nothing_is_signed)
 {
     struct tq_place place = TQ_INIT(tq_place);
@@ -207,5 +237,6 @@ END_TEST
 
 UNIT_MAIN("room.room", a_room_needs_an_id_and_a_store_that_keeps_rooms, a_room_keeps_its_store_open,
           a_batch_has_a_limit, one_bad_visitor_and_nobody_enters,
-          a_longer_struct_of_a_newer_caller_is_understood, without_keys_nothing_is_signed,
+          a_longer_struct_of_a_newer_caller_is_understood,
+          the_state_document_says_how_the_room_is_run, without_keys_nothing_is_signed,
           a_token_that_cannot_be_signed_is_perhaps, visitors_of_one_instant_come_back_apart)
