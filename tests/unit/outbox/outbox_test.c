@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outbox/outbox.c: what append refuses and saves, depth and age, and that an
+ * operator's retry is only for what is parked.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/bytes.h"
+#include "lib/outbox_world.h"
+
+static struct tq_error err = TQ_ERROR_INIT;
+static struct test_env test;
+static tq_store *store;
+
+static void setup(void)
+{
+    test_env_init(&test, 1);
+    struct tq_env env = test_env_of(&test);
+    store = outbox_store(&env, "sqlite::memory:");
+    outbox_prepare(store);
+}
+
+static void teardown(void)
+{
+    tq_store_close(store);
+    ck_assert_int_eq(test.live, 0);
+}
+
+struct batch {
+    const struct tq_event *events;
+    size_t count;
+};
+
+static int append_batch(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    const struct batch *batch = arg;
+    return tq_outbox_append(tx, batch->events, batch->count, failure);
+}
+
+static int append(const struct tq_event *events, size_t count)
+{
+    struct batch batch = {events, count};
+    return tq_ledger_run(store, append_batch, &batch, &err);
+}
+
+static struct tq_event sample(const char *id)
+{
+    return (struct tq_event){.size = sizeof(struct tq_event),
+                             .id = id,
+                             .topic = "a.b",
+                             .type = "T",
+                             .aggregate_type = "x",
+                             .aggregate_id = "x1",
+                             .payload = "{}",
+                             .payload_bytes = 2};
+}
+
+START_TEST(preparing_again__changes_nothing)
+{
+    setup();
+    assert_status(tq_outbox_prepare(store, &err), TQ_REPEAT);
+    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM outbox_partitions", NULL), 64);
+    teardown();
+}
+END_TEST
+
+START_TEST(counts__are_bounded)
+{
+    static struct tq_event events[TQ_BATCH_MAX + 1];
+    setup();
+    for (size_t i = 0; i <= TQ_BATCH_MAX; i++) {
+        events[i] = sample(NULL);
+    }
+    assert_status(append(events, 0), TQ_E_LIMIT);
+    assert_status(append(events, TQ_BATCH_MAX + 1), TQ_E_LIMIT);
+    assert_status(append(events, TQ_BATCH_MAX), TQ_OK);
+    assert_status(append(NULL, 1), TQ_E_INVALID);
+    ck_assert_int_eq(outbox_pending(store), TQ_BATCH_MAX);
+    teardown();
+}
+END_TEST
+
+START_TEST(ids__are_made_or_kept_and_refused_twice)
+{
+    struct tq_event events[] = {sample(NULL), sample("e1")};
+    setup();
+    assert_status(append(events, 2), TQ_OK);
+    assert_status(append(events, 2), TQ_REPEAT);
+    ck_assert_int_eq(outbox_pending(store), 2);
+    ck_assert_int_eq(outbox_number(store,
+                                   "SELECT count(*) FROM outbox_events WHERE event_id = $1 OR"
+                                   " (length(event_id) = 36 AND event_id LIKE '________-____-7%')",
+                                   "e1"),
+                     2);
+    teardown();
+}
+END_TEST
+
+START_TEST(one_bad_event__refuses_the_batch)
+{
+    struct tq_event events[] = {sample("e1"), sample("e2")};
+    setup();
+    events[1].topic = "no topic";
+    assert_status(append(events, 2), TQ_E_INVALID);
+    ck_assert_int_eq(outbox_pending(store), 0);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_row__has_all_of_the_event_and_the_partition_of_its_key)
+{
+    static const struct tq_header headers[] = {{"shop", "north"}};
+    struct tq_event event = sample("e1");
+    event.key = "k7";
+    event.traceparent = "00-11-22-01";
+    event.headers = headers;
+    event.headers_count = 1;
+    setup();
+    assert_status(append(&event, 1), TQ_OK);
+    ck_assert_int_eq(
+        outbox_number(store,
+                      "SELECT count(*) FROM outbox_events WHERE event_id = 'e1' AND topic = 'a.b'"
+                      " AND event_key = 'k7' AND type = 'T' AND aggregate_type = 'x' AND"
+                      " aggregate_id = 'x1' AND payload = '{}' AND is_blocked = 0 AND attempts = 0"
+                      " AND headers = $1",
+                      "traceparent: 00-11-22-01\nshop: north\n"),
+        1);
+    ck_assert_int_eq(outbox_number(store, "SELECT partition FROM outbox_events", NULL),
+                     tq__hash("k7") % 64);
+    ck_assert_int_eq(outbox_number(store, "SELECT created_ms FROM outbox_events", NULL),
+                     test.now_ms);
+    teardown();
+}
+END_TEST
+
+START_TEST(stats__tell_depth_and_age)
+{
+    struct tq_outbox_stats stats = TQ_INIT(tq_outbox_stats);
+    struct tq_event event = sample("e1");
+    setup();
+    assert_status(tq_outbox_stats(store, &stats, &err), TQ_OK);
+    ck_assert_uint_eq(stats.pending, 0);
+    ck_assert_int_eq(stats.oldest_ms, 0);
+    assert_status(append(&event, 1), TQ_OK);
+    test.now_ms += 1500;
+    event.id = "e2";
+    assert_status(append(&event, 1), TQ_OK);
+    assert_status(tq_outbox_stats(store, &stats, &err), TQ_OK);
+    ck_assert_uint_eq(stats.pending, 2);
+    ck_assert_uint_eq(stats.parked, 0);
+    ck_assert_int_eq(stats.oldest_ms, 1500);
+    stats.size = 4;
+    assert_status(tq_outbox_stats(store, &stats, &err), TQ_E_ABI);
+    teardown();
+}
+END_TEST
+
+START_TEST(retry__is_for_what_is_parked)
+{
+    struct tq_event event = sample("e1");
+    setup();
+    assert_status(append(&event, 1), TQ_OK);
+    assert_status(tq_outbox_retry(store, "e1", &err), TQ_GONE);
+    assert_status(tq_outbox_retry(store, "e9", &err), TQ_GONE);
+    assert_status(tq_outbox_retry(store, "no id", &err), TQ_E_INVALID);
+    assert_status(tq_outbox_retry(store, NULL, &err), TQ_E_INVALID);
+    assert_status(tq_outbox_parked(store, 1, NULL, NULL, &err), TQ_E_INVALID);
+    teardown();
+}
+END_TEST
+
+UNIT_MAIN("outbox.outbox", preparing_again__changes_nothing, counts__are_bounded,
+          ids__are_made_or_kept_and_refused_twice, one_bad_event__refuses_the_batch,
+          a_row__has_all_of_the_event_and_the_partition_of_its_key, stats__tell_depth_and_age,
+          retry__is_for_what_is_parked)
