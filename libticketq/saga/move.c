@@ -22,6 +22,17 @@
 
 #define ORIGIN "saga"
 
+const struct tq__saga_table *tq__saga_table_of(const tq_sagas *sagas,
+                                               const struct tq__saga_record *record)
+{
+    for (size_t i = 0; i < sagas->tables_count; i++) {
+        if (sagas->tables[i].type.version == record->definition) {
+            return &sagas->tables[i];
+        }
+    }
+    return NULL;
+}
+
 int tq__saga_note(tq_tx *tx, const tq_sagas *sagas, const char *id, uint64_t version,
                   const char *from, const char *event, const char *to, struct tq_error *err)
 {

@@ -125,17 +125,6 @@ int tq__saga_load(tq_tx *tx, const tq_sagas *sagas, const char *id,
     return out_record->saga.size ? TQ_OK : TQ_GONE;
 }
 
-const struct tq__saga_table *tq__saga_table_of(const tq_sagas *sagas,
-                                               const struct tq__saga_record *record)
-{
-    for (size_t i = 0; i < sagas->tables_count; i++) {
-        if (sagas->tables[i].type.version == record->definition) {
-            return &sagas->tables[i];
-        }
-    }
-    return NULL;
-}
-
 static int check(const tq_tx *tx, const tq_sagas *sagas, const char *id, struct tq_error *err)
 {
     if (!tx || !sagas) {

@@ -11,24 +11,13 @@
  */
 #include "store/store.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 #include "core/args.h"
 #include "core/env.h"
 #include "core/url.h"
 #include "store/builtin.h"
-
-struct tq_store {
-    struct tq_env env;
-    struct tq_store_driver driver;
-    struct tq_room_driver room;
-    struct tq_hold_driver hold;
-    struct tq_ledger_driver ledger;
-    atomic_uint references;
-    void *attachment;
-    void *state;
-};
+#include "store/handle.h"
 
 #define DRIVER_SIZE_MIN sizeof(struct tq_store_driver)
 
@@ -137,12 +126,6 @@ int tq_store_open(const struct tq_env *env, const struct tq_store_options *optio
     return TQ_OK;
 }
 
-tq_store *tq__store_ref(tq_store *store)
-{
-    atomic_fetch_add(&store->references, 1);
-    return store;
-}
-
 void tq_store_close(tq_store *store)
 {
     if (!store || atomic_fetch_sub(&store->references, 1) != 1) {
@@ -157,46 +140,4 @@ void tq_store_close(tq_store *store)
         tq__release(&env, store->state);
     }
     tq__release(&env, store);
-}
-
-uint32_t tq_store_caps(const tq_store *store)
-{
-    return (store->driver.caps & (TQ_STORE_DURABLE | TQ_STORE_SHARED)) |
-           (store->driver.room ? TQ_STORE_ROOM : 0) | (store->driver.hold ? TQ_STORE_HOLD : 0) |
-           (store->driver.ledger ? TQ_STORE_LEDGER : 0);
-}
-
-int tq_store_now(tq_store *store, int64_t *out_now_ms, struct tq_error *err)
-{
-    return store->driver.now(store->state, out_now_ms, err);
-}
-
-const struct tq_env *tq__store_env(const tq_store *store)
-{
-    return &store->env;
-}
-
-void *tq__store_state(const tq_store *store)
-{
-    return store->state;
-}
-
-void *tq__store_attachment(const tq_store *store)
-{
-    return store->attachment;
-}
-
-const struct tq_room_driver *tq__store_room(const tq_store *store)
-{
-    return store->driver.room ? &store->room : NULL;
-}
-
-const struct tq_hold_driver *tq__store_hold(const tq_store *store)
-{
-    return store->driver.hold ? &store->hold : NULL;
-}
-
-const struct tq_ledger_driver *tq__store_ledger(const tq_store *store)
-{
-    return store->driver.ledger ? &store->ledger : NULL;
 }

@@ -156,7 +156,7 @@ def check_docs(tree):
 
 def check_tests(tree):
     tests = {Path(name).name for name in tree.files if name.startswith("tests/")}
-    untested = {"store/builtin.h"}
+    untested = {"libticketq/store/handle.c"}  # store_test.c covers both halves
     for name in tree.sources("libticketq/"):
         if not name.endswith(".c"):
             continue
