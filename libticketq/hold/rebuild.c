@@ -62,6 +62,7 @@ static int load_front(tq_book *book, const char *schedule, const struct tq__hold
             .fence = row->fence,
             .granted_ms = row->granted_ms,
             .expires_ms = row->expires_ms,
+            .ended = row->ended,
         };
     }
     const struct tq_front_load load = {

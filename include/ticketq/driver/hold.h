@@ -33,7 +33,8 @@ struct tq_front_load {
     const char *schedule;
     const char *const *seats; /**< All different, in order; those not yet known are appended. */
     size_t seats_count;
-    const struct tq_front_lease *leases; /**< Every hold of the ledger that has its seats. */
+    const struct tq_front_lease *leases; /**< Every hold of the ledger that has its seats, and the
+                                              latest that ended, oldest first. */
     size_t leases_count;
     uint64_t fence;     /**< The highest that the ledger has accepted; 0: none. */
     uint32_t is_truth;  /**< `leases` is all that the ledger has: see `load`. */
@@ -48,10 +49,12 @@ struct tq_front_lease {
     const char *request_key;
     const char *const *seats;
     uint32_t seats_count;
-    uint32_t state;     /**< TQ_SEAT_HOLD, TQ_SEAT_PAYING or TQ_SEAT_SOLD. */
+    uint32_t state;     /**< enum tq_seat_state; TQ_SEAT_AVAILABLE when it ended. */
     uint64_t fence;
     int64_t granted_ms;
     int64_t expires_ms; /**< 0: no timer. */
+    int32_t ended;      /**< TQ_OK, TQ_RELEASED or TQ_EXPIRED. */
+    uint32_t reserved;
 };
 
 /** Seats that are wanted. */
@@ -100,7 +103,8 @@ struct tq_hold_driver {
      * Make a schedule known, append seats, take over what the ledger knows.
      * A lease that is unknown here, or known with a lower fence or an earlier state,
      * is put in place and displaces a HOLD or a lower fence on its seats; one that
-     * ended here with the same fence stays ended. With `is_truth`, what is PAYING or
+     * ended here with the same fence stays ended. One that ended there ends here, unless it
+     * has a higher fence, and is remembered with its key. With `is_truth`, what is PAYING or
      * SOLD here, with a fence up to `fence`, and is not among the leases, is freed (a
      * HOLD ends by its timer). Not atomic: may be split, may stop half way, and can be
      * repeated. May block. May be called at the same time.

@@ -7,7 +7,8 @@
  * granted here since is younger. So a row is taken over unless this front knows
  * that its hold went on: it has ended here under the same fence, or is in a later
  * state. Whoever sits on its seats yields if he is a HOLD (a claim that the ledger
- * may not even know) or has a lower fence. With `is_truth`, what has no timer and
+ * may not even know) or has a lower fence. A row that ended ends its hold here too.
+ * With `is_truth`, what has no timer and
  * is not among the rows is freed, because nothing else ever would.
  *
  * A load that stops for want of memory leaves what it has done: every part of it
@@ -156,7 +157,7 @@ int tq__memory_displace(struct memory_holds *holds, struct memory_lease *lease, 
     return TQ_OK;
 }
 
-/* A lease for a row that is not known here, linked. */
+/* A lease for a row that is not known here, not linked yet. */
 static int make_lease(struct memory_holds *holds, struct memory_schedule *schedule,
                       const struct tq_front_lease *row, struct memory_lease **out_lease,
                       struct tq_error *err)
@@ -208,9 +209,36 @@ static int is_ahead(const struct memory_lease *lease, const struct tq_front_leas
            (row->state == TQ_SEAT_HOLD && row->expires_ms <= core->expires_ms);
 }
 
+/* A hold that the ledger has ended: its key has to be known here, its seats are free. */
+static int load_ended(struct memory_holds *holds, struct memory_schedule *schedule,
+                      const struct tq_front_lease *row, struct tq_error *err)
+{
+    int64_t now_ms = tq__now_ms(holds->env);
+    uint32_t state = row->ended == TQ_EXPIRED ? TQ__LEASE_EXPIRED : TQ__LEASE_RELEASED;
+    struct memory_lease *lease = tq__map_get(&schedule->leases, row->id);
+    if (lease) {
+        if (tq__lease_is_live(&lease->core) && lease->core.fence <= row->fence) {
+            tq__memory_lease_end(holds, lease, state, now_ms);
+        }
+        return TQ_OK;
+    }
+    TQ_TRY(tq__map_reserve(&schedule->leases, 1, err));
+    TQ_TRY(tq__map_reserve(&schedule->keys, 1, err));
+    TQ_TRY(make_lease(holds, schedule, row, &lease, err));
+    lease->core.state = state;
+    lease->core.fence = row->fence;
+    lease->core.granted_ms = row->granted_ms;
+    tq__memory_lease_link(lease);
+    tq__memory_lease_retire(holds, lease, now_ms);
+    return TQ_OK;
+}
+
 static int load_lease(struct memory_holds *holds, struct memory_schedule *schedule,
                       const struct tq_front_lease *row, struct tq_error *err)
 {
+    if (row->ended) {
+        return load_ended(holds, schedule, row, err);
+    }
     int64_t now_ms = tq__now_ms(holds->env);
     struct memory_lease *lease = tq__map_get(&schedule->leases, row->id);
     int is_known = lease != NULL, is_live = is_known && tq__lease_is_live(&lease->core);

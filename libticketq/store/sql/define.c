@@ -197,7 +197,7 @@ int tq__sql_hold_snapshot(tq_tx *tx, const char *schedule_id, struct tq__hold_sn
                           struct tq_error *err)
 {
     const struct tq_env *env = tq_tx_env(tx);
-    const struct tq_value params[] = {tq_text(schedule_id)};
+    const struct tq_value params[] = {tq_text(schedule_id), tq_int(TQ_HOLD_KEEP_MAX)};
     struct schedule schedule;
     *out = (struct tq__hold_snapshot){.rows = {.env = env}, .seats_text = TQ__BUF(env)};
     int rc = find_schedule(tx, schedule_id, &schedule, err);
@@ -206,8 +206,12 @@ int tq__sql_hold_snapshot(tq_tx *tx, const char *schedule_id, struct tq__hold_sn
     }
     out->fence = schedule.fence;
     rc = tq_tx_exec(tx, HOLD_seats, params, 1, add_seat, out, err);
-    rc =
-        rc == TQ_OK ? tq_tx_exec(tx, HOLD_live, params, 1, tq__hold_rows_add, &out->rows, err) : rc;
+    if (rc == TQ_OK) {
+        rc = tq_tx_exec(tx, HOLD_ended, params, 2, tq__hold_rows_add, &out->rows, err);
+    }
+    if (rc == TQ_OK) {
+        rc = tq_tx_exec(tx, HOLD_live, params, 1, tq__hold_rows_add, &out->rows, err);
+    }
     if (rc == TQ_E_NOMEM) {
         return tq__nomem("store.sql", err);
     }

@@ -28,7 +28,7 @@ int tq__sql_hold_map(tq_tx *tx, const char *schedule, struct tq_seat_map *map,
 
 /* Everything that a front needs. */
 struct tq__hold_snapshot {
-    struct tq__hold_rows rows; /* that have seats */
+    struct tq__hold_rows rows; /* those that ended, then those that have seats */
     struct tq__buf seats_text; /* each ends in NUL */
     const char **seats;
     size_t seats_count;

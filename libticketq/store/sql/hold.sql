@@ -164,6 +164,13 @@ SELECT s.place, h.state
 FROM tq_hold_seats s JOIN tq_holds h ON h.schedule = s.schedule AND h.id = s.hold
 WHERE s.schedule = $1 AND s.hold IS NOT NULL
 
+-- What a front needs to answer known keys: the latest that ended, oldest first.
+-- name: ended
+SELECT schedule, id, holder, request_key, state, fence, granted_ms, expires_ms, seats
+FROM (SELECT * FROM tq_holds WHERE schedule = $1 AND ended_ms IS NOT NULL
+      ORDER BY ended_ms DESC LIMIT $2) AS latest
+ORDER BY ended_ms
+
 -- name: live
 SELECT schedule, id, holder, request_key, state, fence, granted_ms, expires_ms, seats
 FROM tq_holds WHERE schedule = $1 AND state IN (1, 2, 3)

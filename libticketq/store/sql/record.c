@@ -10,8 +10,9 @@
  *   undo what it got -> known key? -> who is in the way (ending those past their
  *   time)? -> limit? -> insert and take
  *
- * A seat that two claims of a batch want goes to the earlier one, so that the
- * outcome is that of doing all of them one by one. Invariants: a hold that is
+ * A seat that two claims of a batch want goes to the earlier one unless that was
+ * stopped, and those that were stopped are looked at in their order: so a claim is
+ * refused only for what is so when the batch is done. Invariants: a hold that is
  * inserted has all of its seats when the call returns; fences of a schedule only
  * grow, and stay at or above what the front issued. Threads: [own].
  */
