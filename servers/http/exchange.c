@@ -12,7 +12,12 @@
  * closes it. Any other answer waits for the end of the request, and the
  * connection stays.
  *
- * Threads: all of it on the loop's thread; a suspended exchange is the handler's
+ * A connection that waits for a pool is suspended, which takes it out of the
+ * daemon's epoll set and costs three system calls. One that waits for a batch is
+ * not: nothing can happen on it before the batch has run, and the daemon asks again
+ * by itself. Only if the batch handler keeps a request is it suspended after all.
+ *
+ * Threads: all of it on the loop's thread; a deferred exchange is the handler's
  * until http__answer() gives it back.
  */
 #include "http/internal.h"
@@ -266,6 +271,7 @@ static void gather(struct http_exchange *exchange)
     struct http_loop *loop = exchange->loop;
     struct http_gathered *gathered =
         &loop->gathered[exchange->entry - exchange->loop->listener->entries];
+    exchange->is_deferred = 1;
     exchange->next = NULL;
     if (!gathered->count++) {
         gathered->last = &gathered->first;
@@ -283,6 +289,26 @@ static void run_direct(struct http_exchange *exchange)
     }
 }
 
+/* Takes the connection out of the daemon's hands until the answer comes. */
+static void park(struct http_exchange *exchange)
+{
+    exchange->is_parked = 1;
+    MHD_suspend_connection(exchange->connection);
+}
+
+static enum MHD_Result submit(struct http_exchange *exchange)
+{
+    exchange->is_deferred = 1;
+    if (http__pool_submit(exchange->entry->pool, exchange)) {
+        exchange->is_deferred = 0;
+        http_set_retry_after(&exchange->request, 1000);
+        http_problem(&exchange->request, 503, "POOL_FULL", "Too many requests are waiting.");
+        return queue(exchange);
+    }
+    park(exchange);
+    return MHD_YES;
+}
+
 static enum MHD_Result dispatch(struct http_exchange *exchange)
 {
     uint32_t mode = exchange->entry->route->mode;
@@ -294,17 +320,10 @@ static enum MHD_Result dispatch(struct http_exchange *exchange)
         refuse(exchange, 413, "BODY_TOO_LARGE", "The body is too long.");
     } else if (mode == HTTP_DIRECT) {
         run_direct(exchange);
+    } else if (mode == HTTP_POOL) {
+        return submit(exchange);
     } else {
-        exchange->is_suspended = 1;
-        if (mode == HTTP_BATCH) {
-            gather(exchange);
-        } else if (http__pool_submit(exchange->entry->pool, exchange)) {
-            exchange->is_suspended = 0;
-            http_set_retry_after(&exchange->request, 1000);
-            http_problem(&exchange->request, 503, "POOL_FULL", "Too many requests are waiting.");
-            return queue(exchange);
-        }
-        MHD_suspend_connection(exchange->connection);
+        gather(exchange);
         return MHD_YES;
     }
     return queue(exchange);
@@ -321,6 +340,9 @@ enum MHD_Result http__on_request(void *cls, struct MHD_Connection *connection, c
     if (!exchange) {
         return MHD_NO;
     }
+    if (exchange->is_deferred && !exchange->is_back) {
+        return MHD_YES;
+    }
     if (exchange->phase == HTTP__HEAD) {
         return begin(exchange, method, version);
     }
@@ -334,7 +356,34 @@ enum MHD_Result http__on_request(void *cls, struct MHD_Connection *connection, c
 
 /* ---- the end of a turn ---- */
 
-static void run_one(const struct http_route *route, struct http_gathered *gathered)
+void http__take_answers(struct http_loop *loop)
+{
+    struct http_exchange *exchange =
+        atomic_exchange_explicit(&loop->done, NULL, memory_order_acquire);
+    while (exchange) {
+        struct http_exchange *next = exchange->next;
+        exchange->is_back = 1;
+        if (exchange->is_parked) {
+            exchange->is_parked = 0;
+            MHD_resume_connection(exchange->connection);
+        }
+        exchange = next;
+    }
+}
+
+/* Nothing is freed before the next MHD_run, so all of them can still be looked at. */
+static void park_kept(struct http_request *const *requests, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct http_exchange *exchange = http__exchange(requests[i]);
+        if (!exchange->is_back) {
+            park(exchange);
+        }
+    }
+}
+
+static void run_one(struct http_loop *loop, const struct http_route *route,
+                    struct http_gathered *gathered)
 {
     struct http_request *requests[BATCH_MAX];
     while (gathered->first) {
@@ -344,6 +393,8 @@ static void run_one(const struct http_route *route, struct http_gathered *gather
             gathered->first = gathered->first->next;
         }
         route->batch(requests, count);
+        http__take_answers(loop);
+        park_kept(requests, count);
     }
     gathered->count = 0;
 }
@@ -353,7 +404,7 @@ void http__run_gathered(struct http_loop *loop)
     for (size_t i = 0; loop->gathered_count > 0; i++) {
         struct http_gathered *gathered = &loop->gathered[i];
         loop->gathered_count -= gathered->count;
-        run_one(loop->listener->entries[i].route, gathered);
+        run_one(loop, loop->listener->entries[i].route, gathered);
     }
 }
 

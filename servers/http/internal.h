@@ -6,9 +6,9 @@
  *
  *     HEAD -> BODY -> HANDLED -> ANSWERED
  *
- * In HANDLED it belongs to the handler; when its connection is suspended, the
- * handler may be on any thread, and the answer comes back to the loop through
- * `done`, a stack that every thread pushes on and only the loop empties.
+ * In HANDLED it belongs to the handler. When the handler is deferred, it may be on
+ * any thread, and the answer comes back to the loop through `done`, a stack that
+ * every thread pushes on and only the loop empties.
  */
 #ifndef TICKETQ_HTTP_INTERNAL_H
 #define TICKETQ_HTTP_INTERNAL_H
@@ -210,7 +210,9 @@ struct http_exchange {
     unsigned status;
     enum http_phase phase;
     size_t swallowed; /* bytes of a body that is too long */
-    int is_suspended;
+    int is_deferred;  /* the answer comes through `done` */
+    int is_parked;    /* the connection is suspended */
+    int is_back;      /* the answer has come through `done` */
     int must_close;
     int has_cache_control;
     int has_retry_after;
@@ -232,6 +234,8 @@ void http__on_connection(void *cls, struct MHD_Connection *connection, void **co
                          enum MHD_ConnectionNotificationCode code);
 /* Runs the batch handlers of this turn. */
 void http__run_gathered(struct http_loop *loop);
+/* Takes answers from `done`, and resumes the connections that were suspended for them. */
+void http__take_answers(struct http_loop *loop);
 
 /* ---- reply.c ---- */
 

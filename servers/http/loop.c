@@ -11,7 +11,7 @@
  * A turn:
  *
  *     wait -> resume what was answered or stirred -> MHD_run: read, handle, write
- *          -> batch handlers -> resume what they answered -> MHD_run: write
+ *          -> batch handlers -> MHD_run: queue what they answered
  *
  * so that a request which is answered by a batch costs no wait. Every call into
  * the daemon happens on this thread; others push on `done` or `stirred` and write
@@ -78,15 +78,9 @@ static int has_work(struct http_loop *loop)
     return atomic_load(&loop->done) || atomic_load(&loop->stirred);
 }
 
-static void resume_answered(struct http_loop *loop)
+static void take_news(struct http_loop *loop)
 {
-    struct http_exchange *exchange =
-        atomic_exchange_explicit(&loop->done, NULL, memory_order_acquire);
-    while (exchange) {
-        struct http_exchange *next = exchange->next;
-        MHD_resume_connection(exchange->connection);
-        exchange = next;
-    }
+    http__take_answers(loop);
     http__streams_turn(loop);
 }
 
@@ -134,11 +128,10 @@ static void sweep(struct http_loop *loop)
 static void turn(struct http_loop *loop)
 {
     wait_for_events(loop);
-    resume_answered(loop);
+    take_news(loop);
     MHD_run(loop->daemon);
     if (loop->gathered_count > 0) {
         http__run_gathered(loop);
-        resume_answered(loop);
         MHD_run(loop->daemon);
     }
     sweep(loop);
@@ -180,7 +173,7 @@ static void look_drained(struct http_loop *loop)
 static void answer_kept(struct http_loop *loop)
 {
     for (struct http_exchange *at = loop->exchanges; at; at = at->older) {
-        if (at->is_suspended && at->phase == HTTP__HANDLED) {
+        if (at->is_parked && at->phase == HTTP__HANDLED) {
             http_problem(&at->request, 503, "DRAINING", "The server is stopping.");
         }
     }

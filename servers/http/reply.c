@@ -9,8 +9,8 @@
  * A problem's `type` is about:blank, its `title` the phrase of the status; what
  * programs decide on is `code`.
  *
- * Threads: whoever is to answer the request; http__answer() gives a suspended
- * one back to its loop.
+ * Threads: whoever is to answer the request; http__answer() gives a deferred one
+ * back to its loop.
  */
 #include "http/internal.h"
 
@@ -33,7 +33,7 @@ void http__answer(struct http_exchange *exchange, unsigned status, struct MHD_Re
     exchange->status = status;
     exchange->response = response;
     exchange->phase = HTTP__ANSWERED;
-    if (!exchange->is_suspended) {
+    if (!exchange->is_deferred) {
         return;
     }
     struct http_exchange *top = atomic_load_explicit(&loop->done, memory_order_relaxed);

@@ -37,6 +37,13 @@ static void keep(struct http_request *request)
     atomic_store(&kept, request);
 }
 
+static void keep_batch(struct http_request *const *requests, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        keep(requests[i]);
+    }
+}
+
 static const struct http_route routes[] = {
     {.method = "GET", .pattern = "/", .handler = reply_ok},
     {.method = "POST", .pattern = "/", .handler = reply_ok},
@@ -46,6 +53,7 @@ static const struct http_route routes[] = {
      .mode = HTTP_POOL,
      .pool = "one"},
     {.method = "GET", .pattern = "/kept", .handler = keep, .mode = HTTP_POOL, .pool = "one"},
+    {.method = "GET", .pattern = "/kept-batch", .batch = keep_batch, .mode = HTTP_BATCH},
 };
 #define COUNT (sizeof routes / sizeof *routes)
 
@@ -126,15 +134,22 @@ START_TEST(draining__finishes_what_is_in_flight)
 }
 END_TEST
 
+static int ask_and_keep(const char *request)
+{
+    kept = NULL;
+    int fd = wire_connect(rig.port);
+    wire_send(fd, request);
+    for (int i = 0; i < 2000 && !atomic_load(&kept); i++) {
+        usleep(1000);
+    }
+    ck_assert_ptr_nonnull(atomic_load(&kept));
+    return fd;
+}
+
 START_TEST(draining__gives_up_in_time_and_answers_what_was_kept)
 {
     rig_open(&rig, routes, COUNT, NULL, NULL);
-    kept = NULL;
-    int fd = wire_connect(rig.port);
-    wire_send(fd, "GET /kept HTTP/1.1\r\n" HOST "\r\n");
-    while (!atomic_load(&kept)) {
-        usleep(1000);
-    }
+    int fd = ask_and_keep("GET /kept HTTP/1.1\r\n" HOST "\r\n");
     ck_assert_int_eq(http_server_drain(rig.server, "public", 100), TQ_EXPIRED);
     http_server_free(rig.server);
     wire_read(fd, &answer);
@@ -147,17 +162,31 @@ END_TEST
 
 START_TEST(kept_requests__are_answered_from_any_thread)
 {
+    static const char *const requests[] = {"GET /kept HTTP/1.1\r\n" HOST "\r\n",
+                                           "GET /kept-batch HTTP/1.1\r\n" HOST "\r\n"};
     rig_open(&rig, routes, COUNT, NULL, NULL);
-    kept = NULL;
-    int fd = wire_connect(rig.port);
-    wire_send(fd, "GET /kept HTTP/1.1\r\n" HOST "\r\n");
-    while (!atomic_load(&kept)) {
-        usleep(1000);
+    for (size_t i = 0; i < 20; i++) {
+        int fd = ask_and_keep(requests[i % 2]);
+        usleep(i % 4 < 2 ? 2000 : 0);
+        reply_ok(atomic_load(&kept));
+        wire_read(fd, &answer);
+        ck_assert_uint_eq(answer.status, 200);
+        wire_send(fd, "GET / HTTP/1.1\r\n" HOST "\r\n");
+        wire_read(fd, &answer);
+        ck_assert_uint_eq(answer.status, 200);
+        close(fd);
     }
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(a_client_that_left__leaves_its_request_to_the_handler)
+{
+    rig_open(&rig, routes, COUNT, NULL, NULL);
+    close(ask_and_keep("GET /kept-batch HTTP/1.1\r\n" HOST "\r\n"));
+    usleep(50000);
+    ck_assert_str_eq(atomic_load(&kept)->path, "/kept-batch");
     reply_ok(atomic_load(&kept));
-    wire_read(fd, &answer);
-    ck_assert_uint_eq(answer.status, 200);
-    close(fd);
     rig_close(&rig);
 }
 END_TEST
@@ -195,5 +224,6 @@ END_TEST
 
 UNIT_MAIN("http.loop", late_peers__are_cut, draining__finishes_what_is_in_flight,
           draining__gives_up_in_time_and_answers_what_was_kept,
-          kept_requests__are_answered_from_any_thread, threads__share_a_port,
+          kept_requests__are_answered_from_any_thread,
+          a_client_that_left__leaves_its_request_to_the_handler, threads__share_a_port,
           addresses__are_checked)
