@@ -3,7 +3,7 @@
 #
 # need_packages NAME...   Debian packages that are not installed yet (root or sudo)
 # need_meson              sets MESON to one that reads meson.options (1.1 or newer)
-# build_in FOLDER OPT...  configures once, then builds
+# build_in FOLDER OPT...  configures once, then builds $build_targets, all when that is empty
 
 tools_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tools_cache=${XDG_CACHE_HOME:-$HOME/.cache}/ticketq
@@ -53,5 +53,6 @@ build_in() {
     local folder=$1
     shift
     [ -f "$folder/build.ninja" ] || "$MESON" setup "$folder" "$tools_root" "$@" >&2 || return 1
-    ninja -C "$folder" >&2
+    # shellcheck disable=SC2086
+    ninja -C "$folder" ${build_targets-} >&2
 }

@@ -35,8 +35,9 @@ case $visitors$seats$seed in *[!0-9]*) usage ;; esac
 case $json in "" | /*) ;; *) json=$caller/$json ;; esac
 
 # shellcheck disable=SC2086
-need_packages $build_packages curl || exit 2
+need_packages $build_packages check curl || exit 2 # check: the folder serves tests and figures too
 need_meson || exit 2
+build_targets="servers/ticketqd/ticketqd servers/sandbox/ticketq-sandbox examples/herd/ticketq-herd"
 build_in build-release --buildtype=release || exit 2
 bin=$root/build-release
 
