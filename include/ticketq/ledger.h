@@ -176,7 +176,8 @@ TQ_API const struct tq_env *tq_tx_env(const tq_tx *tx);
  * Work inside a transaction that the host has begun on a connection of its own.
  *
  * The verbs of hold, outbox, inbox and saga then take part in the host's
- * transaction. The host commits or rolls back; the library never does.
+ * transaction. The host commits or rolls back; the library never does. Until it is
+ * released, the connection is used by the calling thread only.
  *
  * @param store       A store of the same driver, whose schema `native` has. Borrowed.
  * @param native      `sqlite3 *` that is inside a transaction. Borrowed until released.

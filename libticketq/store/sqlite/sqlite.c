@@ -97,14 +97,16 @@ static int open_conn(struct sqlite_state *state, size_t index, uint32_t busy_tim
                      struct tq_error *err)
 {
     struct tq__backoff backoff = {1, 50, 0};
+    struct tq_error last = TQ_ERROR_INIT;
     uint32_t left_ms = busy_timeout_ms;
     struct sqlite_conn *conn = &state->conns[index];
-    int status = tq__sqlite_conn_open(state, conn, index > 0, err);
+    int status = tq__sqlite_conn_open(state, conn, index > 0, &last);
     while (status == TQ_E_BUSY && tq__backoff_wait(&backoff, state->env, &left_ms)) {
         tq__sqlite_conn_close(conn);
-        status = tq__sqlite_conn_open(state, conn, index > 0, err);
+        status = tq__sqlite_conn_open(state, conn, index > 0, &last);
     }
-    return status;
+    return status < 0 ? tq__fail_native(err, status, last.native, last.origin, "%s", last.message)
+                      : status;
 }
 
 static int open_conns(struct sqlite_state *state, uint32_t busy_timeout_ms, struct tq_error *err)
