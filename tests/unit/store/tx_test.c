@@ -72,4 +72,72 @@ START_TEST(a_repeated_key__leaves_the_transaction_usable)
 }
 END_TEST
 
-UNIT_MAIN("store.tx", a_repeated_key__leaves_the_transaction_usable)
+static int missing_arguments(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    (void)arg;
+    (void)failure;
+    assert_status(tq_tx_exec(NULL, "SELECT 1", NULL, 0, NULL, NULL, &err), TQ_E_INVALID);
+    assert_status(tq_tx_exec(tx, NULL, NULL, 0, NULL, NULL, &err), TQ_E_INVALID);
+    assert_status(tq_tx_exec(tx, "SELECT $1", NULL, 1, NULL, NULL, &err), TQ_E_INVALID);
+    assert_status(tq_tx_exec_many(tx, "SELECT $1", NULL, 1, 1, NULL, &err), TQ_E_INVALID);
+    return insert(tx, 1, "a");
+}
+
+START_TEST(missing_arguments__never_reach_the_driver)
+{
+    setup();
+    assert_status(tq_ledger_run(store, missing_arguments, NULL, &err), TQ_OK);
+    teardown();
+}
+END_TEST
+
+static int refuse_row(void *arg, const struct tq_value *columns, size_t columns_count)
+{
+    (void)columns;
+    (void)columns_count;
+    return *(int *)arg;
+}
+
+static int refused_rows(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    int refusals[] = {TQ_E_LIMIT, TQ_E_BUSY, TQ_E_UNAVAILABLE, TQ_REPEAT};
+    (void)arg;
+    (void)failure;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        assert_status(tq_tx_exec(tx, "SELECT 1", NULL, 0, refuse_row, &refusals[i], &err),
+                      refusals[i]);
+    }
+    return insert(tx, 1, "a");
+}
+
+START_TEST(what_a_row_function_says__is_no_failure_of_the_statement)
+{
+    setup();
+    assert_status(tq_ledger_run(store, refused_rows, NULL, &err), TQ_OK);
+    teardown();
+}
+END_TEST
+
+static int fail_twice(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    (void)arg;
+    assert_status(tq_tx_exec(tx, "INSERT INTO nowhere (id) VALUES (1)", NULL, 0, NULL, NULL, &err),
+                  TQ_E_INVALID);
+    assert_status(insert(tx, 1, "a"), TQ_OK);
+    return tq__fail(failure, TQ_E_LIMIT, "test", "a reason of the body's own");
+}
+
+START_TEST(a_body_that_fails__gives_its_own_reason)
+{
+    setup();
+    assert_status(tq_ledger_run(store, fail_twice, NULL, &err), TQ_E_LIMIT);
+    ck_assert_str_eq(err.origin, "test");
+    assert_status(tq_ledger_run(store, repeat, NULL, &err), TQ_OK);
+    teardown();
+}
+END_TEST
+
+UNIT_MAIN("store.tx", a_repeated_key__leaves_the_transaction_usable,
+          missing_arguments__never_reach_the_driver,
+          what_a_row_function_says__is_no_failure_of_the_statement,
+          a_body_that_fails__gives_its_own_reason)
