@@ -292,6 +292,24 @@ START_TEST(a_refusal__waits_longer_each_time_while_other_keys_flow)
 }
 END_TEST
 
+START_TEST(a_later_event__does_not_pass_one_whose_refusal_is_just_heard_of)
+{
+    setup();
+    snprintf(fault_transport.key, sizeof fault_transport.key, "bad");
+    fault_transport.report_status = TQ_E_INVALID;
+    assert_status(outbox_put(store, "bad", 1, 1), TQ_OK);
+    step(TQ_OK);
+    fault_transport.report_status = 0;
+    assert_status(outbox_put(store, "bad", 2, 2), TQ_OK);
+    outbox_run(relay, inbox, 20);
+    outbox_check_key(store, "payment", "bad", 0);
+    test.now_ms += 1000;
+    outbox_run(relay, inbox, 20);
+    outbox_check_key(store, "payment", "bad", 2);
+    teardown();
+}
+END_TEST
+
 START_TEST(ob_12_queue_full__waits_and_drops_nothing)
 {
     setup();
@@ -422,6 +440,7 @@ UNIT_MAIN("fault.outbox.transport", ob_05_crash_after_delivery__is_published_aga
           ob_10_transport_away__costs_no_attempt_and_drains_in_order,
           ob_11_poison__parks_its_key_only_and_retry_keeps_the_order,
           a_refusal__waits_longer_each_time_while_other_keys_flow,
+          a_later_event__does_not_pass_one_whose_refusal_is_just_heard_of,
           ob_12_queue_full__waits_and_drops_nothing,
           ob_15_half_of_the_reports_fail__only_delivered_rows_go,
           a_lost_report__repeats_and_the_inbox_leaves_it_out,
