@@ -310,6 +310,15 @@ static void put_map(struct tq__buf *json, const char *schedule, const struct tq_
     tq__release(json->env, text);
 }
 
+/* A schedule whose seats are still being fetched is not there yet. */
+static int read_map(struct reservations *service, const char *id, struct tq_seat_map *map,
+                    struct tq_error *err)
+{
+    struct sale sale;
+    int rc = schedules_sale(service, id, &sale);
+    return rc == TQ_OK ? tq_book_map(service->book, id, map, err) : rc;
+}
+
 static void internal_map(struct http_request *request)
 {
     struct reservations *service = request->arg;
@@ -319,7 +328,7 @@ static void internal_map(struct http_request *request)
         .size = sizeof map, .bits = bits, .bits_bytes = TQ_SCHEDULE_SEATS_MAX / 4};
     struct tq_error err = TQ_ERROR_INIT;
     struct tq__buf json = TQ__BUF(&service->env);
-    int rc = id && bits ? tq_book_map(service->book, id, &map, &err) : TQ_E_NOMEM;
+    int rc = id && bits ? read_map(service, id, &map, &err) : TQ_E_NOMEM;
     if (rc == TQ_OK) {
         put_map(&json, id, &map);
         http_reply_json(request, 200, &json);

@@ -200,8 +200,9 @@ class World:
                 "startsAt": moment(now + 86400), "salesOpenAt": moment(now - 60),
                 "salesCloseAt": moment(now + 7200), **schedule}]})
         schedule_id = event["schedules"][0]["scheduleId"]
-        wait_for("the schedule to be on sale", lambda: self.call(
-            "GET", f"/v1/schedules/{schedule_id}/seat-map").status_code == 200)
+        for path in (f"/v1/schedules/{schedule_id}/seat-map",
+                     f"/v1/queue/state?scheduleId={schedule_id}"):
+            wait_for(path, lambda path=path: self.call("GET", path).status_code == 200)
         return schedule_id
 
     def seats(self, schedule_id):
