@@ -148,9 +148,12 @@ int tq__memory_displace(struct memory_holds *holds, struct memory_lease *lease, 
     }
     for (size_t i = 0; i < lease->seats_count; i++) {
         struct memory_lease *owner = lease->seats[i]->owner;
-        if (owner && owner != lease && owner->core.state == TQ__LEASE_HOLD) {
+        if (!owner || owner == lease || tq__memory_lease_lapse(holds, owner, now_ms)) {
+            continue;
+        }
+        if (owner->core.state == TQ__LEASE_HOLD) {
             tq__memory_lease_withdraw(holds, owner, now_ms);
-        } else if (owner && owner != lease) {
+        } else {
             tq__memory_lease_end(holds, owner, TQ__LEASE_RELEASED, now_ms);
         }
     }
