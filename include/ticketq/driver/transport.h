@@ -141,7 +141,8 @@ struct tq_transport_driver {
     /**
      * Take messages: at least one, waiting up to `timeout_ms` for it, at most `max`. They and
      * what they point to belong to the driver and stay valid until they are acknowledged or
-     * the consumer is closed; a NUL that is not counted ends each payload. Not given twice to one consumer. One call at a time per consumer.
+     * the consumer is closed; a NUL that is not counted ends each payload. Not given twice to
+     * one consumer. One call at a time per consumer.
      * @return TQ_OK with 1..max messages, TQ_EMPTY, TQ_E_UNAVAILABLE.
      */
     int (*poll)(void *state, void *consumer, struct tq_message *out_messages, size_t max,
