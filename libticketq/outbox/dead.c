@@ -19,7 +19,7 @@
 #include "core/env.h"
 #include "outbox/outbox_sql.h"
 
-#define DEAD_HEADERS 5
+#define ORIGIN "outbox.inbox"
 #define RAW_MAX 32768
 
 static int claim_dead(tq_tx *tx, const struct tq__inbox_entry *entry, const char *reason,

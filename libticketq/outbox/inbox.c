@@ -35,6 +35,12 @@
 #include "core/backoff.h"
 #include "core/env.h"
 
+#define ORIGIN "outbox.inbox"
+#define BATCH_DEFAULT 256
+#define WINDOW_BATCHES 4
+#define RETRY_FIRST_MS 50
+#define RETRY_MAX_MS 30000
+
 TQ_AUTO_DEFINE(tq_inbox, tq_inbox_close)
 
 /* ---- open, close ---- */
@@ -369,8 +375,9 @@ int tq_inbox_step(tq_inbox *inbox, uint32_t wait_ms, struct tq_inbox_stats *out_
         return tq__fail(err, TQ_E_INVALID, ORIGIN, "the inbox is NULL");
     }
     inbox->stats = (struct tq_inbox_stats){.size = sizeof inbox->stats};
-    TQ_TRY(fill(inbox, wait_ms, err));
+    int filled = fill(inbox, wait_ms, err);
     TQ_TRY(process(inbox, err));
+    TQ_TRY(filled);
     if (out_stats) {
         TQ_TRY(TQ__WRITE(out_stats, &inbox->stats, ORIGIN, err));
     }

@@ -9,12 +9,6 @@
 #include "outbox/window.h"
 #include "store/ledger.h"
 
-#define ORIGIN "outbox.inbox"
-#define BATCH_DEFAULT 256
-#define WINDOW_BATCHES 4
-#define RETRY_FIRST_MS 50
-#define RETRY_MAX_MS 30000
-
 /* What a request came to, as far as its body saw it. */
 enum tq__inbox_verdict {
     TQ__INBOX_NONE = 0, /* has not run, or the ledger failed */
