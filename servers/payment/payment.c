@@ -195,7 +195,7 @@ int payment_get(struct payments *service, const char *id, const char *user, stru
 
 struct listing {
     const char *user;
-    int64_t before_ms;
+    const char *cursor; /* "": none */
     int64_t limit;
     char ids[PAYMENT_LIST_MAX][TQ_ID_SIZE];
     size_t count;
@@ -216,7 +216,7 @@ static int list_row(void *arg, const struct tq_value *columns, size_t count)
 static int list(tq_tx *tx, void *arg, struct tq_error *err)
 {
     struct listing *listing = arg;
-    const struct tq_value params[] = {tq_text(listing->user), tq_int(listing->before_ms),
+    const struct tq_value params[] = {tq_text(listing->user), tq_text(listing->cursor),
                                       tq_int(listing->limit)};
     struct payment row;
     listing->count = 0;
@@ -228,10 +228,10 @@ static int list(tq_tx *tx, void *arg, struct tq_error *err)
     return TQ_OK;
 }
 
-int payment_list(struct payments *service, const char *user, int64_t before_ms, int64_t limit,
+int payment_list(struct payments *service, const char *user, const char *cursor, int64_t limit,
                  payment_visit_fn *visit, void *arg, struct tq_error *err)
 {
     struct listing listing = {
-        .user = user, .before_ms = before_ms, .limit = limit, .visit = visit, .arg = arg};
+        .user = user, .cursor = cursor ? cursor : "", .limit = limit, .visit = visit, .arg = arg};
     return tq_ledger_read(service->ledger, list, &listing, err);
 }

@@ -185,8 +185,8 @@ int payment_confirm(struct payments *service, struct payment_wish *wish, struct 
 int payment_get(struct payments *service, const char *id, const char *user, struct payment *row,
                 struct tq_error *err);
 typedef void payment_visit_fn(void *arg, const struct payment *row);
-/* Newest first, those before `before_ms`. */
-int payment_list(struct payments *service, const char *user, int64_t before_ms, int64_t limit,
+/* Newest first, those behind the payment `cursor` (NULL: from the newest). */
+int payment_list(struct payments *service, const char *user, const char *cursor, int64_t limit,
                  payment_visit_fn *visit, void *arg, struct tq_error *err);
 
 /* ---- inbox.c ---- */

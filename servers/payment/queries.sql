@@ -18,7 +18,9 @@ SELECT payment_id FROM payments WHERE reservation_id = $1
 
 -- name: payments_of_user
 SELECT payment_id FROM payments
-WHERE user_id = $1 AND created_ms < $2 ORDER BY created_ms DESC LIMIT $3
+WHERE user_id = $1 AND ($2 = '' OR (created_ms, payment_id) <
+    (SELECT created_ms, payment_id FROM payments WHERE payment_id = $2 AND user_id = $1))
+ORDER BY created_ms DESC, payment_id DESC LIMIT $3
 
 -- name: payment_move
 UPDATE payments

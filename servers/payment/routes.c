@@ -112,7 +112,7 @@ static void get(struct http_request *request)
 
 struct page {
     struct tq__buf json;
-    int64_t last_ms;
+    char last[TQ_ID_SIZE];
     int64_t count;
 };
 
@@ -120,7 +120,7 @@ static void put_on_page(void *arg, const struct payment *row)
 {
     struct page *page = arg;
     payment_row_put(&page->json, row);
-    page->last_ms = row->created_ms;
+    tq__id_copy(page->last, row->id);
     page->count++;
 }
 
@@ -128,22 +128,19 @@ static void list(struct http_request *request)
 {
     struct payments *service = request->arg;
     struct page page = {.json = TQ__BUF(&service->env)};
+    const char *cursor = http_query(request, "cursor");
     int64_t limit = 0;
-    int64_t before_ms = 0;
     struct tq_error err = TQ_ERROR_INIT;
-    if (!http_query_int_or(request, "limit", 1, PAYMENT_LIST_MAX, 20, &limit) ||
-        !http_query_int_or(request, "cursor", 0, INT64_MAX, INT64_MAX, &before_ms)) {
+    if (!http_query_int_or(request, "limit", 1, PAYMENT_LIST_MAX, 20, &limit)) {
         return;
     }
     tq__put_object(&page.json, NULL);
     tq__put_array(&page.json, "payments");
-    int rc = payment_list(service, request->identity.subject, before_ms, limit, put_on_page, &page,
-                          &err);
+    int rc =
+        payment_list(service, request->identity.subject, cursor, limit, put_on_page, &page, &err);
     tq__put_array_end(&page.json);
     if (page.count == limit) {
-        char cursor[24];
-        snprintf(cursor, sizeof cursor, "%lld", (long long)page.last_ms);
-        tq__put_string(&page.json, "nextCursor", cursor);
+        tq__put_string(&page.json, "nextCursor", page.last);
     }
     tq__put_object_end(&page.json);
     if (rc == TQ_OK) {

@@ -17,7 +17,7 @@ CREATE TABLE payments (
     created_ms BIGINT NOT NULL,
     updated_ms BIGINT NOT NULL
 );
-CREATE INDEX payments_user ON payments (user_id, payment_id);
+CREATE INDEX payments_user ON payments (user_id, created_ms);
 CREATE TABLE calls (
     payment_id TEXT NOT NULL PRIMARY KEY,
     operation TEXT NOT NULL CHECK (operation IN ('PRE_REGISTER', 'CONFIRM', 'ASK', 'CANCEL')),

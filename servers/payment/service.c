@@ -61,6 +61,14 @@ static int clean_step(void *arg, struct tq_error *err)
     return told == TQ_OK || once == TQ_OK || inbox == TQ_OK || webhooks == TQ_OK ? TQ_OK : TQ_EMPTY;
 }
 
+/* Events that wait for the transport; -1: the database does not say. */
+static double outbox_pending(void *arg)
+{
+    struct payments *service = arg;
+    struct tq_outbox_stats stats = TQ_INIT(tq_outbox_stats);
+    return tq_outbox_stats(service->ledger, &stats, NULL) == TQ_OK ? (double)stats.pending : -1;
+}
+
 static int open_ledger(struct payments *service, struct tq_error *err)
 {
     const struct tq_migration migration = {
@@ -119,6 +127,9 @@ static int add_workers(struct payments *service, struct tq_error *err)
         {{"payment.deadlines", deadline_step, service, 1000}, NULL},
         {{"payment.cleaner", clean_step, service, 60000}, NULL},
     };
+    app_gauge_ask(app_metrics(service->app), "ticketq_outbox_events",
+                  "Events that wait for the transport.", "service=\"payment\"", outbox_pending,
+                  service);
     for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
         TQ_TRY(app_worker_add(service->app, &workers[i].options, workers[i].out_worker, err));
     }

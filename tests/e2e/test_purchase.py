@@ -2,6 +2,10 @@
 """One visitor buys seats through all services; and what holds may and may not do."""
 import secrets
 
+import requests
+
+from world import DEADLINE_S
+
 
 def test_a_visitor_walks_through_all_services(world):
     schedule = world.sale(price=77000)
@@ -121,6 +125,23 @@ def test_nobody_sees_or_touches_what_is_not_theirs(world):
     assert [row["paymentId"] for row in paid] == [payment["paymentId"]]
 
 
+def test_lists_go_on_behind_their_cursors(world):
+    schedule = world.sale()
+    seats = world.seats(schedule)
+    for seat in seats[:3]:
+        held = world.held("ann", schedule, [seat])
+        world.begin_payment("ann", held["reservationId"])
+    for name, member in (("reservations", "reservationId"), ("payments", "paymentId")):
+        whole = world.call("GET", f"/v1/{name}", user="ann").json()[name]
+        first = world.call("GET", f"/v1/{name}?limit=2", user="ann").json()
+        rest = world.call("GET", f"/v1/{name}?limit=2&cursor={first['nextCursor']}", user="ann")
+        assert len(whole) == 3 and [row[member] for row in whole] == [
+            row[member] for row in first[name] + rest.json()[name]]
+        assert "nextCursor" not in rest.json()
+        assert world.call("GET", f"/v1/{name}?limit=101", user="ann").status_code == 400
+        assert world.call("GET", f"/v1/{name}?limit=0", user="ann").status_code == 400
+
+
 def test_a_hold_ends_by_itself_and_can_be_extended(make_world):
     world = make_world("--hold-ttl-ms", "1500")
     schedule = world.sale()
@@ -166,3 +187,11 @@ def test_a_reservation_has_one_payment(world):
     world.until_payment("ann", first["paymentId"], "PAID")
     assert world.book()["totals"]["paid"] == first["amount"]
     world.assert_clean()
+
+
+def test_health_and_metrics(world):
+    ops = "http://" + world.addresses["ops"]
+    assert requests.get(ops + "/readyz", timeout=DEADLINE_S).status_code == 200
+    metrics = requests.get(ops + "/metrics", timeout=DEADLINE_S).text
+    for service in ("reservation", "payment"):
+        assert f'ticketq_outbox_events{{service="{service}"}} 0' in metrics

@@ -38,7 +38,7 @@ static const char *const leads[PHASES][EVENTS] = {
     {"CANCELLED", "CANCELLED", "-", "CANCELLED", "-", "-", "-"},
 };
 
-/* What is told at the end of a step to another phase; NULL: as the phase says. */
+/* What the seats of a reservation are in a phase. */
 static enum tq_seat_state seat_state_of(const char *phase)
 {
     static const struct {

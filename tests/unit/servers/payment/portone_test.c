@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * payment/portone.c: what each answer of the provider means, row by row, and what
+ * we send. The provider is a server whose next answer the test decides.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "../rig.h"
+#include "lib/unit.h"
+#include "payment/payment.h"
+
+static struct rig rig;
+static struct portone portone;
+static char url[64];
+
+/* The next answer, and the last request. */
+static struct {
+    unsigned status;
+    const char *body;
+    char path[128];
+    char key[128];
+    char authorization[64];
+    char sent[512];
+} provider;
+
+static void answer(struct http_request *request)
+{
+    const char *key = http_header(request, "Idempotency-Key");
+    const char *authorization = http_header(request, "Authorization");
+    snprintf(provider.path, sizeof provider.path, "%s %s", request->method, request->path);
+    snprintf(provider.key, sizeof provider.key, "%s", key ? key : "");
+    snprintf(provider.authorization, sizeof provider.authorization, "%s",
+             authorization ? authorization : "");
+    snprintf(provider.sent, sizeof provider.sent, "%s", request->body);
+    http_reply(request, provider.status, "application/json", provider.body, strlen(provider.body));
+}
+
+static const struct http_route routes[] = {
+    {.method = "GET", .pattern = "/payments/{id}", .handler = answer},
+    {.method = "POST", .pattern = "/payments/{id}/{operation}", .handler = answer},
+};
+
+static const struct payment row = {
+    .id = "P1", .token = "tok", .currency = "KRW", .amount = 5000, .paid = 5000, .failure = "WHY"};
+
+static void begin(void)
+{
+    static char authorization[] = "Authorization: PortOne secret";
+    struct tq_error err = TQ_ERROR_INIT;
+    rig_open(&rig, routes, 2, NULL, NULL);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", rig.port);
+    memset(&portone, 0, sizeof portone);
+    portone.env = &rig.env;
+    portone.url = url;
+    portone.authorization = authorization;
+    portone.channel = "LIVE";
+    portone.timeout_ms = 5000;
+    assert_status(http_client_new(&rig.env, &portone.client, &err), TQ_OK);
+}
+
+static void end(void)
+{
+    http_client_free(portone.client);
+    rig_close(&rig);
+}
+
+static enum portone_outcome confirm(unsigned status, const char *body)
+{
+    char reason[PAYMENT_WORD_SIZE] = "";
+    provider.status = status;
+    provider.body = body;
+    return portone_confirm(&portone, &row, reason);
+}
+
+START_TEST(what_an_answer_means)
+{
+    static const struct {
+        unsigned status;
+        const char *body;
+        enum portone_outcome outcome;
+    } answers[] = {
+        {200, "{}", PORTONE_DONE},
+        {400, "{\"type\":\"INVALID_PAYMENT_TOKEN\"}", PORTONE_NO},
+        {404, "{\"type\":\"PAYMENT_NOT_FOUND\"}", PORTONE_NO},
+        {409, "{\"type\":\"INFORMATION_MISMATCH\"}", PORTONE_NO},
+        {409, "{\"type\":\"ALREADY_PAID\"}", PORTONE_DONE},
+        {409, "{\"type\":\"IDEMPOTENCY_OUTSTANDING_REQUEST\"}", PORTONE_UNSURE},
+        {409, "not json", PORTONE_NO},
+        {401, "{}", PORTONE_UNSURE},
+        {403, "{}", PORTONE_UNSURE},
+        {429, "{}", PORTONE_UNSURE},
+        {500, "{}", PORTONE_UNSURE},
+        {502, "{\"type\":\"PG_PROVIDER\"}", PORTONE_UNSURE},
+    };
+    begin();
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        ck_assert_msg(confirm(answers[i].status, answers[i].body) == answers[i].outcome, "%u %s",
+                      answers[i].status, answers[i].body);
+    }
+    end();
+}
+END_TEST
+
+START_TEST(nobody_there_is_unsure)
+{
+    begin();
+    portone.url = "http://127.0.0.1:1";
+    ck_assert_int_eq(confirm(200, "{}"), PORTONE_UNSURE);
+    end();
+}
+END_TEST
+
+START_TEST(what_we_send)
+{
+    begin();
+    ck_assert_int_eq(confirm(200, "{}"), PORTONE_DONE);
+    ck_assert_str_eq(provider.path, "POST /payments/P1/confirm");
+    ck_assert_str_eq(provider.key, "\"confirm-P1\"");
+    ck_assert_str_eq(provider.authorization, "PortOne secret");
+    ck_assert_str_eq(provider.sent, "{\"paymentToken\":\"tok\",\"totalAmount\":5000,"
+                                    "\"currency\":\"KRW\",\"isTest\":false}");
+    ck_assert_int_eq(portone_pre_register(&portone, &row), PORTONE_DONE);
+    ck_assert_str_eq(provider.sent, "{\"totalAmount\":5000,\"currency\":\"KRW\"}");
+    ck_assert_int_eq(portone_cancel(&portone, &row), PORTONE_DONE);
+    ck_assert_str_eq(provider.key, "\"cancel-P1\"");
+    ck_assert_str_eq(provider.sent, "{\"reason\":\"WHY\",\"currentCancellableAmount\":5000}");
+    end();
+}
+END_TEST
+
+#define BOOK(status, total, currency, channel)                                                     \
+    "{\"id\":\"P1\",\"status\":\"" status "\",\"amount\":{\"total\":" total                        \
+    ",\"paid\":5000,\"cancelled\":0},\"currency\":\"" currency                                     \
+    "\",\"channel\":{\"type\":\"" channel "\"},\"failure\":{\"pgCode\":\"NO_MONEY\"}}"
+
+static enum portone_outcome get(const char *body, struct portone_book *book)
+{
+    provider.status = 200;
+    provider.body = body;
+    return portone_get(&portone, "P1", book);
+}
+
+START_TEST(the_book__statuses)
+{
+    static const struct {
+        const char *body;
+        enum portone_status status;
+    } books[] = {
+        {BOOK("PAID", "5000", "KRW", "LIVE"), PORTONE_PAID},
+        {BOOK("PARTIAL_CANCELLED", "5000", "KRW", "LIVE"), PORTONE_PAID},
+        {BOOK("CANCELLED", "5000", "KRW", "LIVE"), PORTONE_CANCELLED},
+        {BOOK("FAILED", "5000", "KRW", "LIVE"), PORTONE_FAILED},
+        {BOOK("READY", "5000", "KRW", "LIVE"), PORTONE_OPEN},
+        {BOOK("PAY_PENDING", "5000", "KRW", "LIVE"), PORTONE_OPEN},
+        {BOOK("A_NEW_ONE", "5000", "KRW", "LIVE"), PORTONE_OPEN},
+    };
+    struct portone_book book;
+    begin();
+    for (size_t i = 0; i < sizeof books / sizeof *books; i++) {
+        ck_assert_int_eq(get(books[i].body, &book), PORTONE_DONE);
+        ck_assert_int_eq(book.status, books[i].status);
+        ck_assert_str_eq(book.reason, "NO_MONEY");
+    }
+    ck_assert_str_eq(provider.path, "GET /payments/P1");
+    ck_assert_str_eq(provider.key, "");
+    end();
+}
+END_TEST
+
+START_TEST(the_book__of_this_payment_or_not)
+{
+    static const struct {
+        const char *body;
+        int is_match;
+    } books[] = {
+        {BOOK("PAID", "5000", "KRW", "LIVE"), 1},
+        {BOOK("PAID", "4999", "KRW", "LIVE"), 0},
+        {BOOK("PAID", "5000", "USD", "LIVE"), 0},
+        {BOOK("PAID", "5000", "KRW", "TEST"), 0},
+    };
+    struct portone_book book;
+    begin();
+    for (size_t i = 0; i < sizeof books / sizeof *books; i++) {
+        ck_assert_int_eq(get(books[i].body, &book), PORTONE_DONE);
+        ck_assert_int_eq(portone_matches(&portone, &book, &row) != 0, books[i].is_match);
+    }
+    portone.channel = "";
+    ck_assert_int_ne(portone_matches(&portone, &book, &row), 0);
+    end();
+}
+END_TEST
+
+START_TEST(the_book__that_cannot_be_read_is_no_answer)
+{
+    struct portone_book book;
+    begin();
+    ck_assert_int_eq(get("not json", &book), PORTONE_UNSURE);
+    ck_assert_int_eq(get("{\"id\":\"P2\",\"status\":\"PAID\"}", &book), PORTONE_UNSURE);
+    end();
+}
+END_TEST
+
+UNIT_MAIN("servers.payment.portone", what_an_answer_means, nobody_there_is_unsure, what_we_send,
+          the_book__statuses, the_book__of_this_payment_or_not,
+          the_book__that_cannot_be_read_is_no_answer)
