@@ -18,6 +18,8 @@ import time
 
 import requests
 
+from contract import CONTRACT
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("TICKETQ_BUILD", os.path.join(ROOT, "build"))
 DEADLINE_S = 60  # of anything that is waited for; only a hang takes this long
@@ -164,8 +166,10 @@ class World:
             headers["X-Queue-Token"] = queue_token
         if key:
             headers["Idempotency-Key"] = key
-        return requests.request(method, self.url + path, headers=headers, timeout=DEADLINE_S,
-                                **kwargs)
+        answer = requests.request(method, self.url + path, headers=headers, timeout=DEADLINE_S,
+                                  **kwargs)
+        CONTRACT.check(method, path, answer, is_stream=kwargs.get("stream", False))
+        return answer
 
     def admin(self, method, path, body):
         answer = self.call(method, path, user="operator", role="admin", json=body)
