@@ -2,7 +2,7 @@
 /*
  * kill -9 at any moment of append, relay and inbox, on SQLite and inproc in one
  * process, again and again: every event that was committed is applied once, in
- * order (OB-05, OB-06, IN-03).
+ * order (OB-05, OB-06, IN-03). And two processes on one database at once (OB-22).
  */
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 
 #define KEYS 5
 #define KILLS 12
+#define SHARED_EVENTS 60
 
 static struct tq_error err = TQ_ERROR_INIT;
 static char folder[FOLDER_SIZE];
@@ -121,4 +122,60 @@ START_TEST(killed_again_and_again__loses_nothing_and_repeats_nothing)
 }
 END_TEST
 
-UNIT_MAIN("fault.outbox.crash", killed_again_and_again__loses_nothing_and_repeats_nothing)
+/* One of two processes on one database: its own keys, a relay and an inbox. */
+static void share(const char *name)
+{
+    struct tq_env env = tq_system_env();
+    struct handler_plan plan = {.key = ""};
+    char key[16];
+    tq_store *store = outbox_store(&env, url);
+    tq_transport *transport = outbox_transport(&env, "inproc:");
+    tq_inbox *inbox = outbox_inbox(store, transport, "payment", &plan, 0);
+    tq_relay *relay = outbox_relay(store, transport, name);
+    for (int n = 1; n <= SHARED_EVENTS; n++) {
+        snprintf(key, sizeof key, "%s-k%d", name, n % KEYS);
+        assert_status(outbox_put(store, key, (n - 1) / KEYS + 1, (n - 1) / KEYS + 1), TQ_OK);
+        outbox_run(relay, inbox, 1);
+    }
+    outbox_run(relay, inbox, 10000);
+    tq_relay_close(relay);
+    tq_inbox_close(inbox);
+    tq_transport_close(transport);
+    tq_store_close(store);
+}
+
+START_TEST(ob_22_two_processes__wait_for_each_other_and_lose_nothing)
+{
+    int status;
+    char key[16];
+    struct tq_env env = tq_system_env();
+    folder_make(folder);
+    snprintf(url, sizeof url, "sqlite:%s/service.db", folder);
+    tq_store *store = outbox_store(&env, url);
+    outbox_prepare(store);
+    tq_store_close(store);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        share("two");
+        _exit(0);
+    }
+    share("one");
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    share("three"); /* what was appended last, while the other one had the lease */
+    store = outbox_store(&env, url);
+    for (int k = 0; k < KEYS; k++) {
+        snprintf(key, sizeof key, "one-k%d", k);
+        outbox_check_key(store, "payment", key, SHARED_EVENTS / KEYS);
+        snprintf(key, sizeof key, "two-k%d", k);
+        outbox_check_key(store, "payment", key, SHARED_EVENTS / KEYS);
+    }
+    ck_assert_int_eq(outbox_pending(store), 0);
+    tq_store_close(store);
+    folder_remove(folder);
+}
+END_TEST
+
+UNIT_MAIN("fault.outbox.crash", killed_again_and_again__loses_nothing_and_repeats_nothing,
+          ob_22_two_processes__wait_for_each_other_and_lose_nothing)
