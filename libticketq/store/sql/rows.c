@@ -76,7 +76,9 @@ int tq__hold_record_fill(void *arg, const struct tq_value *columns, size_t colum
         .expires_ms = columns[EXPIRES].integer,
         .holder = record->holder,
     };
-    return record->seats_count ? TQ_OK : TQ_E_CORRUPT;
+    int is_lawful = columns[STATE].integer >= TQ__LEASE_HOLD &&
+                    columns[STATE].integer <= TQ__LEASE_EXPIRED && record->seats_count;
+    return is_lawful ? TQ_OK : TQ_E_CORRUPT;
 }
 
 void tq__hold_record_show(const struct tq__hold_record *record, struct tq_hold_row *out_row)
