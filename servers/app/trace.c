@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * W3C Trace Context: takes over a caller's `traceparent` or begins a trace.
+ *
+ * Ids of traces only have to differ, and every request may need one: a thread
+ * asks the system for randomness once and goes on from there by SplitMix64.
  * Threads: whoever is to answer the request.
  */
 #include "app/app.h"
@@ -28,34 +31,45 @@ static int is_traceparent(const char *text)
            is_hex(text + 53, 2) && !is_zero(text + 3, 32) && !is_zero(text + 36, 16);
 }
 
-/* Two digits for each byte; returns behind the last. */
-static char *put_hex(char *target, const unsigned char *bytes, size_t count)
+/* Never 0; 0: there is no randomness. */
+static uint64_t next_id(const struct tq_env *env)
 {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < count; i++) {
-        *target++ = digits[bytes[i] >> 4];
-        *target++ = digits[bytes[i] & 15];
+    static _Thread_local uint64_t state;
+    if (!state && tq__random(env, &state, sizeof state, NULL) < 0) {
+        return 0;
+    }
+    state += 0x9e3779b97f4a7c15;
+    uint64_t id = state;
+    id = (id ^ id >> 30) * 0xbf58476d1ce4e5b9;
+    id = (id ^ id >> 27) * 0x94d049bb133111eb;
+    id ^= id >> 31;
+    return id ? id : 1;
+}
+
+/* 16 digits; returns behind the last. */
+static char *put_hex(char *target, uint64_t id)
+{
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        *target++ = "0123456789abcdef"[id >> shift & 15];
     }
     return target;
 }
 
 const char *app_traceparent(struct http_request *request)
 {
-    unsigned char trace[16], span[8];
     char text[BYTES] = "00-", *at = text + 3;
     const char *given = http_header(request, "traceparent");
     if (is_traceparent(given)) {
         return given;
     }
-    if (tq__random(http_env(request), trace, sizeof trace, NULL) < 0 ||
-        tq__random(http_env(request), span, sizeof span, NULL) < 0) {
+    uint64_t high = next_id(http_env(request));
+    if (!high) {
         return NULL;
     }
-    trace[0] |= 1; /* neither may be all zeros */
-    span[0] |= 1;
-    at = put_hex(at, trace, sizeof trace);
+    at = put_hex(at, high);
+    at = put_hex(at, next_id(http_env(request)));
     *at++ = '-';
-    at = put_hex(at, span, sizeof span);
+    at = put_hex(at, next_id(http_env(request)));
     memcpy(at, "-01", 3);
     return http_keep(request, text, BYTES);
 }

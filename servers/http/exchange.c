@@ -61,11 +61,12 @@ static struct http_peer *peer_of(struct MHD_Connection *connection)
     return info ? info->socket_context : NULL;
 }
 
-static void set_deadline(struct http_exchange *exchange, unsigned timeout_ms)
+/* 0: it is our turn. */
+static void set_deadline(struct http_exchange *exchange, uint64_t deadline_ms)
 {
     struct http_peer *peer = peer_of(exchange->connection);
     if (peer) {
-        peer->deadline_ms = timeout_ms ? http__now_ms() + timeout_ms : 0;
+        peer->deadline_ms = deadline_ms;
     }
 }
 
@@ -116,11 +117,12 @@ void http__on_completed(void *cls, struct MHD_Connection *connection, void **con
         return;
     }
     const struct http_listener_options *options = &exchange->loop->listener->options;
+    uint64_t now_us = http__now_us();
     if (options->observe && exchange->phase == HTTP__ANSWERED) {
         options->observe(options->observe_arg, &exchange->request, exchange->status,
-                         http__now_us() - exchange->started_us);
+                         now_us - exchange->started_us);
     }
-    set_deadline(exchange, options->idle_timeout_ms);
+    set_deadline(exchange, now_us / 1000 + options->idle_timeout_ms);
     free_exchange(exchange);
     *context = NULL;
 }
@@ -222,6 +224,11 @@ static int has_body(const struct http_exchange *exchange)
     return exchange->head.is_chunked || exchange->head.length > 0;
 }
 
+static uint64_t body_deadline_ms(const struct http_exchange *exchange)
+{
+    return exchange->started_us / 1000 + exchange->loop->listener->options.body_timeout_ms;
+}
+
 static enum MHD_Result begin(struct http_exchange *exchange, const char *method,
                              const char *version)
 {
@@ -242,8 +249,7 @@ static enum MHD_Result begin(struct http_exchange *exchange, const char *method,
     }
     if (exchange->phase == HTTP__HEAD) {
         exchange->phase = HTTP__BODY;
-        set_deadline(exchange,
-                     has_body(exchange) ? exchange->loop->listener->options.body_timeout_ms : 0);
+        set_deadline(exchange, has_body(exchange) ? body_deadline_ms(exchange) : 0);
         return MHD_YES;
     }
     set_deadline(exchange, 0);

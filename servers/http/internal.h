@@ -25,6 +25,7 @@
 #define HTTP__LOOPS_MAX 64
 #define HTTP__LISTENERS_MAX 8
 #define HTTP__POOLS_MAX 16
+#define HTTP__ROOM_BYTES 512
 #define HTTP__POOL_BYTES 24576 /* memory of one connection: head and answer's head */
 
 struct http_loop;
@@ -204,7 +205,9 @@ struct http_exchange {
     struct tq__buf fields; /* of the answer: name NUL value NUL ... */
     struct tq__buf answer;
     tq__json *json;
-    struct http_scrap *scraps;
+    struct http_scrap *scraps; /* what http_keep() has no room for here */
+    size_t room_used;
+    char room[HTTP__ROOM_BYTES];
     struct http_stream *stream;
     struct MHD_Response *response;
     unsigned status;

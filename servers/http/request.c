@@ -20,17 +20,26 @@ const struct tq_env *http_env(const struct http_request *request)
     return &http__exchange(request)->loop->listener->server->env;
 }
 
+/* Most requests keep little: that goes into the exchange itself. */
 char *http_keep(struct http_request *request, const char *text, size_t bytes)
 {
     struct http_exchange *exchange = http__exchange(request);
-    struct http_scrap *scrap = tq__alloc(http_env(request), 1, sizeof *scrap + bytes + 1);
-    if (!scrap) {
-        return NULL;
+    char *copy;
+    if (bytes < sizeof exchange->room - exchange->room_used) {
+        copy = exchange->room + exchange->room_used;
+        exchange->room_used += bytes + 1;
+    } else {
+        struct http_scrap *scrap = tq__alloc(http_env(request), 1, sizeof *scrap + bytes + 1);
+        if (!scrap) {
+            return NULL;
+        }
+        scrap->next = exchange->scraps;
+        exchange->scraps = scrap;
+        copy = scrap->text;
     }
-    memcpy(scrap->text, text, bytes);
-    scrap->next = exchange->scraps;
-    exchange->scraps = scrap;
-    return scrap->text;
+    memcpy(copy, text, bytes);
+    copy[bytes] = '\0';
+    return copy;
 }
 
 /* A decoded copy; NULL: malformed. */
