@@ -145,14 +145,16 @@ static int tell_no(tq_tx *tx, const char *id, const char *event, const struct pu
                    const char *reason, struct tq_error *err)
 {
     struct reservation row = {.seats_count = 0};
-    int is_paid = strcmp(event, "PaymentPaid") == 0;
-    TQ_TRY(reservation_row_get(tx, id, &row, err));
-    if (!row.id[0]) {
-        tq__id_copy(row.id, id);
+    const char *answer = strcmp(event, "PaymentPaid") == 0        ? "ReservationCancelled"
+                         : strcmp(event, "PaymentRequested") == 0 ? "ReservationPinRefused"
+                                                                  : NULL;
+    if (!answer) {
+        return TQ_GONE;
     }
+    TQ_TRY(reservation_row_get(tx, id, &row, err));
+    tq__id_copy(row.id, id);
     tq__id_copy(row.payment, input->payment);
-    return purchase_tell(tx, is_paid ? "ReservationCancelled" : "ReservationPinRefused", &row,
-                         reason, err);
+    return purchase_tell(tx, answer, &row, reason, err);
 }
 
 /* The hold has run out and the sweep has not come by yet: end it now, then look again. */
@@ -175,7 +177,7 @@ int purchase_apply(tq_tx *tx, struct reservations *service, const char *id, cons
     case TQ_WAIT:
         return tq__fail(err, TQ_E_BUSY, ORIGIN, "reservation %s is on the move", id);
     case TQ_GONE:
-        return input ? tell_no(tx, id, event, input, "RESERVATION_UNKNOWN", err) : rc;
+        return tell_no(tx, id, event, input, "RESERVATION_UNKNOWN", err);
     case TQ_TAKEN:
     case TQ_FULL:
         return tell_no(tx, id, event, input, "SEATS_GONE", err);

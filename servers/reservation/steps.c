@@ -117,6 +117,15 @@ static void note_payment(struct reservation *row, const struct purchase_input *i
 
 /* ---- towards the ticket ---- */
 
+/* Whether seats changed as they should; TQ_EXPIRED: too late. All else cannot be. */
+static int check_seats(const struct reservation *row, int status, struct tq_error *err)
+{
+    return status == TQ_OK || status == TQ_EXPIRED
+               ? status
+               : tq__fail(err, TQ_E_CORRUPT, ORIGIN, "seats of %s in phase %s: %s", row->id,
+                          row->phase, tq_status_name(status));
+}
+
 int purchase_pin(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
                  struct tq_error *err)
 {
@@ -127,8 +136,9 @@ int purchase_pin(tq_tx *tx, const struct tq_saga *saga, const void *input, void 
     struct tq_hold_ref ref = reservation_row_hold(&row);
     struct tq_hold_result result = TQ_INIT(tq_hold_result);
     TQ_TRY(tq_hold_record_pin(tx, service->book, &ref, 1, &result, err));
-    if (result.status != TQ_OK) {
-        return result.status;
+    int rc = check_seats(&row, result.status, err);
+    if (rc != TQ_OK) {
+        return rc;
     }
     note_payment(&row, input);
     TQ_TRY(move(tx, &before, &row, "PENDING", "PAYING", err));
@@ -158,8 +168,9 @@ static int confirm(tq_tx *tx, struct reservations *service, const struct reserva
     struct tq_hold_ref ref = reservation_row_hold(row);
     struct tq_hold_result result = TQ_INIT(tq_hold_result);
     TQ_TRY(tq_hold_record_settle(tx, service->book, &ref, 1, &result, err));
-    if (result.status != TQ_OK) {
-        return result.status;
+    int rc = check_seats(row, result.status, err);
+    if (rc != TQ_OK) {
+        return rc;
     }
     TQ_TRY(app_code(tq_tx_env(tx), row->ticket, TICKET_CHARACTERS, err));
     word(row->reason, NULL);
@@ -302,10 +313,7 @@ int purchase_give_back(tq_tx *tx, const struct tq_saga *saga, const void *input,
     struct tq_hold_ref ref = reservation_row_hold(&row);
     struct tq_hold_result result = TQ_INIT(tq_hold_result);
     TQ_TRY(tq_hold_record_give_back(tx, service->book, &ref, 1, &result, err));
-    if (result.status != TQ_OK) {
-        return tq__fail(err, TQ_E_CORRUPT, ORIGIN, "seats of %s were not sold: %s", row.id,
-                        tq_status_name(result.status));
-    }
+    TQ_TRY(check_seats(&row, result.status, err));
     row.refunded = amount_of(input);
     TQ_TRY(reservation_row_person_give(tx, &row, err));
     return move(tx, &before, &row, "CANCELLED", "CANCELLED", err);
