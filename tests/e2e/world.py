@@ -168,7 +168,7 @@ class World:
             headers["Idempotency-Key"] = key
         answer = requests.request(method, self.url + path, headers=headers, timeout=DEADLINE_S,
                                   **kwargs)
-        CONTRACT.check(method, path, answer, is_stream=kwargs.get("stream", False))
+        CONTRACT.check(method, path, answer)
         return answer
 
     def admin(self, method, path, body):
