@@ -146,7 +146,11 @@ static struct outcome by_book(struct payments *service, const struct payment *ro
     case PORTONE_FAILED:
         return declined(book->reason[0] ? book->reason : "DECLINED");
     case PORTONE_CANCELLED:
-        return declined("CANCELLED_BY_PROVIDER");
+        if (row->paid == 0) {
+            return declined("CANCELLED_BY_PROVIDER");
+        }
+        outcome.event = "Refunded"; /* what was captured went back, whoever did it */
+        return outcome;
     default:
         return when_open;
     }

@@ -14,17 +14,17 @@
  *   REFUNDED    !          -           -        -         -          -         -
  *   FAILED      !          tell        -        CAPTURED  REFUNDING  -         -
  *
- *               Reservation-  Reservation-  Refunded  Overdue
- *               Confirmed     Cancelled
- *   READY       !             FAILED        !         FAILED (abandoned)
- *   REQUESTED   !             FAILED        !         asks for the pin again
- *   CONFIRMING  !             -             !         UNKNOWN
- *   UNKNOWN     !             -             !         asks the provider again
- *   CAPTURED    PAID          REFUNDING     !         tells again
- *   PAID        -             REFUNDING     !         -
- *   REFUNDING   !             -             REFUNDED  asks for the refund again
- *   REFUNDED    !             tell          -         -
- *   FAILED      !             -             !         -
+ *               Reservation-  Reservation-  Refund-    Refunded  Overdue
+ *               Confirmed     Cancelled     Asked
+ *   READY       !             FAILED        !          !         FAILED (abandoned)
+ *   REQUESTED   !             FAILED        !          !         asks for the pin again
+ *   CONFIRMING  !             -             !          !         UNKNOWN
+ *   UNKNOWN     !             -             !          !         asks the provider again
+ *   CAPTURED    PAID          -             REFUNDING  REFUNDED  tells again
+ *   PAID        -             -             REFUNDING  REFUNDED  -
+ *   REFUNDING   -             -             -          REFUNDED  asks for the refund again
+ *   REFUNDED    -             -             tell       -         -
+ *   FAILED      !             -             !          !         -
  *
  * `-` a duplicate or a late one: nothing happens. `!` cannot be: refused and
  * logged. `tell`: says the outcome again.
@@ -35,6 +35,10 @@
  * answer of the provider. A payment that we had given up and that was paid all
  * the same (FAILED, Captured) is offered to the reservation, which takes the
  * seats again or has it refunded.
+ *
+ * What was captured is refunded when the reservation asks for it, having heard
+ * that it is paid (RefundAsked). That it is cancelled it may have said before,
+ * and it may take the seats again when it hears of the money.
  *
  * Invariants: the phase of the row is the state of the saga; row, call and event
  * change in one transaction. Threads: handlers belong to their transaction.
@@ -58,9 +62,9 @@ static const struct tq_saga_state states[] = {
 };
 
 static const char *const events[] = {
-    "ConfirmAsked",         "Pinned",   "PinRefused", "Captured",
-    "Mismatched",           "Declined", "Unsure",     "ReservationConfirmed",
-    "ReservationCancelled", "Refunded", "Overdue"};
+    "ConfirmAsked",         "Pinned",      "PinRefused", "Captured",
+    "Mismatched",           "Declined",    "Unsure",     "ReservationConfirmed",
+    "ReservationCancelled", "RefundAsked", "Refunded",   "Overdue"};
 
 #define GO(state, event, next, handler)                                                            \
     {                                                                                              \
@@ -90,6 +94,7 @@ static const struct tq_saga_cell cells[] = {
     IGNORE("READY", "Unsure"),
     REFUSE("READY", "ReservationConfirmed"),
     GO("READY", "ReservationCancelled", "FAILED", charge_failed),
+    REFUSE("READY", "RefundAsked"),
     REFUSE("READY", "Refunded"),
     GO("READY", "Overdue", "FAILED", charge_failed),
 
@@ -102,6 +107,7 @@ static const struct tq_saga_cell cells[] = {
     IGNORE("REQUESTED", "Unsure"),
     REFUSE("REQUESTED", "ReservationConfirmed"),
     GO("REQUESTED", "ReservationCancelled", "FAILED", charge_failed),
+    REFUSE("REQUESTED", "RefundAsked"),
     REFUSE("REQUESTED", "Refunded"),
     GO("REQUESTED", "Overdue", "REQUESTED", charge_request_again),
 
@@ -114,6 +120,7 @@ static const struct tq_saga_cell cells[] = {
     GO("CONFIRMING", "Unsure", "UNKNOWN", charge_unsure),
     REFUSE("CONFIRMING", "ReservationConfirmed"),
     IGNORE("CONFIRMING", "ReservationCancelled"),
+    REFUSE("CONFIRMING", "RefundAsked"),
     REFUSE("CONFIRMING", "Refunded"),
     GO("CONFIRMING", "Overdue", "UNKNOWN", charge_ask),
 
@@ -126,6 +133,7 @@ static const struct tq_saga_cell cells[] = {
     IGNORE("UNKNOWN", "Unsure"),
     REFUSE("UNKNOWN", "ReservationConfirmed"),
     IGNORE("UNKNOWN", "ReservationCancelled"),
+    REFUSE("UNKNOWN", "RefundAsked"),
     REFUSE("UNKNOWN", "Refunded"),
     GO("UNKNOWN", "Overdue", "UNKNOWN", charge_ask),
 
@@ -137,8 +145,9 @@ static const struct tq_saga_cell cells[] = {
     REFUSE("CAPTURED", "Declined"),
     IGNORE("CAPTURED", "Unsure"),
     GO("CAPTURED", "ReservationConfirmed", "PAID", charge_paid),
-    GO("CAPTURED", "ReservationCancelled", "REFUNDING", charge_refunding),
-    REFUSE("CAPTURED", "Refunded"),
+    IGNORE("CAPTURED", "ReservationCancelled"),
+    GO("CAPTURED", "RefundAsked", "REFUNDING", charge_refunding),
+    GO("CAPTURED", "Refunded", "REFUNDED", charge_refunded),
     GO("CAPTURED", "Overdue", "CAPTURED", charge_tell_paid),
 
     IGNORE("PAID", "ConfirmAsked"),
@@ -149,8 +158,9 @@ static const struct tq_saga_cell cells[] = {
     REFUSE("PAID", "Declined"),
     IGNORE("PAID", "Unsure"),
     IGNORE("PAID", "ReservationConfirmed"),
-    GO("PAID", "ReservationCancelled", "REFUNDING", charge_refunding),
-    REFUSE("PAID", "Refunded"),
+    IGNORE("PAID", "ReservationCancelled"),
+    GO("PAID", "RefundAsked", "REFUNDING", charge_refunding),
+    GO("PAID", "Refunded", "REFUNDED", charge_refunded),
     IGNORE("PAID", "Overdue"),
 
     REFUSE("REFUNDING", "ConfirmAsked"),
@@ -160,8 +170,9 @@ static const struct tq_saga_cell cells[] = {
     IGNORE("REFUNDING", "Mismatched"),
     IGNORE("REFUNDING", "Declined"),
     IGNORE("REFUNDING", "Unsure"),
-    REFUSE("REFUNDING", "ReservationConfirmed"),
+    IGNORE("REFUNDING", "ReservationConfirmed"),
     IGNORE("REFUNDING", "ReservationCancelled"),
+    IGNORE("REFUNDING", "RefundAsked"),
     GO("REFUNDING", "Refunded", "REFUNDED", charge_refunded),
     GO("REFUNDING", "Overdue", "REFUNDING", charge_refund),
 
@@ -172,8 +183,9 @@ static const struct tq_saga_cell cells[] = {
     IGNORE("REFUNDED", "Mismatched"),
     IGNORE("REFUNDED", "Declined"),
     IGNORE("REFUNDED", "Unsure"),
-    REFUSE("REFUNDED", "ReservationConfirmed"),
-    GO("REFUNDED", "ReservationCancelled", "REFUNDED", charge_tell_refunded),
+    IGNORE("REFUNDED", "ReservationConfirmed"),
+    IGNORE("REFUNDED", "ReservationCancelled"),
+    GO("REFUNDED", "RefundAsked", "REFUNDED", charge_tell_refunded),
     IGNORE("REFUNDED", "Refunded"),
     IGNORE("REFUNDED", "Overdue"),
 
@@ -186,6 +198,7 @@ static const struct tq_saga_cell cells[] = {
     IGNORE("FAILED", "Unsure"),
     REFUSE("FAILED", "ReservationConfirmed"),
     IGNORE("FAILED", "ReservationCancelled"),
+    REFUSE("FAILED", "RefundAsked"),
     REFUSE("FAILED", "Refunded"),
     IGNORE("FAILED", "Overdue"),
 };

@@ -6,6 +6,7 @@
  *     ReservationPinRefused   PinRefused            to the reservation in the
  *     ReservationConfirmed    ReservationConfirmed  event's key; a reservation
  *     ReservationCancelled    ReservationCancelled  without one is none of ours
+ *     ReservationRefundAsked  RefundAsked
  *
  * Threads: the inbox's worker.
  */
@@ -26,7 +27,8 @@ static const char *charge_event(const struct tq_event *event)
     } types[] = {{"ReservationPinned", "Pinned"},
                  {"ReservationPinRefused", "PinRefused"},
                  {"ReservationConfirmed", "ReservationConfirmed"},
-                 {"ReservationCancelled", "ReservationCancelled"}};
+                 {"ReservationCancelled", "ReservationCancelled"},
+                 {"ReservationRefundAsked", "RefundAsked"}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (strcmp(event->type, types[i].type) == 0) {
             return types[i].event;

@@ -7,18 +7,21 @@
  *   HOLD         PAYING a   SOLD b      EXPIRED    -          EXPIRED   CANCELLED
  *   PAYING       tell       SOLD        EXPIRED    -          !         CANCELLING
  *   CANCELLING   tell       CANCELLED   CANCELLED  -          !         -
- *   SOLD         -          tell        !          !          !         REFUNDING
+ *   SOLD         -          tell        !          CANCELLED  !         REFUNDING
  *   REFUNDING    -          tell        -          CANCELLED  -         -
  *   EXPIRED      refuse     SOLD c      -          note       -         -
  *   CANCELLED    refuse     tell        -          note       -         -
  *
  * `-` a duplicate or a late one: nothing happens. `!` cannot be: refused and
  * logged. `tell`: says again where the reservation is, so that a payment that
- * missed it goes on; told that it is cancelled, a paid payment refunds.
+ * missed it goes on. Whoever paid for seats that are not to be had is told
+ * ReservationRefundAsked, and only that makes a paid payment refund: a
+ * ReservationCancelled may have been on its way before the money came. A refund
+ * that nobody asked for, made at the provider, voids the ticket.
  * a: unless the hold has run out, then the pin is refused and nothing is charged.
  * b: a channel that takes money without asking us; c: paid after the end. Both
  *    get the seats if all of them are free (and the person's limit allows it),
- *    else ReservationCancelled, and the payment refunds; a new holder is never
+ *    else ReservationRefundAsked, and the payment refunds; a new holder is never
  *    touched.
  *
  * A buyer's cancellation while the payment is at work is noted (CANCELLING) and
@@ -86,7 +89,7 @@ static const struct tq_saga_cell cells[] = {
     GO("PAYING", "Overdue", "PAYING", purchase_tell_pinned),
 
     GO("CANCELLING", "PaymentRequested", "CANCELLING", purchase_tell_pinned),
-    GO("CANCELLING", "PaymentPaid", "CANCELLED", purchase_cancel),
+    GO("CANCELLING", "PaymentPaid", "CANCELLED", purchase_cancel_paid),
     GO("CANCELLING", "PaymentFailed", "CANCELLED", purchase_cancel),
     IGNORE("CANCELLING", "PaymentRefunded"),
     REFUSE("CANCELLING", "HoldExpired"),
@@ -96,18 +99,18 @@ static const struct tq_saga_cell cells[] = {
     IGNORE("SOLD", "PaymentRequested"),
     GO("SOLD", "PaymentPaid", "SOLD", purchase_tell_confirmed),
     REFUSE("SOLD", "PaymentFailed"),
-    REFUSE("SOLD", "PaymentRefunded"),
+    GO("SOLD", "PaymentRefunded", "CANCELLED", purchase_void),
     REFUSE("SOLD", "HoldExpired"),
     GO("SOLD", "CancelAsked", "REFUNDING", purchase_ask_refund),
     IGNORE("SOLD", "Overdue"),
 
     IGNORE("REFUNDING", "PaymentRequested"),
-    GO("REFUNDING", "PaymentPaid", "REFUNDING", purchase_tell_cancelled),
+    GO("REFUNDING", "PaymentPaid", "REFUNDING", purchase_tell_refund),
     IGNORE("REFUNDING", "PaymentFailed"),
     GO("REFUNDING", "PaymentRefunded", "CANCELLED", purchase_give_back),
     IGNORE("REFUNDING", "HoldExpired"),
     IGNORE("REFUNDING", "CancelAsked"),
-    GO("REFUNDING", "Overdue", "REFUNDING", purchase_tell_cancelled),
+    GO("REFUNDING", "Overdue", "REFUNDING", purchase_tell_refund),
 
     GO("EXPIRED", "PaymentRequested", "EXPIRED", purchase_tell_refused),
     GO("EXPIRED", "PaymentPaid", "SOLD", purchase_retake),
@@ -118,7 +121,7 @@ static const struct tq_saga_cell cells[] = {
     IGNORE("EXPIRED", "Overdue"),
 
     GO("CANCELLED", "PaymentRequested", "CANCELLED", purchase_tell_refused),
-    GO("CANCELLED", "PaymentPaid", "CANCELLED", purchase_tell_cancelled),
+    GO("CANCELLED", "PaymentPaid", "CANCELLED", purchase_tell_refund),
     IGNORE("CANCELLED", "PaymentFailed"),
     GO("CANCELLED", "PaymentRefunded", "CANCELLED", purchase_note_refund),
     IGNORE("CANCELLED", "HoldExpired"),
@@ -145,7 +148,7 @@ static int tell_no(tq_tx *tx, const char *id, const char *event, const struct pu
                    const char *reason, struct tq_error *err)
 {
     struct reservation row = {.seats_count = 0};
-    const char *answer = strcmp(event, "PaymentPaid") == 0        ? "ReservationCancelled"
+    const char *answer = strcmp(event, "PaymentPaid") == 0        ? "ReservationRefundAsked"
                          : strcmp(event, "PaymentRequested") == 0 ? "ReservationPinRefused"
                                                                   : NULL;
     if (!answer) {
@@ -202,6 +205,7 @@ static const struct reflection {
 } reflections[] = {
     {"EXPIRED", "SOLD", {TQ_HOLD_RETAKE, TQ_HOLD_SETTLE}},
     {"REFUNDING", "CANCELLED", {TQ_HOLD_GIVE_BACK, 0}},
+    {"SOLD", "CANCELLED", {TQ_HOLD_GIVE_BACK, 0}},
     {"EXPIRED", "EXPIRED", {0, 0}},
     {"CANCELLED", "CANCELLED", {0, 0}},
     {NULL, "PAYING", {TQ_HOLD_PIN, 0}},

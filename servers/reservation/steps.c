@@ -255,6 +255,14 @@ int purchase_cancel(tq_tx *tx, const struct tq_saga *saga, const void *input, vo
     return end(tx, &row, "CANCELLED", "CANCELLED_BY_BUYER", err);
 }
 
+/* The money came for what the buyer no longer wants. */
+int purchase_cancel_paid(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
+                         struct tq_error *err)
+{
+    TQ_TRY(purchase_cancel(tx, saga, input, arg, err));
+    return purchase_tell_refund(tx, saga, input, arg, err);
+}
+
 /* HOLD has no pin to undo: the seats are let go here. */
 int purchase_release_and_cancel(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
                                 struct tq_error *err)
@@ -294,7 +302,8 @@ int purchase_ask_refund(tq_tx *tx, const struct tq_saga *saga, const void *input
     struct reservation before = row;
     word(row.reason, "CANCELLED_BY_BUYER");
     TQ_TRY(move(tx, &before, &row, "CANCELLED", "REFUNDING", err));
-    return purchase_tell(tx, "ReservationCancelled", &row, row.reason, err);
+    TQ_TRY(purchase_tell(tx, "ReservationCancelled", &row, row.reason, err));
+    return purchase_tell(tx, "ReservationRefundAsked", &row, row.reason, err);
 }
 
 static int64_t amount_of(const void *input)
@@ -303,20 +312,36 @@ static int64_t amount_of(const void *input)
     return given ? given->amount : 0;
 }
 
+/* The money is back: now the seats are. A `reason` takes the place of the one that is known. */
+static int give_back(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
+                     const char *reason, struct reservation *row, struct tq_error *err)
+{
+    TQ_TRY(get(tx, saga, row, err));
+    struct reservation before = *row;
+    struct tq_hold_ref ref = reservation_row_hold(row);
+    struct tq_hold_result result = TQ_INIT(tq_hold_result);
+    TQ_TRY(tq_hold_record_give_back(tx, ((struct reservations *)arg)->book, &ref, 1, &result, err));
+    TQ_TRY(check_seats(row, result.status, err));
+    row->refunded = amount_of(input);
+    word(row->reason, reason ? reason : before.reason);
+    TQ_TRY(reservation_row_person_give(tx, row, err));
+    return move(tx, &before, row, "CANCELLED", "CANCELLED", err);
+}
+
 int purchase_give_back(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
                        struct tq_error *err)
 {
-    struct reservations *service = arg;
     struct reservation row;
-    TQ_TRY(get(tx, saga, &row, err));
-    struct reservation before = row;
-    struct tq_hold_ref ref = reservation_row_hold(&row);
-    struct tq_hold_result result = TQ_INIT(tq_hold_result);
-    TQ_TRY(tq_hold_record_give_back(tx, service->book, &ref, 1, &result, err));
-    TQ_TRY(check_seats(&row, result.status, err));
-    row.refunded = amount_of(input);
-    TQ_TRY(reservation_row_person_give(tx, &row, err));
-    return move(tx, &before, &row, "CANCELLED", "CANCELLED", err);
+    return give_back(tx, saga, input, arg, NULL, &row, err);
+}
+
+/* The money went back without our asking. */
+int purchase_void(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
+                  struct tq_error *err)
+{
+    struct reservation row;
+    TQ_TRY(give_back(tx, saga, input, arg, "PAYMENT_REFUNDED", &row, err));
+    return purchase_tell(tx, "ReservationCancelled", &row, row.reason, err);
 }
 
 int purchase_note_refund(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
@@ -362,9 +387,9 @@ int purchase_tell_confirmed(tq_tx *tx, const struct tq_saga *saga, const void *i
     return tell(tx, saga, input, "ReservationConfirmed", err);
 }
 
-int purchase_tell_cancelled(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
-                            struct tq_error *err)
+int purchase_tell_refund(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
+                         struct tq_error *err)
 {
     (void)arg;
-    return tell(tx, saga, input, "ReservationCancelled", err);
+    return tell(tx, saga, input, "ReservationRefundAsked", err);
 }

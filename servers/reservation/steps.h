@@ -18,16 +18,18 @@ tq_saga_fn purchase_settle;
 tq_saga_fn purchase_retake;
 /* Ends it: its time ran out or its payment failed. The second where the seats are still held. */
 tq_saga_fn purchase_expire, purchase_release_and_expire;
-/* Ends it: the buyer wants so. The second where the seats are still held. */
-tq_saga_fn purchase_cancel, purchase_release_and_cancel;
+/* Ends it: the buyer wants so. The others: the seats are still held; it was paid meanwhile. */
+tq_saga_fn purchase_cancel, purchase_release_and_cancel, purchase_cancel_paid;
 /* The payment is at work: to be cancelled when its outcome is known. */
 tq_saga_fn purchase_note_cancel;
 /* The ticket is void; its seats wait for the refund. */
 tq_saga_fn purchase_ask_refund;
+/* The money of a ticket is back, and nobody had asked for that: the ticket is void. */
+tq_saga_fn purchase_void;
 /* The money is back, and so are the seats of a ticket; the second: there are none to give. */
 tq_saga_fn purchase_give_back, purchase_note_refund;
 /* Say again where it is. */
 tq_saga_fn purchase_tell_pinned, purchase_tell_refused, purchase_tell_confirmed,
-    purchase_tell_cancelled;
+    purchase_tell_refund;
 
 #endif

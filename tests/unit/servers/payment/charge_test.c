@@ -18,30 +18,30 @@ static const struct way ways[] = {
     {"UNKNOWN", {"ConfirmAsked", "Pinned", "Unsure"}},
     {"CAPTURED", {"ConfirmAsked", "Pinned", "Captured"}},
     {"PAID", {"ConfirmAsked", "Pinned", "Captured", "ReservationConfirmed"}},
-    {"REFUNDING", {"ConfirmAsked", "Pinned", "Captured", "ReservationCancelled"}},
-    {"REFUNDED", {"ConfirmAsked", "Pinned", "Captured", "ReservationCancelled", "Refunded"}},
+    {"REFUNDING", {"ConfirmAsked", "Pinned", "Captured", "RefundAsked"}},
+    {"REFUNDED", {"ConfirmAsked", "Pinned", "Captured", "RefundAsked", "Refunded"}},
     {"FAILED", {"ConfirmAsked", "PinRefused"}},
 };
 
 static const char *const events[] = {
-    "ConfirmAsked",         "Pinned",   "PinRefused", "Captured",
-    "Mismatched",           "Declined", "Unsure",     "ReservationConfirmed",
-    "ReservationCancelled", "Refunded", "Overdue"};
+    "ConfirmAsked",         "Pinned",      "PinRefused", "Captured",
+    "Mismatched",           "Declined",    "Unsure",     "ReservationConfirmed",
+    "ReservationCancelled", "RefundAsked", "Refunded",   "Overdue"};
 #define EVENTS (sizeof events / sizeof *events)
 #define PHASES (sizeof ways / sizeof *ways)
 
 /* Where each leads: "-" nothing happens, "!" refused. */
 static const char *const leads[PHASES][EVENTS] = {
-    {"REQUESTED", "-", "-", "CAPTURED", "REFUNDING", "-", "-", "!", "FAILED", "!", "FAILED"},
-    {"-", "CONFIRMING", "FAILED", "CAPTURED", "REFUNDING", "-", "-", "!", "FAILED", "!",
+    {"REQUESTED", "-", "-", "CAPTURED", "REFUNDING", "-", "-", "!", "FAILED", "!", "!", "FAILED"},
+    {"-", "CONFIRMING", "FAILED", "CAPTURED", "REFUNDING", "-", "-", "!", "FAILED", "!", "!",
      "REQUESTED"},
-    {"-", "-", "-", "CAPTURED", "REFUNDING", "FAILED", "UNKNOWN", "!", "-", "!", "UNKNOWN"},
-    {"-", "-", "-", "CAPTURED", "REFUNDING", "FAILED", "-", "!", "-", "!", "UNKNOWN"},
-    {"-", "-", "-", "-", "-", "!", "-", "PAID", "REFUNDING", "!", "CAPTURED"},
-    {"-", "-", "-", "-", "-", "!", "-", "-", "REFUNDING", "!", "-"},
-    {"!", "-", "-", "-", "-", "-", "-", "!", "-", "REFUNDED", "REFUNDING"},
-    {"!", "-", "-", "-", "-", "-", "-", "!", "REFUNDED", "-", "-"},
-    {"!", "FAILED", "-", "CAPTURED", "REFUNDING", "-", "-", "!", "-", "!", "-"},
+    {"-", "-", "-", "CAPTURED", "REFUNDING", "FAILED", "UNKNOWN", "!", "-", "!", "!", "UNKNOWN"},
+    {"-", "-", "-", "CAPTURED", "REFUNDING", "FAILED", "-", "!", "-", "!", "!", "UNKNOWN"},
+    {"-", "-", "-", "-", "-", "!", "-", "PAID", "-", "REFUNDING", "REFUNDED", "CAPTURED"},
+    {"-", "-", "-", "-", "-", "!", "-", "-", "-", "REFUNDING", "REFUNDED", "-"},
+    {"!", "-", "-", "-", "-", "-", "-", "-", "-", "-", "REFUNDED", "REFUNDING"},
+    {"!", "-", "-", "-", "-", "-", "-", "-", "-", "REFUNDED", "-", "-"},
+    {"!", "FAILED", "-", "CAPTURED", "REFUNDING", "-", "-", "!", "-", "!", "!", "-"},
 };
 
 static void walk_to(const struct way *way)
@@ -104,7 +104,7 @@ START_TEST(money_that_was_taken_is_asked_back_when_the_saga_turns)
     static const size_t from[] = {4, 5}; /* CAPTURED, PAID */
     for (size_t i = 0; i < 2; i++) {
         walk_to(&ways[from[i]]);
-        ck_assert_int_eq(bring("ReservationCancelled"), TQ_OK);
+        ck_assert_int_eq(bring("RefundAsked"), TQ_OK);
         ck_assert_str_eq(waiting_call(), "CANCEL");
         ck_assert_int_eq(bring("Refunded"), TQ_OK);
         ck_assert_str_eq(last_told(), "PaymentRefunded");
@@ -128,7 +128,7 @@ START_TEST(a_payment_that_was_given_up_and_paid_late_is_offered_again)
     walk_to(&ways[8]);
     ck_assert_int_eq(bring("Captured"), TQ_OK);
     ck_assert_str_eq(last_told(), "PaymentPaid");
-    ck_assert_int_eq(bring("ReservationCancelled"), TQ_OK);
+    ck_assert_int_eq(bring("RefundAsked"), TQ_OK);
     ck_assert_str_eq(waiting_call(), "CANCEL");
     shop_close();
 }
