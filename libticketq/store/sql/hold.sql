@@ -60,7 +60,9 @@ UPDATE tq_hold_schedules SET seats = $2 WHERE schedule = $1
 -- name: touch
 UPDATE tq_hold_schedules
 SET version = version + 1,
-    fence = CASE WHEN fence < $2 - $3 THEN $2 - $3 ELSE fence END + $3
+    fence = CAST($3 AS BIGINT) + CASE WHEN fence < CAST($2 AS BIGINT) - CAST($3 AS BIGINT)
+                                      THEN CAST($2 AS BIGINT) - CAST($3 AS BIGINT)
+                                      ELSE fence END
 WHERE schedule = $1
 RETURNING fence, seats
 
