@@ -177,14 +177,14 @@ static int read_prices(struct http_request *request, const tq__json *body,
         struct event_price *price = &draft->prices[draft->prices_count++];
         const char *grade = tq__json_name(at);
         is_good = tq__text_is_valid(grade, EVENT_TEXT_MAX) && tq__json_int64(at, &price->price) &&
-                  price->price >= 0 && price->price <= EVENT_PRICE_MAX;
+                  price->price > 0 && price->price <= EVENT_PRICE_MAX;
         if (is_good) {
             memcpy(price->grade, grade, strlen(grade) + 1);
         }
     }
     if (!is_good) {
         http_problem(request, 400, "PRICES_INVALID",
-                     "Prices are whole numbers in the currency's smallest unit, by grade.");
+                     "Prices are whole numbers above 0 in the currency's smallest unit, by grade.");
     }
     return is_good;
 }

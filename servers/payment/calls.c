@@ -190,13 +190,17 @@ static struct outcome confirm(struct payments *service, const struct payment *ro
     return result.is_again ? unsure : result;
 }
 
-/* All that was paid is back. */
-static struct outcome by_refund(struct payments *service, const struct payment *row)
+/* Whether all that was paid is back; the row gets what the book says. */
+static struct outcome by_refund(struct payments *service, struct payment *row)
 {
     struct outcome outcome = again(NULL);
     struct portone_book book;
-    if (portone_get(&service->portone, row->id, &book) == PORTONE_DONE &&
-        book.status == PORTONE_CANCELLED && book.cancelled >= book.paid) {
+    if (portone_get(&service->portone, row->id, &book) != PORTONE_DONE) {
+        return outcome;
+    }
+    row->paid = book.paid;
+    row->cancelled = book.cancelled;
+    if (book.status == PORTONE_CANCELLED && book.cancelled >= book.paid) {
         outcome.event = "Refunded";
         outcome.is_again = 0;
         outcome.input.paid = book.paid;
@@ -205,8 +209,8 @@ static struct outcome by_refund(struct payments *service, const struct payment *
     return outcome;
 }
 
-static struct outcome cancel(struct payments *service, const struct payment *row,
-                             const struct call *call)
+/* Asks for what is left by the book: some of it may have gone back without us. */
+static struct outcome cancel(struct payments *service, struct payment *row, const struct call *call)
 {
     if (call->attempts > 1) {
         struct outcome before = by_refund(service, row);
@@ -227,8 +231,8 @@ static struct outcome pre_register(struct payments *service, const struct paymen
     return outcome;
 }
 
-static struct outcome make(struct payments *service, const struct payment *row,
-                           const struct call *call, int64_t now_ms)
+static struct outcome make(struct payments *service, struct payment *row, const struct call *call,
+                           int64_t now_ms)
 {
     const struct outcome nothing = {.event = NULL};
     switch (call->operation[0]) {

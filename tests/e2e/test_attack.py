@@ -5,7 +5,7 @@ import time
 
 import requests
 
-from world import DEADLINE_S
+from world import DEADLINE_S, moment
 
 HOLD_MS = 1500
 BUYERS = 16
@@ -41,18 +41,49 @@ def test_paid_in_the_moment_in_which_the_hold_runs_out(make_world):
     assert report["totals"]["tickets"] == BUYERS and report["totals"]["moneyBack"] == 0
 
 
+def give_back_by_hand(world, payment_id, **amount):
+    """What somebody does in the provider's console."""
+    answer = requests.post(
+        f"{world.sandbox_url}/payments/{payment_id}/cancel", timeout=DEADLINE_S,
+        headers={"Authorization": "PortOne " + world.api_secret},
+        json={"reason": "by hand", **amount})
+    assert answer.status_code == 200, answer.text
+
+
 def test_money_given_back_at_the_provider_voids_the_ticket(world):
     schedule = world.sale()
     seats = world.seats(schedule)[:2]
     bought = world.buy("ann", schedule, seats)
-    answer = requests.post(
-        f"{world.sandbox_url}/payments/{bought['paymentId']}/cancel", timeout=DEADLINE_S,
-        headers={"Authorization": "PortOne " + world.api_secret},
-        json={"reason": "by hand, in the provider's console"})
-    assert answer.status_code == 200, answer.text
+    give_back_by_hand(world, bought["paymentId"])
     world.until_payment("ann", bought["paymentId"], "REFUNDED")
     ended = world.until_reservation("ann", bought["reservationId"], phase="CANCELLED")
     assert ended["cancelReason"] == "PAYMENT_REFUNDED"
     assert ended["refundedAmount"] == bought["totalAmount"]
     world.buy("bob", schedule, seats)
     world.assert_clean()
+
+
+def test_a_part_given_back_at_the_provider_does_not_stop_the_refund(world):
+    schedule = world.sale()
+    seats = world.seats(schedule)[:1]
+    bought = world.buy("ann", schedule, seats)
+    give_back_by_hand(world, bought["paymentId"], amount=1000)
+    world.call("DELETE", "/v1/reservations/" + bought["reservationId"], user="ann")
+    world.until_payment("ann", bought["paymentId"], "REFUNDED")
+    assert world.book_of(bought["paymentId"])["cancelled"] == bought["totalAmount"]
+    world.buy("bob", schedule, seats)
+    world.assert_clean()
+
+
+def test_a_price_of_nothing_is_refused(world):
+    """No provider takes 0, and none gives it back: its seats would never be free again."""
+    venue = world.admin("POST", "/v1/admin/venues/generate", {
+        "name": "Hall", "sections": [{"name": "A", "grade": "R", "rows": 1, "seatsPerRow": 1}]})
+    for price, status in ((0, 400), (-1, 400), (1, 201)):
+        now = time.time()
+        answer = world.call("POST", "/v1/admin/events", user="operator", role="admin", json={
+            "title": "Evening", "venueId": venue["venueId"], "currency": "KRW",
+            "prices": {"R": price}, "schedules": [{
+                "startsAt": moment(now + 86400), "salesOpenAt": moment(now),
+                "salesCloseAt": moment(now + 7200)}]})
+        assert answer.status_code == status, answer.text
