@@ -27,6 +27,16 @@ SELECT p.payment_id, 'REFUNDED, but ' || p.cancelled_amount || ' of ' || p.paid_
     || ' went back'
 FROM payment.payments p WHERE p.phase = 'REFUNDED' AND p.cancelled_amount <> p.paid_amount
 UNION ALL
+SELECT p.payment_id, 'PAID, but the book said ' || (p.paid_amount - p.cancelled_amount)
+FROM payment.payments p
+WHERE p.phase = 'PAID' AND p.amount > 0 AND p.paid_amount <= p.cancelled_amount
+UNION ALL
+SELECT r.reservation_id, 'got ' || r.refunded_amount || ' back, its payment gave '
+    || CASE p.phase WHEN 'REFUNDED' THEN p.amount ELSE 0 END
+FROM reservation.reservations r JOIN payment.payments p ON p.reservation_id = r.reservation_id
+WHERE r.refunded_amount <> CASE p.phase WHEN 'REFUNDED' THEN p.amount ELSE 0 END
+    AND p.updated_ms < $2
+UNION ALL
 SELECT p.payment_id, 'asks for ' || p.amount || ', the reservation costs ' || r.total_amount
 FROM payment.payments p JOIN reservation.reservations r ON r.reservation_id = p.reservation_id
 WHERE p.amount <> r.total_amount OR p.currency <> r.currency
@@ -51,6 +61,20 @@ FROM reservation.tq_holds h LEFT JOIN reservation.reservations r ON r.hold_id = 
 WHERE h.state IN (1, 2, 3) AND (r.phase IS NULL OR CASE h.state WHEN 1 THEN r.phase <> 'HOLD'
     WHEN 2 THEN r.phase NOT IN ('PAYING', 'CANCELLING')
     ELSE r.phase NOT IN ('SOLD', 'REFUNDING') END)
+UNION ALL
+SELECT r.reservation_id, 'is in phase ' || r.phase || ', its hold is '
+    || CASE WHEN h.id IS NULL THEN 'not there' WHEN h.holder <> r.user_id THEN 'of ' || h.holder
+        WHEN h.fence <> r.fence THEN 'of fence ' || h.fence ELSE 'in state ' || h.state END
+FROM reservation.reservations r LEFT JOIN reservation.tq_holds h
+    ON h.schedule = r.schedule_id AND h.id = r.hold_id
+WHERE r.phase IN ('HOLD', 'PAYING', 'CANCELLING', 'SOLD', 'REFUNDING')
+    AND (h.id IS NULL OR h.holder <> r.user_id OR h.fence <> r.fence
+        OR (h.state NOT IN (1, 2, 3) AND NOT (r.phase = 'HOLD' AND h.sweep_ms IS NOT NULL)))
+UNION ALL
+SELECT r.reservation_id, 'has ' || r.seats_count || ' seats and ' || COUNT(s.seat_id) || ' rows'
+FROM reservation.reservations r LEFT JOIN reservation.reservation_seats s
+    ON s.reservation_id = r.reservation_id
+GROUP BY r.reservation_id, r.seats_count HAVING COUNT(s.seat_id) <> r.seats_count
 UNION ALL
 SELECT r.reservation_id, 'is in phase ' || r.phase || ', but seat ' || s.seat_id
     || ' belongs to ' || COALESCE('hold ' || t.hold, 'nobody')
@@ -87,6 +111,16 @@ FROM reservation.person_seats c LEFT JOIN
      GROUP BY schedule_id, user_id) o
     ON o.schedule_id = c.schedule_id AND o.user_id = c.user_id
 WHERE c.seats <> COALESCE(o.seats, 0)
+UNION ALL
+SELECT DISTINCT r.schedule_id || '/' || r.user_id, 'has seats and is not counted'
+FROM reservation.reservations r LEFT JOIN reservation.person_seats c
+    ON c.schedule_id = r.schedule_id AND c.user_id = r.user_id
+WHERE r.phase IN ('HOLD', 'PAYING', 'CANCELLING', 'SOLD', 'REFUNDING') AND c.user_id IS NULL
+UNION ALL
+SELECT c.schedule_id || '/' || c.user_id, 'has ' || c.seats || ' seats, a person may have '
+    || s.person_limit
+FROM reservation.person_seats c JOIN reservation.schedules s ON s.schedule_id = c.schedule_id
+WHERE s.person_limit > 0 AND c.seats > s.person_limit
 
 -- Available + hold + paying + sold = total.
 

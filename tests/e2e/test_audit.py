@@ -127,6 +127,34 @@ DAMAGE = {
     "a person who is counted wrongly": (
         "seatOwners", "reservation", "UPDATE person_seats SET seats = 9 WHERE user_id = 'ann'",
         "is counted with 9 seats and has 2"),
+    "a person who is not counted": (
+        "seatOwners", "reservation", "DELETE FROM person_seats WHERE user_id = 'ann'",
+        "/ann has seats and is not counted"),
+    "a person who has too many": (
+        "seatOwners", "reservation", "UPDATE schedules SET person_limit = 1",
+        "has 2 seats, a person may have 1"),
+    "a reservation whose hold is gone": (
+        "seatOwners", "reservation", "DELETE FROM tq_holds WHERE state = 1",
+        "is in phase HOLD, its hold is not there"),
+    "a reservation whose hold has ended": (
+        "seatOwners", "reservation",
+        "UPDATE tq_holds SET state = 4, sweep_ms = NULL WHERE state = 1",
+        "is in phase HOLD, its hold is in state 4"),
+    "a ticket of somebody else": (
+        "seatOwners", "reservation", "UPDATE tq_holds SET holder = 'eve' WHERE state = 3",
+        "its hold is of eve"),
+    "a hold of another fence": (
+        "seatOwners", "reservation", "UPDATE tq_holds SET fence = 0 WHERE state = 3",
+        "its hold is of fence 0"),
+    "a reservation that lost its seats": (
+        "seatOwners", "reservation", "DELETE FROM reservation_seats", "has 2 seats and 0 rows"),
+    "a ticket for money that never came": (
+        "paymentEnds", "payment", "UPDATE payments SET paid_amount = 0 WHERE phase = 'PAID'",
+        "PAID, but the book said 0"),
+    "a refund that the reservation never heard of": (
+        "paymentEnds", "payment",
+        "UPDATE payments SET phase = 'REFUNDED', updated_ms = 1 WHERE phase = 'PAID'",
+        "got 0 back, its payment gave 100000"),
     "a seat that vanished": (
         "seatsAddUp", "reservation", "DELETE FROM tq_hold_seats WHERE hold IS NULL AND seat = "
         "(SELECT MAX(seat) FROM tq_hold_seats WHERE hold IS NULL)", "has 9 seats, not 10"),
