@@ -229,8 +229,23 @@ void http_stream_close(http_stream *stream)
 
 /* ---- the loop's side ---- */
 
+/* Send what is buffered, ask to come back elsewhere, and end. */
+static void bid_farewell(struct http_stream *stream)
+{
+    pthread_mutex_lock(&stream->lock);
+    if (!stream->is_closing) {
+        tq__buf_text(&stream->pending, FAREWELL);
+        stream->is_closing = 1;
+        stir(stream);
+    }
+    pthread_mutex_unlock(&stream->lock);
+}
+
 void http__stream_link(struct http_loop *loop, struct http_stream *stream)
 {
+    if (atomic_load(&loop->wants)) {
+        bid_farewell(stream); /* none may be parked when the loop ends */
+    }
     stream->quiet_since_ms = http__now_ms();
     stream->older = loop->streams;
     if (loop->streams) {
@@ -290,12 +305,6 @@ void http__streams_sweep(struct http_loop *loop, uint64_t now_ms)
 void http__streams_end(struct http_loop *loop)
 {
     for (struct http_stream *at = loop->streams; at; at = at->older) {
-        pthread_mutex_lock(&at->lock);
-        if (!at->is_closing) {
-            tq__buf_text(&at->pending, FAREWELL);
-            at->is_closing = 1;
-            stir(at);
-        }
-        pthread_mutex_unlock(&at->lock);
+        bid_farewell(at);
     }
 }

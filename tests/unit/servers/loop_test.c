@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/unit.h"
@@ -203,6 +204,32 @@ START_TEST(threads__share_a_port)
 }
 END_TEST
 
+START_TEST(connections__are_limited)
+{
+    const struct http_listener_options options = {.connections_max = 3};
+    int fds[4];
+    char byte;
+    rig_open(&rig, routes, COUNT, NULL, &options);
+    for (int i = 0; i < 4; i++) {
+        fds[i] = wire_connect(rig.port);
+        wire_send(fds[i], "GET / HTTP/1.1\r\n" HOST "\r\n");
+    }
+    for (int i = 0; i < 3; i++) {
+        wire_read(fds[i], &answer);
+        ck_assert_uint_eq(answer.status, 200);
+    }
+    usleep(100000);
+    ck_assert_int_lt(recv(fds[3], &byte, 1, MSG_DONTWAIT), 0);
+    close(fds[0]); /* makes room for the one that waits */
+    wire_read(fds[3], &answer);
+    ck_assert_uint_eq(answer.status, 200);
+    for (int i = 1; i < 4; i++) {
+        close(fds[i]);
+    }
+    rig_close(&rig);
+}
+END_TEST
+
 START_TEST(addresses__are_checked)
 {
     static const char *const bad[] = {"",    "127.0.0.1",       "127.0.0.1:",   "127.0.0.1:x",
@@ -226,4 +253,4 @@ UNIT_MAIN("http.loop", late_peers__are_cut, draining__finishes_what_is_in_flight
           draining__gives_up_in_time_and_answers_what_was_kept,
           kept_requests__are_answered_from_any_thread,
           a_client_that_left__leaves_its_request_to_the_handler, threads__share_a_port,
-          addresses__are_checked)
+          connections__are_limited, addresses__are_checked)

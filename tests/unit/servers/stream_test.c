@@ -175,6 +175,32 @@ START_TEST(draining__ends_streams)
 }
 END_TEST
 
+static void *drain(void *arg)
+{
+    http_server_drain(arg, NULL, 3000);
+    return NULL;
+}
+
+START_TEST(a_stream_opened_while_draining__ends_at_once)
+{
+    pthread_t thread;
+    int idle = begin(NULL);
+    http_stream_close(stream());
+    read_until(idle, "0\r\n\r\n");
+    atomic_store(&opened, NULL);
+    pthread_create(&thread, NULL, drain, rig.server);
+    usleep(50000);
+    wire_send(idle, ASK);
+    read_until(idle, "retry: ");
+    read_until(idle, "0\r\n\r\n");
+    pthread_join(thread, NULL);
+    http_stream_close(stream());
+    rig_close(&rig);
+    close(idle);
+}
+END_TEST
+
 UNIT_MAIN("http.stream", events__arrive, another_thread__sends_in_order,
           silence__is_broken_by_comments, who_does_not_read__is_told_full,
-          a_client_that_left__is_noticed, draining__ends_streams)
+          a_client_that_left__is_noticed, draining__ends_streams,
+          a_stream_opened_while_draining__ends_at_once)
