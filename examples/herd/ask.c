@@ -101,6 +101,9 @@ static int put_off(struct visitor *visitor, const struct http_answer *answer, co
 static void answered(struct http_call *call, const struct http_answer *answer)
 {
     struct visitor *visitor = (struct visitor *)call;
+    if (visitor->attempt == 0) {
+        histogram_add(&visitor->herd->lag, call->sent_us - visitor->begun_us);
+    }
     int is_plain = answer->bytes && !(answer->status == 200 &&
                                       (visitor->asked == ASK_LAYOUT || visitor->asked == ASK_MAP));
     cJSON *body = is_plain ? cJSON_Parse(answer->body) : NULL;

@@ -149,6 +149,7 @@ struct herd {
 
     /* Counted for the report. */
     struct histogram latencies[REQUESTS_COUNT];
+    struct histogram lag;      /* due to sent: waiting for a connection, or for us */
     struct histogram in_line;  /* entering to being let in */
     struct histogram purchase; /* let in to confirmed */
     uint64_t outcomes[OUTCOMES_COUNT];

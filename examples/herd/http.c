@@ -42,6 +42,7 @@ struct connection {
     size_t chunk_end; /* decoded bytes end here */
     int64_t length;   /* of the body; -1: chunked */
     int must_close;
+    int is_writing; /* waits to be able to send */
     struct http_answer answer;
     char etag[72];
 };
@@ -139,6 +140,7 @@ const char *http_host_name(const struct http_host *host)
 
 static void watch(struct connection *connection, int operation, uint32_t events)
 {
+    connection->is_writing = (events & EPOLLOUT) != 0;
     struct epoll_event event = {.events = events, .data.ptr = connection};
     epoll_ctl(connection->host->client->epoll, operation, connection->fd, &event);
 }
@@ -225,7 +227,9 @@ static int send_rest(struct connection *connection)
         }
         connection->sent += (size_t)sent;
     }
-    watch(connection, EPOLL_CTL_MOD, EPOLLIN);
+    if (connection->is_writing) {
+        watch(connection, EPOLL_CTL_MOD, EPOLLIN);
+    }
     return 0;
 }
 

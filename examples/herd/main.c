@@ -29,7 +29,7 @@ static const char usage[] =
     "  --scenario     what the crowd is like (examples/herd/README.md)\n"
     "  --visitors     overrides the scenario\n"
     "  --seed         what each visitor is like follows from it; default 1\n"
-    "  --connections  most at once, 1 to 1000; default 256\n"
+    "  --connections  most at once, 1 to 1000; default 1000\n"
     "  --time-limit   from the first arrival; default 180\n"
     "  --json         writes the report to a file as well\n"
     "\n"
@@ -89,8 +89,11 @@ static struct options read_options(int argc, char **argv)
         {"subject", 1, NULL, 0}, {"role", 1, NULL, 0},        {"visitors", 1, NULL, 0},
         {"seed", 1, NULL, 0},    {"connections", 1, NULL, 0}, {"time-limit", 1, NULL, 0},
         {"minutes", 1, NULL, 0}, {"help", 0, NULL, 'h'},      {NULL, 0, NULL, 0}};
-    struct options options = {
-        .role = "", .seed = 1, .connections = 256, .time_limit = 180, .minutes = 60};
+    struct options options = {.role = "",
+                              .seed = 1,
+                              .connections = HTTP_CONNECTIONS_MAX,
+                              .time_limit = 180,
+                              .minutes = 60};
     int at, index;
     while ((at = getopt_long(argc, argv, "h", names, &index)) != -1) {
         if (at != 0) {

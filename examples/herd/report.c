@@ -105,6 +105,7 @@ void report_table(const struct herd *herd)
     for (int i = 0; i < REQUESTS_COUNT; i++) {
         put_row(request_names[i], &herd->latencies[i]);
     }
+    put_row("lag", &herd->lag);
     put_row("in line", &herd->in_line);
     put_row("purchase", &herd->purchase);
     printf("\n  visitors:");
@@ -173,6 +174,7 @@ static cJSON *report_of(const struct herd *herd)
     for (int i = 0; i < REQUESTS_COUNT; i++) {
         add_histogram(list, request_names[i], &herd->latencies[i]);
     }
+    add_histogram(list, "lag", &herd->lag);
     add_histogram(list, "in line", &herd->in_line);
     add_histogram(list, "purchase", &herd->purchase);
     cJSON_AddBoolToObject(root, "clean", report_is_clean(herd));

@@ -5,7 +5,8 @@
  * Favourites: the dearest seats come first, in the order of the layout within a
  * price. A visitor's favourite is drawn by Zipf's law over that order, so that
  * many want the same few seats; from there he takes the next free ones, side by
- * side in one row if he can. Cost: O(log n) to draw, O(n) to look.
+ * side in one row if he can. Cost: O(n) for a new map, O(log n) to draw, O(free)
+ * to choose.
  *
  * One copy of the layout and of the newest map serves the whole crowd, as a
  * cache near the visitors would; every look asks the service with the ETag.
@@ -89,8 +90,10 @@ int seats_read_layout(struct seats *seats, const char *json, double zipf)
         seats->favourites = calloc(count, sizeof *seats->favourites);
         seats->weights = calloc(count, sizeof *seats->weights);
         seats->states = calloc(count, 1);
+        seats->free_ranks = calloc(count, sizeof *seats->free_ranks);
         seats->count = count;
-        if (seats->seats && seats->favourites && seats->weights && seats->states) {
+        if (seats->seats && seats->favourites && seats->weights && seats->states &&
+            seats->free_ranks) {
             rc = read_list(seats, list);
             rank(seats, zipf);
         }
@@ -105,7 +108,8 @@ void seats_free(struct seats *seats)
     free(seats->favourites);
     free(seats->weights);
     free(seats->states);
-    *seats = (struct seats){NULL, 0, NULL, NULL, "", "", NULL, 0, 0};
+    free(seats->free_ranks);
+    *seats = (struct seats){.count = 0};
 }
 
 static int sextet(char c)
@@ -152,8 +156,21 @@ static int is_count(const cJSON *root, const char *name, size_t expected)
     return cJSON_IsNumber(node) && node->valuedouble == (double)expected;
 }
 
-int seats_read_map(struct seats *seats, const char *json)
+static void list_free(struct seats *seats)
 {
+    seats->free_count = 0;
+    for (uint32_t rank = 0; rank < seats->count; rank++) {
+        if (seats->states[seats->favourites[rank]] == SEAT_FREE) {
+            seats->free_ranks[seats->free_count++] = rank;
+        }
+    }
+}
+
+int seats_read_map(struct seats *seats, const char *json, const char *etag)
+{
+    if (*etag && strcmp(etag, seats->map_etag) == 0) {
+        return 0;
+    }
     cJSON *root = cJSON_Parse(json);
     const char *text = text_of(root, "bits");
     size_t counts[4] = {0, 0, 0, 0};
@@ -165,8 +182,12 @@ int seats_read_map(struct seats *seats, const char *json)
           is_count(root, "sold", counts[SEAT_SOLD]))) {
         rc = -1;
     }
-    seats->free_count = counts[SEAT_FREE];
+    if (text) {
+        list_free(seats);
+    }
     seats->busy_count = counts[SEAT_HOLD] + counts[SEAT_PAYING];
+    seats->checked_us = 0;
+    snprintf(seats->map_etag, sizeof seats->map_etag, "%s", rc ? "" : etag);
     cJSON_Delete(root);
     return rc;
 }
@@ -199,12 +220,28 @@ static size_t run_from(const struct seats *seats, size_t first, size_t wanted)
     return count;
 }
 
+/* The first of the free that is ranked behind `rank`, or the first of all. */
+static size_t free_from(const struct seats *seats, size_t rank)
+{
+    size_t low = 0, high = seats->free_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (seats->free_ranks[middle] < rank) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < seats->free_count ? low : 0;
+}
+
 size_t seats_choose(const struct seats *seats, struct chance *chance, size_t wanted,
                     uint32_t *out_numbers)
 {
-    size_t start = draw(seats, chance), count = 0;
-    for (size_t i = 0; i < seats->count; i++) {
-        uint32_t seat = seats->favourites[(start + i) % seats->count];
+    size_t start = free_from(seats, draw(seats, chance)), count = 0;
+    for (size_t i = 0; i < seats->free_count; i++) {
+        size_t at = (start + i) % seats->free_count;
+        uint32_t seat = seats->favourites[seats->free_ranks[at]];
         if (run_from(seats, seat, wanted) == wanted) {
             for (count = 0; count < wanted; count++) {
                 out_numbers[count] = seat + (uint32_t)count;
@@ -213,21 +250,9 @@ size_t seats_choose(const struct seats *seats, struct chance *chance, size_t wan
         }
     }
     /* Nowhere side by side: whatever is nearest. */
-    for (size_t i = 0; i < seats->count && count < wanted; i++) {
-        uint32_t seat = seats->favourites[(start + i) % seats->count];
-        if (seats->states[seat] == SEAT_FREE) {
-            out_numbers[count++] = seat;
-        }
+    for (size_t i = 0; i < seats->free_count && count < wanted; i++) {
+        size_t at = (start + i) % seats->free_count;
+        out_numbers[count++] = seats->favourites[seats->free_ranks[at]];
     }
     return count;
-}
-
-long seats_find(const struct seats *seats, const char *id)
-{
-    for (size_t i = 0; i < seats->count; i++) {
-        if (strcmp(seats->seats[i].id, id) == 0) {
-            return (long)i;
-        }
-    }
-    return -1;
 }

@@ -35,14 +35,16 @@ struct seats {
     /* The map that was read last. */
     char map_etag[72];
     uint8_t *states;
+    uint32_t *free_ranks; /* places in `favourites` of what is free, ascending */
     size_t free_count;
-    size_t busy_count; /* on hold or being paid: may come back */
+    int64_t checked_us; /* when the map was compared with what visitors were told */
+    size_t busy_count;  /* on hold or being paid: may come back */
 };
 
 /* Reads a layout; 0, or -1 when it makes no sense. */
 int seats_read_layout(struct seats *seats, const char *json, double zipf);
 /* Reads a map; 0, or -1 when it makes no sense or its counts do not agree. */
-int seats_read_map(struct seats *seats, const char *json);
+int seats_read_map(struct seats *seats, const char *json, const char *etag);
 void seats_free(struct seats *seats);
 
 /*
@@ -51,8 +53,5 @@ void seats_free(struct seats *seats);
  */
 size_t seats_choose(const struct seats *seats, struct chance *chance, size_t wanted,
                     uint32_t *out_numbers);
-
-/* The number of a seat, or -1. */
-long seats_find(const struct seats *seats, const char *id);
 
 #endif

@@ -18,6 +18,7 @@
 #include "herd.h"
 
 #define MAP_AGE_US 1500000
+#define CHECK_EVERY_US 50000
 #define CLOCK_MARGIN_MS 1500
 
 static void look_later(struct visitor *visitor)
@@ -45,11 +46,18 @@ static int is_live(const struct seat *seat)
     return seat->holder && herd_now_ms() < seat->expires_ms - CLOCK_MARGIN_MS;
 }
 
-/* Compares a map that was asked for at `asked_us` with what visitors were told before. */
+/*
+ * Compares a map that was asked for at `asked_us` with what visitors were told
+ * before: each new one, and the same one again after a while.
+ */
 static void check_map(struct visitor *visitor, int64_t asked_us)
 {
     struct herd *herd = visitor->herd;
-    const struct seats *seats = &herd->seats;
+    struct seats *seats = &herd->seats;
+    if (asked_us < seats->checked_us + CHECK_EVERY_US) {
+        return;
+    }
+    seats->checked_us = asked_us;
     for (size_t i = 0; i < seats->count; i++) {
         const struct seat *seat = &seats->seats[i];
         if (seats->states[i] == SEAT_SOLD || seat->told_us + MAP_AGE_US > asked_us) {
@@ -102,9 +110,8 @@ static void answered_map(struct visitor *visitor, const struct http_answer *answ
 {
     struct seats *seats = &visitor->herd->seats;
     (void)body;
-    if (answer->status == 200 && seats_read_map(seats, answer->body) == 0) {
-        snprintf(seats->map_etag, sizeof seats->map_etag, "%s", answer->etag);
-    } else if (answer->status != 304) {
+    int is_new = answer->status == 200 && seats_read_map(seats, answer->body, answer->etag) == 0;
+    if (!is_new && answer->status != 304) {
         ask_unexpected(visitor, answer);
         return;
     }
