@@ -307,7 +307,8 @@ TQ_API TQ_MUST_CHECK int tq_book_map(tq_book *book, const char *schedule, struct
 /**
  * Claim seats on the front only, the first half of a hold whose record() is in the
  * host's transaction. On a book without a front every claim succeeds tentatively
- * and record() decides. Parameters and results are those of tq_hold_acquire().
+ * and record() decides. Parameters and results are those of tq_hold_acquire(), but
+ * nothing waits. Not from inside a transaction: it may have to read the ledger.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_hold_claim(tq_book *book, const struct tq_hold_request *requests,
@@ -400,7 +401,7 @@ TQ_API TQ_MUST_CHECK int tq_hold_read(tq_tx *tx, tq_book *book, const struct tq_
  *
  * @param book   Borrowed.
  * @param verb   enum tq_hold_verb.
- * @param refs   Borrowed.
+ * @param refs   With the fence of the result, which a retake has raised. Borrowed.
  * @param count  1 to TQ_BATCH_MAX.
  * @param err    Optional.
  * @return TQ_OK or a failure, which may be ignored.
