@@ -4,7 +4,8 @@
  *
  * Sign-up and login run in the hashing pool: as many threads as passwords are
  * hashed at once, and a short queue; when it is full, a request is shed with 503
- * and Retry-After before it costs anything. Threads: [any].
+ * and Retry-After before it costs anything. Reading has a thread of its own, so
+ * that it never waits for a password. Threads: the pools.
  */
 #include "user/user.h"
 
@@ -130,17 +131,18 @@ const struct http_route user_routes[USER_ROUTES_COUNT] = {
      .pattern = "/v1/auth/signup",
      .handler = signup,
      .mode = HTTP_POOL,
-     .pool = USER_POOL,
+     .pool = USER_HASHING_POOL,
      .body_max = 4096},
     {.method = "POST",
      .pattern = "/v1/auth/login",
      .handler = login,
      .mode = HTTP_POOL,
-     .pool = USER_POOL,
+     .pool = USER_HASHING_POOL,
      .body_max = 4096},
     {.method = "GET",
      .pattern = "/v1/users/me",
      .handler = me,
-     .mode = HTTP_DIRECT,
+     .mode = HTTP_POOL,
+     .pool = USER_READING_POOL,
      .flags = APP_NEEDS_USER},
 };

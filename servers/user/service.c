@@ -15,6 +15,8 @@
 #include "user/user.h"
 #include "user_sql.h"
 
+#define READING_QUEUE 4096
+
 static const struct app_option options[] = {
     {.name = "scrypt-ln",
      .value = "N",
@@ -95,7 +97,8 @@ static int open_parts(struct users *users, struct tq_error *err)
     TQ_TRY(make_nobody(users, err));
     TQ_TRY(app_store_open(users->app, "user", &users->store, err));
     TQ_TRY(tq_ledger_migrate(users->store, &migration, 1, err));
-    return http_pool_add(app_server(users->app), USER_POOL,
+    TQ_TRY(http_pool_add(app_server(users->app), USER_READING_POOL, 1, READING_QUEUE, err));
+    return http_pool_add(app_server(users->app), USER_HASHING_POOL,
                          (unsigned)app_config_number(config, "hashing-threads"),
                          (unsigned)app_config_number(config, "hashing-queue"), err);
 }

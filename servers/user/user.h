@@ -18,7 +18,8 @@
 
 #define USER_EMAIL_MAX 254 /* bytes; RFC 5321 */
 #define USER_NAME_MAX 120  /* bytes */
-#define USER_POOL "hashing"
+#define USER_HASHING_POOL "hashing"
+#define USER_READING_POOL "user"
 
 struct users {
     struct app *app;
