@@ -197,7 +197,9 @@ int purchase_retake(tq_tx *tx, const struct tq_saga *saga, const void *input, vo
     struct sale sale = {.person_limit = 0};
     TQ_TRY(get(tx, saga, &row, err));
     struct reservation before = row;
-    TQ_TRY(schedules_sale(service, row.schedule, &sale));
+    if (schedules_sale(service, row.schedule, &sale) != TQ_OK) {
+        return tq__fail(err, TQ_E_BUSY, ORIGIN, "schedule %s is not loaded yet", row.schedule);
+    }
     int rc = reservation_row_person_take(tx, &row, sale.person_limit, err);
     if (rc != TQ_OK) {
         return rc;
