@@ -14,7 +14,8 @@
 
 #define AUDIENCE "internal"
 #define TOKEN_MS 30000
-#define READ_MS 5000
+#define READ_MS 30000
+#define ANSWER_MAX (64u << 20) /* the seats of the largest schedule, with the longest names */
 
 static int base_url(struct app *app, const char *service, char *target, size_t room,
                     struct tq_error *err)
@@ -56,8 +57,11 @@ int app_internal_get(struct app *app, const char *service, const char *path,
         return tq__fail(err, TQ_E_LIMIT, "app", "the path is too long");
     }
     memcpy(url + bytes, path, strlen(path) + 1);
-    const struct http_call call = {
-        .method = "GET", .url = url, .headers = headers, .timeout_ms = READ_MS};
+    const struct http_call call = {.method = "GET",
+                                   .url = url,
+                                   .headers = headers,
+                                   .timeout_ms = READ_MS,
+                                   .answer_max = ANSWER_MAX};
     return http_client_call(app->client, &call, answer, err);
 }
 

@@ -242,9 +242,11 @@ int http_answer_header(const struct http_answer *answer, const char *name, char 
 
 const tq__json *http_answer_json(struct http_answer *answer)
 {
+    /* As long as the caller let it be. */
+    const struct tq__json_limits limits = {.bytes_max = answer->body.bytes};
     if (!answer->json && answer->body.data &&
-        tq__json_parse(answer->body.env, answer->body.data, answer->body.bytes, NULL, &answer->json,
-                       NULL) < 0) {
+        tq__json_parse(answer->body.env, answer->body.data, answer->body.bytes, &limits,
+                       &answer->json, NULL) < 0) {
         return NULL;
     }
     return answer->json;

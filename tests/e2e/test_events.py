@@ -164,6 +164,17 @@ def test_the_seat_map_has_a_version(make_world):
     assert (after["hold"], after["available"]) == (3, 7)
 
 
+def test_the_largest_hall_can_be_sold(world):
+    venue = world.admin("POST", "/v1/admin/venues/generate", {"name": "Stadium", "sections": [
+        {"name": "S" * 48, "grade": "G" * 64, "rows": 200, "seatsPerRow": 1000}]})
+    assert venue["seats"] == 200000
+    schedule = publish(world, draft(venue["venueId"], prices={"G" * 64: 10 ** 12}))
+    wait_for("the seat map", lambda: world.call(
+        "GET", f"/v1/schedules/{schedule}/seat-map").status_code == 200)
+    last = f"{'S' * 48}-200-1000"
+    assert world.held("ann", schedule, [last])["totalAmount"] == 10 ** 12
+
+
 def loads(world):
     text = requests.get(f"http://{world.addresses['ops']}/metrics", timeout=30).text
     return float(re.search(r'ticketq_event_loads\{kind="seat_map"\} (\S+)', text).group(1))
