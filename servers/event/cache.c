@@ -3,11 +3,11 @@
  * A read cache with single flight: who finds no good page loads it, and everyone
  * who comes meanwhile waits for that one load and shares its result.
  *
- *     entry     get                              peek
- *     absent    make it, load, answer            TQ_EMPTY
- *     loading   wait, take what the load gave    TQ_EMPTY
- *     good      the page                         the page
- *     old       load, answer                     TQ_EMPTY
+ *     entry     get
+ *     absent    make it, load, answer
+ *     loading   wait, take what the load gave
+ *     good      the page
+ *     old       load, answer
  *
  * A page is counted by its readers and by its entry, so that a slow reader never
  * sees it change. A failed load is told to those who waited for it and to nobody
@@ -258,20 +258,6 @@ int event_cache_get(struct event_cache *cache, const char *key, const struct eve
     }
     pthread_mutex_unlock(&cache->lock);
     return rc;
-}
-
-int event_cache_peek(struct event_cache *cache, const char *key, const struct event_page **out_page)
-{
-    pthread_mutex_lock(&cache->lock);
-    struct entry *entry = tq__map_get(&cache->entries, key);
-    int64_t now_ms = tq__now_ms(&cache->env);
-    int is_good = entry && entry->page && now_ms < entry->good_until_ms;
-    if (is_good) {
-        entry->used_ms = now_ms;
-        *out_page = share(entry);
-    }
-    pthread_mutex_unlock(&cache->lock);
-    return is_good ? TQ_OK : TQ_EMPTY;
 }
 
 uint64_t event_cache_loads(struct event_cache *cache)

@@ -42,9 +42,6 @@ void event_cache_free(struct event_cache *cache);
  */
 int event_cache_get(struct event_cache *cache, const char *key, const struct event_page **out_page,
                     struct tq_error *err);
-/* The same without blocking: TQ_EMPTY when no page is good now. */
-int event_cache_peek(struct event_cache *cache, const char *key,
-                     const struct event_page **out_page);
 void event_page_release(struct event_cache *cache, const struct event_page *page);
 
 /* Loads so far. */

@@ -38,7 +38,6 @@ class Contract:
         self.paths = [(self.pattern_of(path), path) for path in self.document["paths"]]
         # A constant segment is a better match than a parameter.
         self.paths.sort(key=lambda pair: pair[1].count("{"))
-        self.seen = set()
 
     @staticmethod
     def pattern_of(path):
@@ -50,12 +49,12 @@ class Contract:
         return node
 
     def operation(self, method, path):
-        """The template and description of an operation of the public listener, or None."""
+        """The description of an operation of the public listener, or None."""
         for pattern, template in self.paths:
             if pattern.match(path):
                 found = self.document["paths"][template].get(method.lower())
                 is_public = found and not set(found["tags"]) & NOT_PUBLIC
-                return (template, found) if is_public else None
+                return found if is_public else None
         return None
 
     def validate(self, value, schema, what):
@@ -72,8 +71,7 @@ class Contract:
             self.check_problem(answer, {"content": {PROBLEM: {"schema": {
                 "$ref": "#/components/schemas/Problem"}}}}, [], what, is_any=True)
             return
-        template, operation = found
-        self.seen.add((method.upper(), template, answer.status_code))
+        operation = found
         responses = operation["responses"]
         listed = responses.get(str(answer.status_code))
         if listed is None:

@@ -140,23 +140,6 @@ START_TEST(cache__page_is_good_until_its_time)
 }
 END_TEST
 
-START_TEST(cache__peek_never_loads)
-{
-    struct source source;
-    const struct event_page *page = NULL;
-    begin(&source, 4);
-    ck_assert_int_eq(event_cache_peek(source.cache, "a", &page), TQ_EMPTY);
-    expect_page(&source, "a", "a 1");
-    ck_assert_int_eq(event_cache_peek(source.cache, "a", &page), TQ_OK);
-    ck_assert_str_eq(page->etag, "1");
-    event_page_release(source.cache, page);
-    source.test.now_ms += TTL_MS;
-    ck_assert_int_eq(event_cache_peek(source.cache, "a", &page), TQ_EMPTY);
-    ck_assert_int_eq(source.loads, 1);
-    finish(&source);
-}
-END_TEST
-
 START_TEST(cache__page_in_hand_does_not_change)
 {
     struct source source;
@@ -223,6 +206,5 @@ END_TEST
 
 UNIT_MAIN("servers.event.cache", cache__stampede_costs_one_load,
           cache__failure_reaches_all_who_waited_and_is_not_kept, cache__page_is_good_until_its_time,
-          cache__peek_never_loads, cache__page_in_hand_does_not_change,
-          cache__longest_unused_makes_room, cache__key_must_be_an_id,
-          cache__no_memory_leaves_it_whole)
+          cache__page_in_hand_does_not_change, cache__longest_unused_makes_room,
+          cache__key_must_be_an_id, cache__no_memory_leaves_it_whole)
