@@ -3,9 +3,9 @@
 # Builds ticketq and plays a whole on-sale: a crowd, a payment provider, one process that sells.
 #
 # usage: examples/quickstart.sh [--visitors N] [--seats N] [--seed S] [--json FILE] [--stay]
-#   --visitors  how many come; default 20000
+#   --visitors  how many come, 1 to 1000000; default 20000
 #   --seats     how many of the arena's 15,000 seats are sold; default 5000
-#   --seed      what the crowd is like follows from it; default 1
+#   --seed      what the crowd is like follows from it, a whole number; default 1
 #   --json      writes the reports of herd and audit to a file
 #   --stay      leaves everything running afterwards, until Ctrl-C
 #
@@ -20,18 +20,32 @@ visitors=20000 seats=5000 seed=1 json="" stay=""
 hold_ms=20000 # short, so that what is abandoned comes back during the sale
 
 usage() {
-    sed -n '3,/^# Exit/s/^# \{0,1\}//p' "$0" >&2
+    sed -n '3,/^# Exit/s/^# \{0,1\}//p' "$root/examples/quickstart.sh"
+}
+
+wrong() {
+    echo "quickstart: $*; --help lists what there is" >&2
     exit 2
+}
+
+# number OPTION VALUE LOW HIGH
+number() {
+    [[ $2 =~ ^[0-9]{1,9}$ ]] && [ "$2" -ge "$3" ] && [ "$2" -le "$4" ] ||
+        wrong "$1 is a number from $3 to $4, not '$2'"
 }
 
 while [ $# -gt 0 ]; do
     case $1 in
-    --visitors | --seats | --seed | --json) [ $# -ge 2 ] || usage; printf -v "${1#--}" %s "$2"; shift 2 ;;
+    --visitors | --seats | --seed | --json) [ $# -ge 2 ] || wrong "$1 needs a value"; printf -v "${1#--}" %s "$2"; shift 2 ;;
     --stay) stay=1; shift ;;
-    *) usage ;;
+    --help | -h) usage; exit 0 ;;
+    *) wrong "no such option: $1" ;;
     esac
 done
-case $visitors$seats$seed in *[!0-9]*) usage ;; esac
+number --visitors "$visitors" 1 1000000
+number --seats "$seats" 1 15000
+number --seed "$seed" 0 999999999
+visitors=$((10#$visitors)) seats=$((10#$seats)) seed=$((10#$seed))
 case $json in "" | /*) ;; *) json=$caller/$json ;; esac
 
 # shellcheck disable=SC2086
@@ -138,7 +152,10 @@ echo "selling $seats of 15,000 seats to $visitors visitors at $url from $opens" 
 clean=0
 "$bin/examples/herd/ticketq-herd" --url "$url" --sandbox "$sandbox" --schedule "$schedule" \
     --keys "$work/keys.json" --scenario examples/herd/onsale.json --visitors "$visitors" --seed "$seed" \
-    --json "$work/herd.json" || clean=$?
+    --json "$work/herd.json" &
+pids="$! $pids" # in the background, so that a signal to this script alone ends it at once
+wait "$!" || clean=$?
+pids=${pids#* }
 [ "$clean" -le 1 ] || fail "the herd could not run"
 echo
 "$bin/servers/ticketqd/ticketqd" audit --data "$work/data" --portone "$sandbox" || clean=1
