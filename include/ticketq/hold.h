@@ -318,11 +318,14 @@ TQ_API TQ_MUST_CHECK int tq_hold_claim(tq_book *book, const struct tq_hold_reque
  * Write claims into the ledger, in the caller's transaction, each for itself.
  *
  * May lower `expires_ms` and raise `fence` of a hold. The status of one that the
- * ledger refuses becomes what tq_hold_acquire() would say; after the commit take it
- * back from the front with tq_hold_reflect(TQ_HOLD_WITHDRAW), and all claims if the
- * transaction failed (but not on TQ_E_UNKNOWN); one that nobody withdraws ends by
- * its time. A body that may be run again keeps the claims apart and begins each run
- * with a copy of them.
+ * ledger refuses becomes what tq_hold_acquire() would say, and TQ_REPEAT may come
+ * with another `id`: the hold that the key has already. After the commit there is
+ * nothing to reflect for what was recorded as claimed; a claim that was refused or
+ * got another id is taken back from the front with tq_hold_reflect() and
+ * TQ_HOLD_WITHDRAW, and so are all if the transaction failed (but not on
+ * TQ_E_UNKNOWN); one that nobody withdraws ends by its time. Keep the claims apart
+ * and begin each run of the body with a copy of them: the body may be run again, and
+ * what is withdrawn is named by the claim, not by what was written over it.
  *
  * @param tx        A transaction on the book's ledger. Borrowed.
  * @param book      Borrowed.
@@ -370,7 +373,7 @@ TQ_API TQ_MUST_CHECK int tq_hold_record_retake(tq_tx *tx, tq_book *book,
  * End due holds in the caller's transaction, so that its own rows end with them.
  * Parameters and results are those of tq_hold_sweep(), but `visit` is called before
  * the commit and its negative result must fail the transaction; reflect
- * TQ_HOLD_EXPIRE for them afterwards.
+ * TQ_HOLD_EXPIRE for them afterwards. There is no `out_next_ms`.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_hold_record_sweep(tq_tx *tx, tq_book *book, size_t limit,

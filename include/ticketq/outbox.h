@@ -128,7 +128,8 @@ typedef int tq_parked_fn(void *arg, const struct tq_parked *parked);
 
 TQ_BEGIN_DECLS
 
-/** Create or migrate the tables of outbox and inbox. See tq_ledger_migrate(). @since 0.1 */
+/** Create or migrate the tables of outbox and inbox; TQ_REPEAT from the second start on, as of
+    tq_ledger_migrate(). @since 0.1 */
 TQ_API TQ_MUST_CHECK int tq_outbox_prepare(tq_store *store, struct tq_error *err);
 
 /**

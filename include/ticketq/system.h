@@ -4,7 +4,8 @@
  * @brief An environment made from the operating system (Linux, C only).
  *
  * The functions are inline, so that they become part of the host and not of the
- * library, which stays free of clocks and randomness of its own.
+ * library, which stays free of clocks and randomness of its own. They call what
+ * ISO C lacks: with -std=c11, define _GNU_SOURCE before the first header.
  *
  *     struct tq_env env = tq_system_env();
  */
