@@ -291,10 +291,14 @@ static int report(struct audit *audit)
 
 /* ---- the command line ---- */
 
-static int usage(void)
+static int usage(FILE *to, int status)
 {
-    fprintf(stderr, "usage: ticketqd audit [--json] --data DIR [--portone URL]\n");
-    return UNREADABLE;
+    fputs("usage: ticketqd audit [--json] --data DIR [--portone URL]\n"
+          "  --data     the databases of a ticketqd, also while it runs\n"
+          "  --portone  the sandbox, whose book is compared too\n"
+          "Exit status: 0 clean, 1 something is off, 2 it could not be read.\n",
+          to);
+    return status;
 }
 
 int audit_main(int argc, char **argv)
@@ -302,6 +306,7 @@ int audit_main(int argc, char **argv)
     static const struct option options[] = {{"json", no_argument, NULL, 'j'},
                                             {"data", required_argument, NULL, 'd'},
                                             {"portone", required_argument, NULL, 'p'},
+                                            {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     struct audit audit = {.env = app_system_env()};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -309,6 +314,8 @@ int audit_main(int argc, char **argv)
         case 'j':
             audit.is_json = 1;
             break;
+        case 'h':
+            return usage(stdout, 0);
         case 'd':
             audit.data = optarg;
             break;
@@ -316,11 +323,11 @@ int audit_main(int argc, char **argv)
             audit.portone = optarg;
             break;
         default:
-            return usage();
+            return usage(stderr, UNREADABLE);
         }
     }
     if (!audit.data || optind != argc) {
-        return usage();
+        return usage(stderr, UNREADABLE);
     }
     audit.now_ms = audit.env.now_ms(audit.env.ctx);
     audit.json = (struct tq__buf)TQ__BUF(&audit.env);

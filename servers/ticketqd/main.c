@@ -48,7 +48,7 @@ static const struct app_service *const services[] = {
 
 static const struct app_program program = {
     .name = "ticketqd",
-    .summary = "high-demand ticket sales: all services in one process",
+    .summary = "high-demand ticket sales: all services in one process (see also: ticketqd audit)",
     .services = services,
     .services_count = sizeof services / sizeof *services,
 };
