@@ -51,6 +51,22 @@ static int begin(const struct http_listener_options *options)
     return fd;
 }
 
+/* Takes out where one chunk ends and the next begins: events may lie across. */
+static void join_chunks(void)
+{
+    char *at = unread;
+    while ((at = strstr(at, "\r\n")) != NULL) {
+        size_t digits = strspn(at + 2, "0123456789abcdefABCDEF");
+        char *end = at + 2 + digits;
+        if (digits && at[2] != '0' && strncmp(end, "\r\n", 2) == 0) {
+            memmove(at, end + 2, strlen(end + 2) + 1);
+            unread_bytes = strlen(unread);
+        } else {
+            at += 2;
+        }
+    }
+}
+
 /* Reads until `part` has come; what comes behind it stays for the next call. */
 static void read_until(int fd, const char *part)
 {
@@ -62,6 +78,7 @@ static void read_until(int fd, const char *part)
         ck_assert_msg(got > 0, "the end came before %s", part);
         unread_bytes += (size_t)got;
         unread[unread_bytes] = '\0';
+        join_chunks();
     }
     found += strlen(part);
     unread_bytes -= (size_t)(found - unread);
