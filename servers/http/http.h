@@ -17,7 +17,7 @@
  *
  * Limits: request line 4 KiB, head 16 KiB and 64 fields, body 64 KiB unless the
  * route says otherwise. Ambiguous requests are refused and the connection closed
- * (check.h). Threads: a request belongs to whoever is to answer it; streams are [any].
+ * (check.c). Threads: a request belongs to whoever is to answer it; streams are [any].
  */
 #ifndef TICKETQ_HTTP_H
 #define TICKETQ_HTTP_H
@@ -145,8 +145,10 @@ const char *http_header(const struct http_request *request, const char *name);
 /* Copy text that is to live as long as the request; NULL: no memory. */
 char *http_keep(struct http_request *request, const char *text, size_t bytes);
 
+/* ---- field.c: reading that answers ---- */
+
 /*
- * The functions below answer with a problem themselves when what they read is not there or not
+ * These functions answer with a problem themselves when what they read is not there or not
  * allowed, and then return NULL or 0: the handler just returns. The codes are JSON_INVALID,
  * FIELD_INVALID {field} and QUERY_INVALID {parameter}.
  */

@@ -16,6 +16,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "core/env.h"
 #include "core/error.h"
@@ -172,8 +173,21 @@ int http__loop_start(struct http_loop *loop, struct tq_error *err);
 /* After the pools are closed. */
 void http__loop_close(struct http_loop *loop);
 void http__loop_ask(struct http_loop *loop, unsigned wants);
+
+/* ---- wake.c ---- */
+
+/* From any thread; on the loop's own nothing happens. */
 void http__loop_wake(struct http_loop *loop);
-uint64_t http__now_us(void);
+
+/* ---- the clock of deadlines and durations ---- */
+
+static inline uint64_t http__now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static inline uint64_t http__now_ms(void)
 {
     return http__now_us() / 1000;

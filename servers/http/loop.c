@@ -34,29 +34,12 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SWEEP_MS 250
 #define DRAIN_MS 10
 #define IDLE_GRACE_MS 500
 #define BACKLOG_TURNS 1024 /* at most, when the backlog is accepted */
-
-uint64_t http__now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-void http__loop_wake(struct http_loop *loop)
-{
-    uint64_t one = 1;
-    if (!pthread_equal(pthread_self(), loop->thread)) {
-        while (write(loop->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {
-        }
-    }
-}
 
 void http__loop_ask(struct http_loop *loop, unsigned wants)
 {

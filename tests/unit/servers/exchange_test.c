@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http/exchange.c, request.c, reply.c and pool.c over a real connection: routing,
+ * http/exchange.c, request.c, field.c, reply.c and pool.c over a real connection: routing,
  * modes, limits to the byte, problems, reading that answers, memory that runs out.
  */
 #include <stdatomic.h>
