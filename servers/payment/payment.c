@@ -23,7 +23,8 @@
 struct work {
     struct payments *service;
     struct payment_wish *wish;
-    int refused; /* the outcome that made the transaction undo itself; 0: none */
+    int asked;   /* begin: what the reservation service said, TQ_OK, TQ_GONE or TQ_EXPIRED */
+    int refused; /* the outcome that made the last run undo itself; 0: none */
 };
 
 /* End the transaction without a trace, the claimed key included: the key may be used again. */
@@ -37,7 +38,7 @@ static int undo(struct work *work, int outcome)
 static int run(struct payments *service, tq_tx_fn *body, struct work *work, struct tq_error *err)
 {
     int rc = tq_ledger_run(service->ledger, body, work, err);
-    return rc < 0 && work->refused ? work->refused : rc;
+    return rc == TQ_E_INVALID && work->refused ? work->refused : rc;
 }
 
 /* Keep the answer for whoever repeats the request. */
@@ -104,12 +105,13 @@ static int begin(tq_tx *tx, void *arg, struct tq_error *err)
 {
     struct work *work = arg;
     struct payment_wish *wish = work->wish;
+    work->refused = 0; /* of an earlier run */
     int rc = app_once_begin(tx, wish->once, err);
     if (rc != TQ_OK) {
         return rc;
     }
-    if (work->refused) {
-        return undo(work, work->refused);
+    if (work->asked != TQ_OK) {
+        return undo(work, work->asked);
     }
     rc = add(tx, work->service, &wish->row, err);
     if (rc == TQ_REPEAT) {
@@ -120,10 +122,10 @@ static int begin(tq_tx *tx, void *arg, struct tq_error *err)
 
 int payment_begin(struct payments *service, struct payment_wish *wish, struct tq_error *err)
 {
-    struct work work = {service, wish, 0};
+    struct work work = {.service = service, .wish = wish};
     int rc = ask_reservation(service, &wish->row, err);
     TQ_TRY(rc);
-    work.refused = rc; /* unless the key has its answer already */
+    work.asked = rc; /* counts unless the key has its answer already */
     rc = run(service, begin, &work, err);
     if (rc == TQ_OK) {
         calls_wake(service);
@@ -146,6 +148,7 @@ static int confirm(tq_tx *tx, void *arg, struct tq_error *err)
     struct payment_wish *wish = work->wish;
     struct payment row;
     const struct charge_input input = {.token = wish->row.token};
+    work->refused = 0; /* of an earlier run */
     int rc = app_once_begin(tx, wish->once, err);
     if (rc != TQ_OK) {
         return rc;
@@ -164,7 +167,7 @@ static int confirm(tq_tx *tx, void *arg, struct tq_error *err)
 
 int payment_confirm(struct payments *service, struct payment_wish *wish, struct tq_error *err)
 {
-    struct work work = {service, wish, 0};
+    struct work work = {.service = service, .wish = wish};
     int rc = run(service, confirm, &work, err);
     if (rc == TQ_OK) {
         app_worker_wake(service->relay_worker);

@@ -34,7 +34,7 @@ struct recording {
     struct hold_wish *wish;
     const struct tq_hold_request *request;
     const struct tq_hold *claim;
-    int refused; /* the outcome that made the transaction undo itself; 0: none */
+    int refused; /* the outcome that made the last run undo itself; 0: none */
 };
 
 static int64_t total_of(const struct reservation *row)
@@ -89,6 +89,7 @@ static int record(tq_tx *tx, void *arg, struct tq_error *err)
     struct recording *recording = arg;
     struct hold_wish *wish = recording->wish;
     struct tq_hold hold = *recording->claim;
+    recording->refused = 0; /* of an earlier run */
     int rc = app_once_begin(tx, wish->once, err);
     if (rc != TQ_OK) {
         return rc;
@@ -185,7 +186,7 @@ int reservation_hold(struct reservations *service, struct hold_wish *wish, struc
     if (claim.status == TQ_OK && rc != TQ_OK && rc != TQ_E_UNKNOWN) {
         give_claim_back(service, &claim);
     }
-    return rc < 0 && recording.refused ? recording.refused : rc;
+    return rc == TQ_E_INVALID && recording.refused ? recording.refused : rc;
 }
 
 /* ---- the owner's verbs ---- */
