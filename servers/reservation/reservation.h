@@ -7,7 +7,7 @@
  *     purchase.c     the saga: what each event means in each phase
  *     steps.c        what its steps do
  *     inbox.c        events of other services
- *     rows.c       the rows
+ *     rows.c         the rows
  *     schedules.c    what is on sale: seats, prices, limits
  *     service.c      opening, workers, closing
  */
