@@ -80,11 +80,6 @@ tq_transport *app_transport(struct app *app)
     return app->transport;
 }
 
-int app_is_draining(const struct app *app)
-{
-    return atomic_load(&app->is_draining);
-}
-
 /* `sqlite:<path>` with what a URL would take apart encoded. */
 static void put_path(struct tq__buf *url, const char *path)
 {

@@ -73,7 +73,6 @@ int app_store_open(struct app *app, const char *service, tq_store **out_store,
 /* A database by its path. */
 int app_store_open_file(struct app *app, const char *path, tq_store **out_store,
                         struct tq_error *err);
-int app_is_draining(const struct app *app);
 
 /*
  * Work that must go on: `step` is called again and again on a thread of its own. TQ_OK: there is

@@ -235,17 +235,16 @@ static struct outcome make(struct payments *service, struct payment *row, const 
                            int64_t now_ms)
 {
     const struct outcome nothing = {.event = NULL};
-    switch (call->operation[0]) {
-    case 'P':
+    if (strcmp(call->operation, "PRE_REGISTER") == 0) {
         return pre_register(service, row, call);
-    case 'A':
-        return ask(service, row, nothing);
-    case 'C':
-        return call->operation[1] == 'O' ? confirm(service, row, call, now_ms)
-                                         : cancel(service, row, call);
-    default:
-        return nothing;
     }
+    if (strcmp(call->operation, "CONFIRM") == 0) {
+        return confirm(service, row, call, now_ms);
+    }
+    if (strcmp(call->operation, "ASK") == 0) {
+        return ask(service, row, nothing);
+    }
+    return strcmp(call->operation, "CANCEL") == 0 ? cancel(service, row, call) : nothing;
 }
 
 /* ---- bringing the outcome ---- */
