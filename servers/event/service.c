@@ -10,6 +10,7 @@
  */
 #include "event/service.h"
 
+#include "app/flow.h"
 #include "app/told.h"
 #include "core/env.h"
 #include "core/error.h"
@@ -53,12 +54,6 @@ static void close_events(void *state)
     }
 }
 
-static int relay_step(void *arg, struct tq_error *err)
-{
-    struct events *events = arg;
-    return tq_relay_step(events->relay, 0, NULL, err);
-}
-
 static int clean_step(void *arg, struct tq_error *err)
 {
     struct events *events = arg;
@@ -100,7 +95,7 @@ static int open_caches(struct events *events, struct tq_error *err)
 
 static int add_workers(struct events *events, struct tq_error *err)
 {
-    const struct app_worker_options relay = {"event.relay", relay_step, events, 50};
+    const struct app_worker_options relay = {"event.relay", app_relay_step, events->relay, 50};
     const struct app_worker_options announcer = {"event.announce", event_announce, events, 500};
     const struct app_worker_options cleaner = {"event.clean", clean_step, events, 60000};
     TQ_TRY(app_worker_add(events->app, &relay, &events->relay_worker, err));

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/flow.h"
 #include "app/told.h"
 #include "core/env.h"
 #include "core/error.h"
@@ -27,18 +28,6 @@
 #define POOL_THREADS 16
 #define POOL_QUEUE 4096
 #define DAY_MS INT64_C(86400000)
-
-static int inbox_step(void *arg, struct tq_error *err)
-{
-    struct payments *service = arg;
-    return tq_inbox_step(service->inbox, 0, NULL, err);
-}
-
-static int relay_step(void *arg, struct tq_error *err)
-{
-    struct payments *service = arg;
-    return tq_relay_step(service->relay, 0, NULL, err);
-}
 
 static int deadline_step(void *arg, struct tq_error *err)
 {
@@ -59,14 +48,6 @@ static int clean_step(void *arg, struct tq_error *err)
     int webhooks = webhooks_clean(service->ledger, 30 * DAY_MS, 1000, err);
     TQ_TRY(webhooks);
     return told == TQ_OK || once == TQ_OK || inbox == TQ_OK || webhooks == TQ_OK ? TQ_OK : TQ_EMPTY;
-}
-
-/* Events that wait for the transport; -1: the database does not say. */
-static double outbox_pending(void *arg)
-{
-    struct payments *service = arg;
-    struct tq_outbox_stats stats = TQ_INIT(tq_outbox_stats);
-    return tq_outbox_stats(service->ledger, &stats, NULL) == TQ_OK ? (double)stats.pending : -1;
 }
 
 static int open_ledger(struct payments *service, struct tq_error *err)
@@ -122,14 +103,14 @@ static int add_workers(struct payments *service, struct tq_error *err)
         struct app_worker_options options;
         struct app_worker **out_worker;
     } workers[] = {
-        {{"payment.inbox", inbox_step, service, 10}, NULL},
-        {{"payment.relay", relay_step, service, 20}, &service->relay_worker},
+        {{"payment.inbox", app_inbox_step, service->inbox, 10}, NULL},
+        {{"payment.relay", app_relay_step, service->relay, 20}, &service->relay_worker},
         {{"payment.deadlines", deadline_step, service, 1000}, NULL},
         {{"payment.cleaner", clean_step, service, 60000}, NULL},
     };
     app_gauge_ask(app_metrics(service->app), "ticketq_outbox_events",
-                  "Events that wait for the transport.", "service=\"payment\"", outbox_pending,
-                  service);
+                  "Events that wait for the transport.", "service=\"payment\"", app_outbox_pending,
+                  service->ledger);
     for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
         TQ_TRY(app_worker_add(service->app, &workers[i].options, workers[i].out_worker, err));
     }

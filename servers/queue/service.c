@@ -12,6 +12,7 @@
  */
 #include "queue/service.h"
 
+#include "app/flow.h"
 #include "core/env.h"
 #include "core/error.h"
 #include "queue/queue.h"
@@ -102,12 +103,6 @@ static void applied(const struct tq_event *event, void *arg)
         app_log(TQ_LOG_ERROR, "queue", "room %s cannot be opened: %s", event->aggregate_id,
                 err.message);
     }
-}
-
-static int inbox_step(void *arg, struct tq_error *err)
-{
-    struct queue *queue = arg;
-    return tq_inbox_step(queue->inbox, 0, NULL, err);
 }
 
 static int clean_step(void *arg, struct tq_error *err)
@@ -238,7 +233,7 @@ static int open_stores(struct queue *queue, struct tq_error *err)
 static int add_workers(struct queue *queue, struct tq_error *err)
 {
     const struct app_worker_options workers[] = {
-        {"queue.inbox", inbox_step, queue, 50},
+        {"queue.inbox", app_inbox_step, queue->inbox, 50},
         {"queue.tick", tick_step, queue, 20},
         {"queue.streams", queue_streams_step, queue->streams, 50},
         {"queue.clean", clean_step, queue, 60000},

@@ -20,6 +20,7 @@
 
 #include <string.h>
 
+#include "app/flow.h"
 #include "app/told.h"
 #include "core/env.h"
 #include "core/error.h"
@@ -31,18 +32,6 @@
 #define POOL_THREADS 24
 #define POOL_QUEUE 4096
 #define DAY_MS INT64_C(86400000)
-
-static int inbox_step(void *arg, struct tq_error *err)
-{
-    struct reservations *service = arg;
-    return tq_inbox_step(service->inbox, 0, NULL, err);
-}
-
-static int relay_step(void *arg, struct tq_error *err)
-{
-    struct reservations *service = arg;
-    return tq_relay_step(service->relay, 0, NULL, err);
-}
 
 static int deadline_step(void *arg, struct tq_error *err)
 {
@@ -61,14 +50,6 @@ static int clean_step(void *arg, struct tq_error *err)
     int inbox = tq_inbox_clean(service->ledger, 7 * DAY_MS, 1000, err);
     TQ_TRY(inbox);
     return told == TQ_OK || once == TQ_OK || inbox == TQ_OK ? TQ_OK : TQ_EMPTY;
-}
-
-/* Events that wait for the transport; -1: the database does not say. */
-static double outbox_pending(void *arg)
-{
-    struct reservations *service = arg;
-    struct tq_outbox_stats stats = TQ_INIT(tq_outbox_stats);
-    return tq_outbox_stats(service->ledger, &stats, NULL) == TQ_OK ? (double)stats.pending : -1;
 }
 
 static int open_ledger(struct reservations *service, struct tq_error *err)
@@ -112,16 +93,16 @@ static int add_workers(struct reservations *service, struct tq_error *err)
         struct app_worker_options options;
         struct app_worker **out_worker;
     } workers[] = {
-        {{"reservation.inbox", inbox_step, service, 10}, NULL},
-        {{"reservation.relay", relay_step, service, 20}, &service->relay_worker},
+        {{"reservation.inbox", app_inbox_step, service->inbox, 10}, NULL},
+        {{"reservation.relay", app_relay_step, service->relay, 20}, &service->relay_worker},
         {{"reservation.sweep", reservation_sweep, service, 200}, NULL},
         {{"reservation.deadlines", deadline_step, service, 1000}, NULL},
         {{"reservation.loader", schedules_step, service, 1000}, &service->loader},
         {{"reservation.cleaner", clean_step, service, 60000}, NULL},
     };
     app_gauge_ask(app_metrics(service->app), "ticketq_outbox_events",
-                  "Events that wait for the transport.", "service=\"reservation\"", outbox_pending,
-                  service);
+                  "Events that wait for the transport.", "service=\"reservation\"",
+                  app_outbox_pending, service->ledger);
     for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
         TQ_TRY(app_worker_add(service->app, &workers[i].options, workers[i].out_worker, err));
     }
