@@ -15,11 +15,14 @@
 
 #include <string.h>
 
+#include "core/bytes.h"
+
 void tq__flat_init(struct tq__flat *flat, const char *text, size_t bytes)
 {
     flat->at = text;
     flat->end = text + bytes;
     flat->count = 0;
+    flat->seen = 0;
 }
 
 static void skip_space(struct tq__flat *flat)
@@ -52,6 +55,9 @@ static int read_string(struct tq__flat *flat, struct tq__flat_text *out_text)
         return -1;
     }
     const char *start = flat->at, *end = flat->end, *at = start;
+    while (at < end && tq__is_id_byte(*at)) { /* all of it, mostly */
+        at++;
+    }
     while (at < end && *at >= 0x20 && *at <= 0x7e && *at != '"' && *at != '\\') {
         at++;
     }
@@ -116,18 +122,25 @@ static int read_value(struct tq__flat *flat, struct tq__flat_member *out)
     return read_word(flat, &out->text);
 }
 
+static uint64_t bit_of(struct tq__flat_text name)
+{
+    return name.bytes ? 1ull << ((name.at[0] + 3 * name.at[name.bytes - 1]) & 63) : 1;
+}
+
 /* Notes a name; -1 when it stood before or there are too many. */
 static int note_name(struct tq__flat *flat, struct tq__flat_text name)
 {
     if (flat->count == TQ__FLAT_MEMBERS_MAX) {
         return -1;
     }
-    for (size_t i = 0; i < flat->count; i++) {
-        if (flat->names[i].bytes == name.bytes && flat->names[i].at[0] == name.at[0] &&
+    const uint64_t bit = bit_of(name);
+    for (size_t i = 0; (flat->seen & bit) && i < flat->count; i++) {
+        if (flat->names[i].bytes == name.bytes &&
             memcmp(flat->names[i].at, name.at, name.bytes) == 0) {
             return -1;
         }
     }
+    flat->seen |= bit;
     flat->names[flat->count++] = name;
     return 0;
 }

@@ -7,7 +7,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 /* Most members of one object. */
 #define TQ__FLAT_MEMBERS_MAX 16
@@ -35,6 +34,7 @@ struct tq__flat {
     const char *at;
     const char *end;
     size_t count;
+    uint64_t seen; /* a bit for each name that is noted; several names may share one */
     struct tq__flat_text names[TQ__FLAT_MEMBERS_MAX];
 };
 
@@ -48,9 +48,14 @@ int tq__flat_is_done(struct tq__flat *flat);
 /* After the opening brace: 1 and a member, 0 behind the closing brace, -1 malformed. */
 int tq__flat_next(struct tq__flat *flat, struct tq__flat_member *out_member);
 
+/* In place, because most words differ in their first byte; a NUL is in no text. */
 static inline int tq__flat_equal(struct tq__flat_text text, const char *word)
 {
-    return strlen(word) == text.bytes && memcmp(text.at, word, text.bytes) == 0;
+    size_t i = 0;
+    while (i < text.bytes && text.at[i] == word[i]) {
+        i++;
+    }
+    return i == text.bytes && word[i] == '\0';
 }
 
 /* Copies into `target` of `room` bytes with a NUL; 0 when it is too long. */
