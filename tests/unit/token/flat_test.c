@@ -116,6 +116,8 @@ START_TEST(what_is_not_flat_json__is_refused)
         ck_assert_msg(count_members(bad[i]) == -1, "%s", bad[i]);
     }
     ck_assert_int_eq(count_members("{}"), 0);
+    ck_assert_int_eq(count_members("{\"ab\":1,\"axb\":1,\"bw\":1}"), 3); /* of one bit in `seen` */
+    ck_assert_int_eq(count_members("{\"ab\":1,\"axb\":1,\"axb\":1}"), -1);
     ck_assert_int_eq(count_members("{\"\":\"\"}\n"), 1);
 }
 END_TEST
