@@ -11,7 +11,7 @@
  * Tables: outbox_events, outbox_partitions and processed_events, in the
  * database of the service that owns them. Work goes on in steps that the host
  * calls, from one process or many. Threads: append belongs to its transaction;
- * a relay and an inbox are [serial], and a host may open several.
+ * a relay and an inbox are [serial], but for their wake, and a host may open several.
  */
 #ifndef TICKETQ_OUTBOX_H
 #define TICKETQ_OUTBOX_H
@@ -185,6 +185,8 @@ TQ_API TQ_MUST_CHECK int tq_relay_open(tq_store *store, tq_transport *transport,
  */
 TQ_API TQ_MUST_CHECK int tq_relay_step(tq_relay *relay, uint32_t wait_ms,
                                        struct tq_relay_stats *out_stats, struct tq_error *err);
+/** End the wait of a step, or of the next one. From any thread; NULL is allowed. @since 0.1 */
+TQ_API void tq_relay_wake(tq_relay *relay);
 /** Hand leases back and close. NULL is allowed. @since 0.1 */
 TQ_API void tq_relay_close(tq_relay *relay);
 
@@ -204,6 +206,8 @@ TQ_API TQ_MUST_CHECK int tq_inbox_open(tq_store *store, tq_transport *transport,
  */
 TQ_API TQ_MUST_CHECK int tq_inbox_step(tq_inbox *inbox, uint32_t wait_ms,
                                        struct tq_inbox_stats *out_stats, struct tq_error *err);
+/** End the wait of a step, or of the next one. From any thread; NULL is allowed. @since 0.1 */
+TQ_API void tq_inbox_wake(tq_inbox *inbox);
 /** Unsubscribe and close. NULL is allowed. @since 0.1 */
 TQ_API void tq_inbox_close(tq_inbox *inbox);
 

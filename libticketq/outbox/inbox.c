@@ -142,11 +142,12 @@ static uint32_t idle_ms(const tq_inbox *inbox, uint32_t wait_ms, int64_t now_ms)
     return wait_ms;
 }
 
-static void rest(const struct tq_env *env, uint32_t wait_ms)
+/* Nothing can be polled now. */
+static void rest(const tq_inbox *inbox, uint32_t wait_ms)
 {
-    const uint32_t never = 0;
+    const struct tq_env *env = &inbox->env;
     if (wait_ms && tq__can_park(env)) {
-        env->park(env->ctx, &never, 0, wait_ms);
+        env->park(env->ctx, &inbox->is_woken, 0, wait_ms);
     }
 }
 
@@ -155,9 +156,12 @@ static int fill(tq_inbox *inbox, uint32_t wait_ms, struct tq_error *err)
 {
     struct tq__window *window = &inbox->window;
     size_t room = window->room - window->count, count = 0;
+    if (__atomic_exchange_n(&inbox->is_woken, 0, __ATOMIC_ACQ_REL)) {
+        wait_ms = 0;
+    }
     wait_ms = idle_ms(inbox, wait_ms, tq__now_ms(&inbox->env));
     if (room == 0) {
-        rest(&inbox->env, wait_ms);
+        rest(inbox, wait_ms);
     } else if (inbox->polled_at == inbox->polled_count) {
         size_t max = room < inbox->options.batch ? room : inbox->options.batch;
         TQ_TRY(inbox->driver->poll(inbox->state, inbox->transport_consumer, inbox->polled, max,
@@ -382,4 +386,16 @@ int tq_inbox_step(tq_inbox *inbox, uint32_t wait_ms, struct tq_inbox_stats *out_
         TQ_TRY(TQ__WRITE(out_stats, &inbox->stats, ORIGIN, err));
     }
     return inbox->entries_count ? TQ_OK : TQ_EMPTY;
+}
+
+void tq_inbox_wake(tq_inbox *inbox)
+{
+    if (!inbox) {
+        return;
+    }
+    __atomic_store_n(&inbox->is_woken, 1, __ATOMIC_RELEASE);
+    if (tq__can_park(&inbox->env)) {
+        inbox->env.unpark(inbox->env.ctx, &inbox->is_woken);
+    }
+    inbox->driver->consumer_wake(inbox->state, inbox->transport_consumer);
 }

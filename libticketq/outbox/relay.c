@@ -82,6 +82,7 @@ struct tq_relay {
     struct tq__slot **slots;
     struct tq__commit_watch watch;
     int is_watching;
+    int is_woken; /* atomic: the next wait is none */
     struct tq_relay_stats stats;
 };
 
@@ -498,7 +499,8 @@ static int work(tq_relay *relay, uint32_t wait_ms, int *outage, struct tq_error 
     size_t marked = relay->pending.due_count + relay->pending.behind_count;
     done += publish(relay, outage, err);
     size_t ready = classify(relay);
-    if (done + marked + ready == 0 && *outage == TQ_OK) {
+    if (done + marked + ready == 0 && *outage == TQ_OK &&
+        !__atomic_exchange_n(&relay->is_woken, 0, __ATOMIC_ACQ_REL)) {
         uint32_t third_ms = relay->options.lease_ms / 3;
         wait_ms = wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS;
         done = collect(relay, wait_ms < third_ms ? wait_ms : third_ms, outage);
@@ -529,4 +531,12 @@ int tq_relay_step(tq_relay *relay, uint32_t wait_ms, struct tq_relay_stats *out_
         TQ_TRY(TQ__WRITE(out_stats, &relay->stats, ORIGIN, err));
     }
     return status;
+}
+
+void tq_relay_wake(tq_relay *relay)
+{
+    if (relay) {
+        __atomic_store_n(&relay->is_woken, 1, __ATOMIC_RELEASE);
+        relay->driver->wake(relay->state, relay->producer);
+    }
 }

@@ -52,6 +52,13 @@ static int find_builtin(const char *scheme, const struct tq_transport_driver **o
     return tq__fail(err, TQ_E_INVALID, ORIGIN, "no driver is called %s:", scheme);
 }
 
+/* In place of a consumer_wake that a driver lacks. */
+static void let_wait(void *state, void *consumer)
+{
+    (void)state;
+    (void)consumer;
+}
+
 static int bind_driver(tq_transport *transport, const struct tq_transport_driver *source,
                        struct tq_error *err)
 {
@@ -66,6 +73,7 @@ static int bind_driver(tq_transport *transport, const struct tq_transport_driver
         !driver->consumer_open || !driver->consumer_close || !driver->poll || !driver->ack) {
         return tq__fail(err, TQ_E_ABI, "transport.driver", "a required slot is NULL");
     }
+    driver->consumer_wake = driver->consumer_wake ? driver->consumer_wake : let_wait;
     return TQ_OK;
 }
 

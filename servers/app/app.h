@@ -81,12 +81,20 @@ int app_store_open_file(struct app *app, const char *path, tq_store **out_store,
  * for the drain timeout.
  */
 typedef int app_step_fn(void *arg, struct tq_error *err);
+/*
+ * A step that itself waits for something to do, at most `wait_ms`; 0: not at all. `wake` ends
+ * that wait, or the next one, from any thread.
+ */
+typedef int app_waiting_step_fn(void *arg, uint32_t wait_ms, struct tq_error *err);
+typedef void app_wake_fn(void *arg);
 
 struct app_worker_options {
     const char *name; /* "reservation.relay"; in logs and metrics */
     app_step_fn *step;
     void *arg;
-    unsigned idle_ms; /* 0: 100 */
+    unsigned idle_ms;                  /* 0: 100 */
+    app_waiting_step_fn *waiting_step; /* in place of `step`, together with `wake` */
+    app_wake_fn *wake;
 };
 
 /* `out_worker` is optional; started after all services are open. */

@@ -21,8 +21,8 @@ struct app_worker {
     struct app_worker_options options;
     pthread_t thread;
     int is_running;
-    uint32_t bell; /* 1: somebody woke us; a futex word */
-    _Atomic int is_idle;
+    uint32_t bell;             /* 1: somebody woke us; a futex word */
+    _Atomic unsigned answered; /* the round that found us dry */
     _Atomic int is_stopping;
     struct app_series *failures;
 };
@@ -48,7 +48,9 @@ struct app {
     size_t opened_count;
     struct app_worker workers[APP__WORKERS_MAX];
     size_t workers_count;
-    struct app_meter *meters; /* a table by the route's address */
+    _Atomic unsigned round;      /* worker.c: of asking whether all are dry */
+    _Atomic unsigned steps_done; /* that did something, or failed */
+    struct app_meter *meters;    /* a table by the route's address */
     _Atomic int is_ready;
     _Atomic int is_draining;
 };

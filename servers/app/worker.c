@@ -2,16 +2,25 @@
 /*
  * Threads for work that must go on: relays, inboxes, sweeps, deadlines.
  *
- * A worker calls its step as long as there is more, sleeps when there is not, and
- * pauses for a growing time after a failure. It sleeps on a futex word, the bell:
- * waking one that is awake already costs one atomic exchange.
+ * A worker calls its step as long as there is more. When there is not, it waits: inside
+ * the step where that knows how (a relay is woken by a commit, an inbox by an arrival),
+ * otherwise on a futex word of its own, the bell. After a failure it pauses for a
+ * growing time. To wake a worker is to ring the bell and to end the wait in the step.
  *
- *     awake --TQ_EMPTY--> asleep (is_idle) --idle_ms, or woken--> awake
- *     awake --failure---> pausing (not idle: there is still work)
+ *     awake --TQ_EMPTY--> waiting --idle_ms, work, or woken--> awake
+ *     awake --failure---> pausing (there is still work)
  *
- * When the app drains, the workers go on until all of them are idle at the same
- * time, several looks in a row, since one's output is another's input.
- * Threads: each worker has its own; bell and flags are atomics.
+ * When the app drains, the workers go on until all of them have run dry at the same
+ * time, since one's output is another's input. That is found by asking in rounds:
+ *
+ *     a worker answers a round with a step that it began after the round was called,
+ *     that did not wait and that found nothing; when all have answered and no step did
+ *     anything meanwhile, all are dry
+ *
+ * Invariants: a worker waits only when it has answered the latest round that it knows
+ * of; who calls a round or a stop wakes all of them after writing it down, and a wake-up
+ * that comes too early ends the next wait. Threads: each worker has its own; all that
+ * is shared is atomic.
  */
 #include "app/internal.h"
 
@@ -22,10 +31,10 @@
 
 #define FIRST_PAUSE_MS 50
 #define LAST_PAUSE_MS 5000
-#define LOOK_MS 10
-#define LOOKS 5
+#define IDLE_MS 100
+#define LOOK_MS 1
 
-static void sleep_until_woken(struct app_worker *worker, uint32_t timeout_ms)
+static void rest(struct app_worker *worker, uint32_t timeout_ms)
 {
     const struct tq_env *env = &worker->app->env;
     if (!__atomic_load_n(&worker->bell, __ATOMIC_ACQUIRE)) {
@@ -36,30 +45,50 @@ static void sleep_until_woken(struct app_worker *worker, uint32_t timeout_ms)
 
 void app_worker_wake(struct app_worker *worker)
 {
-    if (worker && !__atomic_exchange_n(&worker->bell, 1, __ATOMIC_ACQ_REL)) {
+    if (!worker) {
+        return;
+    }
+    if (!__atomic_exchange_n(&worker->bell, 1, __ATOMIC_ACQ_REL)) {
         const struct tq_env *env = &worker->app->env;
         env->unpark(env->ctx, &worker->bell);
     }
+    if (worker->options.wake) {
+        worker->options.wake(worker->options.arg);
+    }
+}
+
+static int run_step(const struct app_worker *worker, uint32_t wait_ms, struct tq_error *err)
+{
+    const struct app_worker_options *options = &worker->options;
+    return options->waiting_step ? options->waiting_step(options->arg, wait_ms, err)
+                                 : options->step(options->arg, err);
 }
 
 static void *work(void *arg)
 {
     struct app_worker *worker = arg;
+    struct app *app = worker->app;
     struct tq__backoff backoff = {FIRST_PAUSE_MS, LAST_PAUSE_MS, 0};
     while (!atomic_load(&worker->is_stopping)) {
         struct tq_error err = TQ_ERROR_INIT;
-        int rc = worker->options.step(worker->options.arg, &err);
+        unsigned round = atomic_load(&app->round);
+        int is_answered = atomic_load(&worker->answered) == round;
+        int rc = run_step(worker, is_answered ? worker->options.idle_ms : 0, &err);
+        if (rc != TQ_EMPTY) {
+            atomic_fetch_add(&app->steps_done, 1);
+        }
         if (rc >= 0) {
             tq__backoff_reset(&backoff);
         } else {
             app_log(TQ_LOG_WARN, worker->options.name, "%s: %s", tq_status_name(rc), err.message);
             app_series_add(worker->failures, 1);
-            sleep_until_woken(worker, tq__backoff_next(&backoff, &worker->app->env));
+            rest(worker, tq__backoff_next(&backoff, &app->env));
         }
         if (rc == TQ_EMPTY) {
-            atomic_store(&worker->is_idle, 1);
-            sleep_until_woken(worker, worker->options.idle_ms);
-            atomic_store(&worker->is_idle, 0);
+            atomic_store(&worker->answered, round);
+            if (!worker->options.waiting_step) {
+                rest(worker, worker->options.idle_ms);
+            }
         }
     }
     return NULL;
@@ -76,7 +105,7 @@ int app_worker_add(struct app *app, const struct app_worker_options *options,
     snprintf(labels, sizeof labels, "worker=\"%s\"", options->name);
     worker->app = app;
     worker->options = *options;
-    worker->options.idle_ms = options->idle_ms ? options->idle_ms : 100;
+    worker->options.idle_ms = options->idle_ms ? options->idle_ms : IDLE_MS;
     worker->failures = app_counter(app->metrics, "ticketq_worker_failures_total",
                                    "Steps of a worker that failed.", labels);
     app->workers_count++;
@@ -97,28 +126,47 @@ int app__workers_start(struct app *app, struct tq_error *err)
     return TQ_OK;
 }
 
-static int all_idle(const struct app *app)
+/* ---- the end ---- */
+
+static void wake_all(struct app *app)
 {
     for (size_t i = 0; i < app->workers_count; i++) {
-        if (app->workers[i].is_running && !atomic_load(&app->workers[i].is_idle)) {
+        app_worker_wake(&app->workers[i]);
+    }
+}
+
+static int all_answered(const struct app *app, unsigned round)
+{
+    for (size_t i = 0; i < app->workers_count; i++) {
+        if (app->workers[i].is_running && atomic_load(&app->workers[i].answered) != round) {
             return 0;
         }
     }
     return 1;
 }
 
-void app__workers_stop(struct app *app, unsigned timeout_ms)
+/* One round: true when all are dry. */
+static int is_dry(struct app *app, int64_t end_ms)
 {
     const struct timespec look = {0, LOOK_MS * 1000000L};
-    int64_t end_ms = tq__now_ms(&app->env) + timeout_ms;
-    for (unsigned looks = 0; looks < LOOKS && tq__now_ms(&app->env) < end_ms;) {
-        looks = all_idle(app) ? looks + 1 : 0;
+    unsigned before = atomic_load(&app->steps_done);
+    unsigned round = atomic_fetch_add(&app->round, 1) + 1;
+    wake_all(app);
+    while (!all_answered(app, round) && tq__now_ms(&app->env) < end_ms) {
         nanosleep(&look, NULL);
+    }
+    return atomic_load(&app->steps_done) == before;
+}
+
+void app__workers_stop(struct app *app, unsigned timeout_ms)
+{
+    int64_t end_ms = tq__now_ms(&app->env) + timeout_ms;
+    while (tq__now_ms(&app->env) < end_ms && !is_dry(app, end_ms)) {
     }
     for (size_t i = 0; i < app->workers_count; i++) {
         atomic_store(&app->workers[i].is_stopping, 1);
-        app_worker_wake(&app->workers[i]);
     }
+    wake_all(app);
     for (size_t i = 0; i < app->workers_count; i++) {
         if (app->workers[i].is_running) {
             pthread_join(app->workers[i].thread, NULL);

@@ -144,7 +144,6 @@ int event_create(struct events *events, struct event_draft *draft, struct tq_err
     int rc = tq_ledger_run(events->store, create, draft, err);
     if (rc == TQ_OK) {
         app_series_add(events->published, (int64_t)draft->schedules_count);
-        app_worker_wake(events->relay_worker);
     }
     return rc;
 }
@@ -216,7 +215,6 @@ int event_announce(void *arg, struct tq_error *err)
     int rc = tq_ledger_run(events->store, announce, &due, err);
     if (rc == TQ_OK) {
         app_series_add(events->announced, (int64_t)due.count);
-        app_worker_wake(events->relay_worker);
     }
     return rc;
 }

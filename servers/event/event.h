@@ -36,7 +36,6 @@ struct events {
     struct tq_env env;
     tq_store *store;
     tq_relay *relay;
-    struct app_worker *relay_worker;
     struct event_cache *layouts;
     struct event_cache *seat_maps;
     struct app_series *published;

@@ -95,10 +95,11 @@ static int open_caches(struct events *events, struct tq_error *err)
 
 static int add_workers(struct events *events, struct tq_error *err)
 {
-    const struct app_worker_options relay = {"event.relay", app_relay_step, events->relay, 50};
-    const struct app_worker_options announcer = {"event.announce", event_announce, events, 500};
-    const struct app_worker_options cleaner = {"event.clean", clean_step, events, 60000};
-    TQ_TRY(app_worker_add(events->app, &relay, &events->relay_worker, err));
+    const struct app_worker_options announcer = {
+        .name = "event.announce", .step = event_announce, .arg = events, .idle_ms = 500};
+    const struct app_worker_options cleaner = {
+        .name = "event.clean", .step = clean_step, .arg = events, .idle_ms = 60000};
+    TQ_TRY(app_relay_add(events->app, "event.relay", events->relay, err));
     TQ_TRY(app_worker_add(events->app, &announcer, NULL, err));
     return app_worker_add(events->app, &cleaner, NULL, err);
 }

@@ -41,8 +41,10 @@ static void close_gateway(void *state)
 
 static int open_parts(struct gateway *gateway, struct tq_error *err)
 {
-    const struct app_worker_options epochs = {"gateway.epochs", gateway_epochs_step, gateway,
-                                              EPOCHS_MS};
+    const struct app_worker_options epochs = {.name = "gateway.epochs",
+                                              .step = gateway_epochs_step,
+                                              .arg = gateway,
+                                              .idle_ms = EPOCHS_MS};
     const char *location = app_config_text(app_config(gateway->app), "queue-location");
     int bytes = snprintf(gateway->location, sizeof gateway->location, "%s", location);
     if (bytes < 0 || (size_t)bytes >= sizeof gateway->location) {

@@ -323,6 +323,5 @@ int calls_step(void *arg, struct tq_error *err)
         outcome = make(service, &row, &call, now_ms);
     }
     TQ_TRY(tq_ledger_run(service->ledger, complete, &completion, err));
-    app_worker_wake(service->relay_worker);
     return TQ_OK;
 }

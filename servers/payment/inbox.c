@@ -63,7 +63,6 @@ void payment_applied(const struct tq_event *event, void *arg)
 {
     struct payments *service = arg;
     if (charge_event(event)) {
-        app_worker_wake(service->relay_worker);
         calls_wake(service);
     }
 }

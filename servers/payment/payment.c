@@ -168,11 +168,7 @@ static int confirm(tq_tx *tx, void *arg, struct tq_error *err)
 int payment_confirm(struct payments *service, struct payment_wish *wish, struct tq_error *err)
 {
     struct work work = {.service = service, .wish = wish};
-    int rc = run(service, confirm, &work, err);
-    if (rc == TQ_OK) {
-        app_worker_wake(service->relay_worker);
-    }
-    return rc;
+    return run(service, confirm, &work, err);
 }
 
 /* ---- look ---- */

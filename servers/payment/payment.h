@@ -53,7 +53,6 @@ struct payments {
     struct portone portone;
     struct app_webhook_key keys[PAYMENT_KEYS_MAX];
     size_t keys_count;
-    struct app_worker *relay_worker;
     struct app_worker *callers[PAYMENT_CALLERS];
     uint32_t next_caller; /* atomic: who is woken next */
 };

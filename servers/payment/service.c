@@ -91,7 +91,8 @@ static int add_callers(struct payments *service, struct tq_error *err)
     for (size_t i = 0; i < PAYMENT_CALLERS; i++) {
         char name[32];
         snprintf(name, sizeof name, "payment.caller-%zu", i);
-        const struct app_worker_options options = {name, calls_step, service, 250};
+        const struct app_worker_options options = {
+            .name = name, .step = calls_step, .arg = service, .idle_ms = 250};
         TQ_TRY(app_worker_add(service->app, &options, &service->callers[i], err));
     }
     return TQ_OK;
@@ -103,14 +104,15 @@ static int add_workers(struct payments *service, struct tq_error *err)
         struct app_worker_options options;
         struct app_worker **out_worker;
     } workers[] = {
-        {{"payment.inbox", app_inbox_step, service->inbox, 10}, NULL},
-        {{"payment.relay", app_relay_step, service->relay, 20}, &service->relay_worker},
-        {{"payment.deadlines", deadline_step, service, 1000}, NULL},
-        {{"payment.cleaner", clean_step, service, 60000}, NULL},
+        {{.name = "payment.deadlines", .step = deadline_step, .arg = service, .idle_ms = 1000},
+         NULL},
+        {{.name = "payment.cleaner", .step = clean_step, .arg = service, .idle_ms = 60000}, NULL},
     };
     app_gauge_ask(app_metrics(service->app), "ticketq_outbox_events",
                   "Events that wait for the transport.", "service=\"payment\"", app_outbox_pending,
                   service->ledger);
+    TQ_TRY(app_inbox_add(service->app, "payment.inbox", service->inbox, err));
+    TQ_TRY(app_relay_add(service->app, "payment.relay", service->relay, err));
     for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
         TQ_TRY(app_worker_add(service->app, &workers[i].options, workers[i].out_worker, err));
     }

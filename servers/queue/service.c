@@ -233,15 +233,14 @@ static int open_stores(struct queue *queue, struct tq_error *err)
 static int add_workers(struct queue *queue, struct tq_error *err)
 {
     const struct app_worker_options workers[] = {
-        {"queue.inbox", app_inbox_step, queue->inbox, 50},
-        {"queue.tick", tick_step, queue, 20},
-        {"queue.streams", queue_streams_step, queue->streams, 50},
-        {"queue.clean", clean_step, queue, 60000},
+        {.name = "queue.tick", .step = tick_step, .arg = queue, .idle_ms = 20},
+        {.name = "queue.streams", .step = queue_streams_step, .arg = queue->streams, .idle_ms = 50},
+        {.name = "queue.clean", .step = clean_step, .arg = queue, .idle_ms = 60000},
     };
     for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
         TQ_TRY(app_worker_add(queue->app, &workers[i], NULL, err));
     }
-    return TQ_OK;
+    return app_inbox_add(queue->app, "queue.inbox", queue->inbox, err);
 }
 
 static int open_parts(struct queue *queue, struct tq_error *err)

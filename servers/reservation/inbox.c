@@ -76,7 +76,6 @@ void reservation_applied(const struct tq_event *event, void *arg)
     struct reservations *service = arg;
     if (is_payment(event)) {
         purchase_reflect(service, event->key);
-        app_worker_wake(service->relay_worker);
     } else {
         app_worker_wake(service->loader);
     }

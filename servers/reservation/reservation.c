@@ -275,7 +275,6 @@ int reservation_cancel(struct reservations *service, const char *id, const char 
     int rc = tq_ledger_run(service->ledger, cancel, &change, err);
     if (rc == TQ_OK) {
         purchase_reflect(service, id);
-        app_worker_wake(service->relay_worker);
     }
     return rc;
 }
@@ -369,9 +368,6 @@ int reservation_sweep(void *arg, struct tq_error *err)
         if (sweeping.reservations[i][0]) {
             purchase_reflect(service, sweeping.reservations[i]);
         }
-    }
-    if (rc == TQ_OK) {
-        app_worker_wake(service->relay_worker);
     }
     return rc;
 }

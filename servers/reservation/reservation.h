@@ -47,7 +47,6 @@ struct reservations {
     tq_inbox *inbox;
     tq_relay *relay;
     struct schedules schedules;
-    struct app_worker *relay_worker;
     struct app_worker *loader;
     uint32_t hold_ttl_ms;
 };

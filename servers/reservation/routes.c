@@ -124,7 +124,6 @@ static void hold(struct http_request *request)
     }
     int rc = reservation_hold(service, &wish, &err);
     if (rc == TQ_OK) {
-        app_worker_wake(service->relay_worker);
         http_reply_json(request, 201, &wish.answer);
     } else if (!app_once_reply(&once, request, rc)) {
         hold_refused(request, &wish, rc, &err);

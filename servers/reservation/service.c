@@ -93,16 +93,20 @@ static int add_workers(struct reservations *service, struct tq_error *err)
         struct app_worker_options options;
         struct app_worker **out_worker;
     } workers[] = {
-        {{"reservation.inbox", app_inbox_step, service->inbox, 10}, NULL},
-        {{"reservation.relay", app_relay_step, service->relay, 20}, &service->relay_worker},
-        {{"reservation.sweep", reservation_sweep, service, 200}, NULL},
-        {{"reservation.deadlines", deadline_step, service, 1000}, NULL},
-        {{"reservation.loader", schedules_step, service, 1000}, &service->loader},
-        {{"reservation.cleaner", clean_step, service, 60000}, NULL},
+        {{.name = "reservation.sweep", .step = reservation_sweep, .arg = service, .idle_ms = 200},
+         NULL},
+        {{.name = "reservation.deadlines", .step = deadline_step, .arg = service, .idle_ms = 1000},
+         NULL},
+        {{.name = "reservation.loader", .step = schedules_step, .arg = service, .idle_ms = 1000},
+         &service->loader},
+        {{.name = "reservation.cleaner", .step = clean_step, .arg = service, .idle_ms = 60000},
+         NULL},
     };
     app_gauge_ask(app_metrics(service->app), "ticketq_outbox_events",
                   "Events that wait for the transport.", "service=\"reservation\"",
                   app_outbox_pending, service->ledger);
+    TQ_TRY(app_inbox_add(service->app, "reservation.inbox", service->inbox, err));
+    TQ_TRY(app_relay_add(service->app, "reservation.relay", service->relay, err));
     for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
         TQ_TRY(app_worker_add(service->app, &workers[i].options, workers[i].out_worker, err));
     }

@@ -206,6 +206,11 @@ static void fault_consumer_close(void *state, void *consumer)
     INNER->consumer_close(state, consumer);
 }
 
+static void fault_consumer_wake(void *state, void *consumer)
+{
+    INNER->consumer_wake(state, consumer);
+}
+
 static void fault_ack(void *state, void *consumer, const uint64_t *cookies, size_t count)
 {
     INNER->ack(state, consumer, cookies, count);
@@ -251,4 +256,5 @@ const struct tq_transport_driver fault_transport_driver = {
     .consumer_close = fault_consumer_close,
     .poll = fault_poll,
     .ack = fault_ack,
+    .consumer_wake = fault_consumer_wake,
 };

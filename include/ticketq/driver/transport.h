@@ -153,6 +153,14 @@ struct tq_transport_driver {
      * Does not block for the network. One call at a time per consumer, not beside `poll`.
      */
     void (*ack)(void *state, void *consumer, const uint64_t *cookies, size_t count);
+
+    /* Optional since ABI 1. */
+
+    /**
+     * End a wait in `poll`, or the next one. Does not block. From any thread. Without it
+     * such a wait lasts until a message comes or its time is over.
+     */
+    void (*consumer_wake)(void *state, void *consumer);
 };
 
 #endif /* TICKETQ_DRIVER_TRANSPORT_H */

@@ -56,6 +56,7 @@ struct inproc_message {
 
 struct inproc_consumer {
     struct inproc_group *group;
+    int is_woken; /* the next poll does not wait */
 };
 
 struct inproc_state {
@@ -458,16 +459,27 @@ static int inproc_poll(void *opaque, void *handle, struct tq_message *out_messag
     (void)err;
     pthread_mutex_lock(&state->lock);
     size_t count = take(consumer, out_messages, max);
-    if (count == 0 && timeout_ms) {
+    if (count == 0 && timeout_ms && !consumer->is_woken) {
         uint32_t seen = read_counter(arrivals);
         pthread_mutex_unlock(&state->lock);
         park(state->env, arrivals, seen, timeout_ms);
         pthread_mutex_lock(&state->lock);
         count = take(consumer, out_messages, max);
     }
+    consumer->is_woken = 0;
     pthread_mutex_unlock(&state->lock);
     *out_count = count;
     return count ? TQ_OK : TQ_EMPTY;
+}
+
+static void inproc_consumer_wake(void *opaque, void *handle)
+{
+    struct inproc_state *state = opaque;
+    struct inproc_consumer *consumer = handle;
+    pthread_mutex_lock(&state->lock);
+    consumer->is_woken = 1;
+    raise_counter(state->env, &consumer->group->arrivals);
+    pthread_mutex_unlock(&state->lock);
 }
 
 static void inproc_ack(void *opaque, void *handle, const uint64_t *cookies, size_t count)
@@ -501,4 +513,5 @@ const struct tq_transport_driver tq__inproc_driver = {
     .consumer_close = inproc_consumer_close,
     .poll = inproc_poll,
     .ack = inproc_ack,
+    .consumer_wake = inproc_consumer_wake,
 };

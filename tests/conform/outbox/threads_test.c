@@ -138,5 +138,38 @@ START_TEST(waiting__is_ended_by_a_commit_and_by_an_acknowledgement)
 }
 END_TEST
 
+static void *wake_both(void *arg)
+{
+    void *const *parts = arg;
+    tq_relay_wake(parts[0]);
+    tq_inbox_wake(parts[1]);
+    return NULL;
+}
+
+/* Two waits each: one that was ended before it began, one that is ended by another thread. */
+START_TEST(waiting__is_ended_by_a_wake_also_when_that_came_first)
+{
+    pthread_t thread;
+    struct tq_error err = TQ_ERROR_INIT;
+    setup();
+    void *parts[] = {outbox_relay(store, transport, "r1"),
+                     outbox_inbox(store, transport, "payment", &plan, 0)};
+    ck_assert_int_eq(tq_relay_step(parts[0], 0, NULL, &err), TQ_EMPTY);
+    wake_both(parts);
+    ck_assert_int_eq(tq_relay_step(parts[0], WAIT_MS, NULL, &err), TQ_EMPTY);
+    ck_assert_int_eq(tq_inbox_step(parts[1], WAIT_MS, NULL, &err), TQ_EMPTY);
+    pthread_create(&thread, NULL, wake_both, parts);
+    ck_assert_int_eq(tq_relay_step(parts[0], WAIT_MS, NULL, &err), TQ_EMPTY);
+    ck_assert_int_eq(tq_inbox_step(parts[1], WAIT_MS, NULL, &err), TQ_EMPTY);
+    pthread_join(thread, NULL);
+    tq_relay_wake(NULL);
+    tq_inbox_wake(NULL);
+    tq_relay_close(parts[0]);
+    tq_inbox_close(parts[1]);
+    teardown();
+}
+END_TEST
+
 CONFORM_MAIN("outbox.threads", all_at_once__every_event_once_and_in_order,
-             waiting__is_ended_by_a_commit_and_by_an_acknowledgement)
+             waiting__is_ended_by_a_commit_and_by_an_acknowledgement,
+             waiting__is_ended_by_a_wake_also_when_that_came_first)

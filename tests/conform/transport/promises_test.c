@@ -285,9 +285,33 @@ START_TEST(a_wait_for_reports__is_ended_by_wake_also_when_that_came_first)
 }
 END_TEST
 
+static void *wake_consumer_later(void *arg)
+{
+    driver->consumer_wake(state, arg);
+    return NULL;
+}
+
+START_TEST(a_wait_for_messages__is_ended_by_wake_also_when_that_came_first)
+{
+    pthread_t thread;
+    struct tq_message message;
+    size_t count = 0;
+    setup();
+    void *consumer = join("payment");
+    driver->consumer_wake(state, consumer);
+    assert_status(driver->poll(state, consumer, &message, 1, 60000, &count, &err), TQ_EMPTY);
+    pthread_create(&thread, NULL, wake_consumer_later, consumer);
+    assert_status(driver->poll(state, consumer, &message, 1, 60000, &count, &err), TQ_EMPTY);
+    pthread_join(thread, NULL);
+    driver->consumer_close(state, consumer);
+    teardown();
+}
+END_TEST
+
 CONFORM_MAIN("transport.promises", messages__arrive_whole_and_in_order_and_are_reported_once,
              every_group__gets_every_message, other_topics__are_not_for_this_group,
              unacknowledged__comes_again_after_a_close_in_order,
              a_gap_in_acknowledgements__comes_again, two_members__never_hold_one_key_at_once,
              poll__honours_its_maximum, a_waiting_poll__is_ended_by_a_message,
-             a_wait_for_reports__is_ended_by_wake_also_when_that_came_first)
+             a_wait_for_reports__is_ended_by_wake_also_when_that_came_first,
+             a_wait_for_messages__is_ended_by_wake_also_when_that_came_first)
