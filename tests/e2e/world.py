@@ -52,6 +52,7 @@ class Program:
 
     def __init__(self, name, args, folder):
         self.name, self.args, self.folder = name, args, folder
+        self.environment = {}  # what it has more than others
         self.ready = os.path.join(folder, name + ".ready")
         self.process = None
 
@@ -63,7 +64,8 @@ class Program:
         log = open(os.path.join(self.folder, self.name + ".log"), "ab")
         with log:
             self.process = subprocess.Popen([path, *self.args, "--ready-file", self.ready],
-                                            stdout=log, stderr=log)
+                                            stdout=log, stderr=log,
+                                            env={**os.environ, **self.environment})
         wait_for(self.name, self.is_serving)
         with open(self.ready, encoding="utf-8") as file:
             return json.load(file)
@@ -168,6 +170,9 @@ class World:
             headers["Idempotency-Key"] = key
         answer = requests.request(method, self.url + path, headers=headers, timeout=DEADLINE_S,
                                   **kwargs)
+        if not kwargs.get("stream") and \
+                len(answer.content) < int(answer.headers.get("Content-Length", 0)):
+            raise requests.ConnectionError("the answer was cut off")
         CONTRACT.check(method, path, answer)
         return answer
 
