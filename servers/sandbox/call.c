@@ -155,6 +155,7 @@ static int run_once(tq_tx *tx, void *arg, struct tq_error *err)
                : TQ_OK;
 }
 
+/* Writes the answer, whatever comes of it. */
 static void carry_out(struct call *call)
 {
     struct tq_error err = TQ_ERROR_INIT;
@@ -163,16 +164,22 @@ static void carry_out(struct call *call)
         wait_ms(fault_delay_ms(&call->fault, 1000));
     }
     if (call->fault.kind == FAULT_ERROR_5XX) {
-        reply_error(call->request, 500, "INTERNAL", "A fault on demand: nothing was done.");
+        call_error(call, 500, "INTERNAL", "A fault on demand: nothing was done.");
         return;
     }
     int rc = strcmp(call->request->method, "GET") == 0 ? tq_ledger_read(store, run_once, call, &err)
                                                        : tq_ledger_run(store, run_once, call, &err);
-    app_worker_wake(call->sandbox->notifier);
     if (rc < 0) {
         app_log(TQ_LOG_ERROR, "sandbox", "%s: %s", tq_status_name(rc), err.message);
-        reply_error(call->request, 500, "INTERNAL", "The book cannot be reached.");
-    } else if (call->is_cut) {
+        call->is_cut = 0;
+        call_error(call, 500, "INTERNAL", "The book cannot be reached.");
+    }
+}
+
+static void answer(struct call *call)
+{
+    app_worker_wake(call->sandbox->notifier);
+    if (call->is_cut) {
         http_cut(call->request);
     } else if (call->fault.kind == FAULT_TIMEOUT_AFTER_EFFECT) {
         wait_ms(fault_delay_ms(&call->fault, 0));
@@ -221,7 +228,8 @@ void call_run(struct http_request *request, enum fault_operation operation, call
                 faults_take(&sandbox->faults, sandbox->env, ON_WEBHOOK, call.payment_id);
         }
         carry_out(&call);
-        leave(&call);
+        leave(&call); /* who has the answer may come with the key again */
+        answer(&call);
     }
     tq__json_free((tq__json *)call.body);
     tq__buf_done(&call.answer);
