@@ -197,7 +197,11 @@ static int read_row(tq_tx *tx, void *arg, struct tq_error *err)
     return reservation_row_get(tx, row->id, row, err);
 }
 
-/* What a move means for the front; a NULL matches any phase, the first match counts. */
+/*
+ * What being in a phase means for the front; a NULL matches any phase, the first match counts.
+ * Several moves may have been made since it was told last. What it was told already it refuses
+ * politely; what it cannot make sense of puts the schedule in doubt, and it is loaded anew.
+ */
 static const struct reflection {
     const char *from;
     const char *to;
@@ -206,9 +210,9 @@ static const struct reflection {
     {"EXPIRED", "SOLD", {TQ_HOLD_RETAKE, TQ_HOLD_SETTLE}},
     {"REFUNDING", "CANCELLED", {TQ_HOLD_GIVE_BACK, 0}},
     {"SOLD", "CANCELLED", {TQ_HOLD_GIVE_BACK, 0}},
-    {"EXPIRED", "EXPIRED", {0, 0}},
-    {"CANCELLED", "CANCELLED", {0, 0}},
     {NULL, "PAYING", {TQ_HOLD_PIN, 0}},
+    {NULL, "CANCELLING", {TQ_HOLD_PIN, 0}},
+    {NULL, "REFUNDING", {TQ_HOLD_SETTLE, 0}},
     {NULL, "SOLD", {TQ_HOLD_SETTLE, 0}},
     {NULL, "EXPIRED", {TQ_HOLD_RELEASE, 0}},
     {NULL, "CANCELLED", {TQ_HOLD_RELEASE, 0}},

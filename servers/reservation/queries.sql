@@ -68,6 +68,7 @@ WHERE reservation_id = $1 AND phase = 'HOLD' AND fence = $4
 
 -- name: reservation_move
 UPDATE reservations
-SET status = $4, came_from = phase, phase = $5, payment_id = $6, ticket_number = $7,
+SET status = $4, came_from = CASE WHEN phase = $5 THEN came_from ELSE phase END, phase = $5,
+    payment_id = $6, ticket_number = $7,
     cancel_reason = $8, refunded_amount = $9, hold_id = $10, fence = $11, updated_ms = $12
 WHERE reservation_id = $1 AND phase = $2 AND fence = $3

@@ -65,7 +65,7 @@ struct reservation {
     char schedule[TQ_ID_SIZE];
     char status[RESERVATION_WORD_SIZE];
     char phase[RESERVATION_WORD_SIZE];     /* the state of its saga */
-    char came_from[RESERVATION_WORD_SIZE]; /* the phase before the last move */
+    char came_from[RESERVATION_WORD_SIZE]; /* the phase before this one */
     char hold_id[TQ_ID_SIZE];
     char currency[RESERVATION_CURRENCY_SIZE];
     char payment[TQ_ID_SIZE]; /* "": none; so are the three below */

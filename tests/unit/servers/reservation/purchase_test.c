@@ -4,6 +4,7 @@
  * table at the top of purchase.c says; row, saga, seats, front and the person's
  * count agree afterwards.
  */
+#include "core/error.h"
 #include "hall.h"
 
 struct way {
@@ -71,9 +72,12 @@ static void check_agreement(const char *phase)
 {
     enum tq_seat_state state = seat_state_of(phase);
     int has_seats = state != TQ_SEAT_AVAILABLE;
-    ck_assert_str_eq(ask("SELECT phase FROM reservations"), phase);
-    ck_assert_str_eq(ask("SELECT state FROM sagas"), phase);
-    ck_assert_str_eq(ask("SELECT CAST(seats AS TEXT) FROM person_seats"), has_seats ? "2" : "0");
+    ck_assert_str_eq(ask("SELECT phase FROM reservations WHERE user_id = 'ann'"), phase);
+    ck_assert_str_eq(ask("SELECT state FROM sagas WHERE saga_id = (SELECT reservation_id FROM "
+                         "reservations WHERE user_id = 'ann')"),
+                     phase);
+    ck_assert_str_eq(ask("SELECT CAST(seats AS TEXT) FROM person_seats WHERE user_id = 'ann'"),
+                     has_seats ? "2" : "0");
     ck_assert_uint_eq(seats_in(TQ_SEAT_AVAILABLE), has_seats ? SEATS - 2 : SEATS);
     ck_assert_uint_eq(seats_in(state), has_seats ? 2 : SEATS);
 }
@@ -147,6 +151,49 @@ START_TEST(paid_after_the_end_keeps_to_the_persons_limit)
 }
 END_TEST
 
+struct several {
+    const char *id;
+    const char *const *events;
+};
+
+static int bring_several(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    const struct several *several = arg;
+    for (size_t i = 0; i < 3 && several->events[i]; i++) {
+        struct bringing bringing = {several->id, several->events[i], {.payment = "P"}};
+        TQ_TRY(bring_in(tx, &bringing, err));
+    }
+    return TQ_OK;
+}
+
+START_TEST(the_front_hears_of_several_moves_at_once)
+{
+    static const struct {
+        size_t from;
+        const char *events[3];
+        const char *phase;
+    } rows[] = {{1, {"PaymentFailed", "PaymentRefunded"}, "EXPIRED"},
+                {1, {"PaymentPaid", "PaymentRefunded"}, "CANCELLED"},
+                {1, {"PaymentPaid", "CancelAsked"}, "REFUNDING"},
+                {0, {"PaymentRequested", "CancelAsked"}, "CANCELLING"},
+                {0, {"PaymentRequested", "PaymentFailed", "PaymentPaid"}, "SOLD"},
+                {5, {"PaymentPaid", "CancelAsked"}, "REFUNDING"},
+                {5, {"PaymentPaid", "PaymentRefunded"}, "CANCELLED"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct reservation row, other;
+        walk_to(&ways[rows[i].from], &row);
+        struct several several = {row.id, rows[i].events};
+        ck_assert_int_eq(tq_ledger_run(hall.service.ledger, bring_several, &several, &hall.err),
+                         TQ_OK);
+        purchase_reflect(&hall.service, row.id);
+        ck_assert_int_eq(hold("bob", SEATS - 1, 1, &other), TQ_OK); /* settles doubts */
+        ck_assert_int_eq(bring(other.id, "CancelAsked"), TQ_OK);
+        check_agreement(rows[i].phase);
+        hall_close();
+    }
+}
+END_TEST
+
 START_TEST(a_payment_of_nothing_we_know_is_told_so)
 {
     hall_open();
@@ -160,5 +207,5 @@ END_TEST
 
 UNIT_MAIN("servers.reservation.purchase", every_event_in_every_phase,
           a_pin_after_the_time_is_refused_and_ends_the_reservation,
-          paid_after_the_end_gets_all_seats_or_none, paid_after_the_end_keeps_to_the_persons_limit,
-          a_payment_of_nothing_we_know_is_told_so)
+          the_front_hears_of_several_moves_at_once, paid_after_the_end_gets_all_seats_or_none,
+          paid_after_the_end_keeps_to_the_persons_limit, a_payment_of_nothing_we_know_is_told_so)
