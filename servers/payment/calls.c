@@ -11,17 +11,22 @@
  *     operation      outcome                    then
  *     PRE_REGISTER   done or no                 nothing
  *     CONFIRM        paid as agreed             Captured
- *                    paid otherwise             Mismatched
+ *                    paid otherwise, or only    Mismatched
+ *                    a part of it is still ours
  *                    no                         Declined
  *                    nobody knows               Unsure, and again after a pause
- *     ASK            as the book says           Captured, Mismatched, Declined or nothing
+ *     ASK            as the book says           as above, Refunded, or nothing
  *     CANCEL         all money is back          Refunded
  *                    anything else              again after a pause, for ever
+ *
+ * What the provider gave back without us counts whenever the book shows it: all
+ * of what was captured is Refunded, a part of it Mismatched, in every phase.
  *
  * A CONFIRM or CANCEL that was begun before, also by a process that is no more,
  * looks into the provider's book before it is repeated, and is repeated under the
  * same idempotency key. When the provider has forgotten the key, only its book
- * counts: what it does not call paid by then is declined.
+ * counts: what it does not call paid by then is declined. A CONFIRM of a payment
+ * whose outcome is known meanwhile only asks.
  *
  * A wish that arrives while a call is under way raises the row's version: the
  * caller then leaves the row, and it is worked off again at once.
@@ -134,6 +139,33 @@ static struct outcome declined(const char *reason)
     return outcome;
 }
 
+/* Whether the money is on record as ours, or as going back. */
+static int is_taken(const struct payment *row)
+{
+    static const char *const phases[] = {"CAPTURED", "PAID", "REFUNDING", "REFUNDED"};
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
+        if (strcmp(row->phase, phases[i]) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* What was paid. Of what we have captured already only what went back matters. */
+static struct outcome by_money(struct payments *service, const struct payment *row,
+                               const struct portone_book *book)
+{
+    struct outcome outcome = {.event = "Captured",
+                              .input = {.paid = book->paid, .cancelled = book->cancelled}};
+    const char *reason = book->cancelled > 0 ? "CANCELLED_BY_PROVIDER" : "AMOUNT_MISMATCH";
+    if (!portone_is_whole(book) ||
+        (!is_taken(row) && !portone_matches(&service->portone, book, row))) {
+        outcome.event = "Mismatched";
+        snprintf(outcome.reason, sizeof outcome.reason, "%s", reason);
+    }
+    return outcome;
+}
+
 /* What the provider's book says of a payment; `when_open`: while it is neither paid nor failed. */
 static struct outcome by_book(struct payments *service, const struct payment *row,
                               const struct portone_book *book, struct outcome when_open)
@@ -141,12 +173,11 @@ static struct outcome by_book(struct payments *service, const struct payment *ro
     struct outcome outcome = {.input = {.paid = book->paid, .cancelled = book->cancelled}};
     switch (book->status) {
     case PORTONE_PAID:
-        outcome.event = portone_matches(&service->portone, book, row) ? "Captured" : "Mismatched";
-        return outcome;
+        return by_money(service, row, book);
     case PORTONE_FAILED:
         return declined(book->reason[0] ? book->reason : "DECLINED");
     case PORTONE_CANCELLED:
-        if (row->paid == 0) {
+        if (!is_taken(row)) {
             return declined("CANCELLED_BY_PROVIDER");
         }
         outcome.event = "Refunded"; /* what was captured went back, whoever did it */
@@ -231,6 +262,11 @@ static struct outcome pre_register(struct payments *service, const struct paymen
     return outcome;
 }
 
+static int is_undecided(const struct payment *row)
+{
+    return strcmp(row->phase, "CONFIRMING") == 0 || strcmp(row->phase, "UNKNOWN") == 0;
+}
+
 static struct outcome make(struct payments *service, struct payment *row, const struct call *call,
                            int64_t now_ms)
 {
@@ -238,13 +274,12 @@ static struct outcome make(struct payments *service, struct payment *row, const 
     if (strcmp(call->operation, "PRE_REGISTER") == 0) {
         return pre_register(service, row, call);
     }
-    if (strcmp(call->operation, "CONFIRM") == 0) {
-        return confirm(service, row, call, now_ms);
+    if (strcmp(call->operation, "CANCEL") == 0) {
+        return cancel(service, row, call);
     }
-    if (strcmp(call->operation, "ASK") == 0) {
-        return ask(service, row, nothing);
-    }
-    return strcmp(call->operation, "CANCEL") == 0 ? cancel(service, row, call) : nothing;
+    return strcmp(call->operation, "CONFIRM") == 0 && is_undecided(row)
+               ? confirm(service, row, call, now_ms)
+               : ask(service, row, nothing);
 }
 
 /* ---- bringing the outcome ---- */

@@ -8,8 +8,8 @@
  *   REQUESTED   -          CONFIRMING  FAILED   CAPTURED  REFUNDING  -         -
  *   CONFIRMING  -          -           -        CAPTURED  REFUNDING  FAILED    UNKNOWN
  *   UNKNOWN     -          -           -        CAPTURED  REFUNDING  FAILED    -
- *   CAPTURED    -          -           -        -         -          !         -
- *   PAID        -          -           -        -         -          !         -
+ *   CAPTURED    -          -           -        -         REFUNDING  !         -
+ *   PAID        -          -           -        -         REFUNDING  !         -
  *   REFUNDING   !          -           -        -         -          -         -
  *   REFUNDED    !          -           -        -         -          -         -
  *   FAILED      !          tell        -        CAPTURED  REFUNDING  -         -
@@ -39,6 +39,10 @@
  * What was captured is refunded when the reservation asks for it, having heard
  * that it is paid (RefundAsked). That it is cancelled it may have said before,
  * and it may take the seats again when it hears of the money.
+ *
+ * No ticket stands for a part of its money. When the provider's book shows that
+ * some was given back without us (its console, a dispute: Mismatched), the rest goes
+ * back too and PaymentRefunded voids the ticket; when all was, it is Refunded.
  *
  * Invariants: the phase of the row is the state of the saga; row, call and event
  * change in one transaction. Threads: handlers belong to their transaction.
@@ -141,7 +145,7 @@ static const struct tq_saga_cell cells[] = {
     IGNORE("CAPTURED", "Pinned"),
     IGNORE("CAPTURED", "PinRefused"),
     IGNORE("CAPTURED", "Captured"),
-    IGNORE("CAPTURED", "Mismatched"),
+    GO("CAPTURED", "Mismatched", "REFUNDING", charge_reversed),
     REFUSE("CAPTURED", "Declined"),
     IGNORE("CAPTURED", "Unsure"),
     GO("CAPTURED", "ReservationConfirmed", "PAID", charge_paid),
@@ -154,7 +158,7 @@ static const struct tq_saga_cell cells[] = {
     IGNORE("PAID", "Pinned"),
     IGNORE("PAID", "PinRefused"),
     IGNORE("PAID", "Captured"),
-    IGNORE("PAID", "Mismatched"),
+    GO("PAID", "Mismatched", "REFUNDING", charge_reversed),
     REFUSE("PAID", "Declined"),
     IGNORE("PAID", "Unsure"),
     IGNORE("PAID", "ReservationConfirmed"),

@@ -29,6 +29,7 @@
 #define PAYMENT_TOKEN_SIZE 513
 #define PAYMENT_TRACE_SIZE 64
 #define PAYMENT_CURRENCY_SIZE 4
+#define PORTONE_STORE_SIZE 64
 #define PAYMENT_CALLERS 12
 #define PAYMENT_KEYS_MAX 4
 #define PAYMENT_LIST_MAX 100
@@ -40,6 +41,7 @@ struct portone {
     const char *url;
     char *authorization; /* the header field */
     const char *channel; /* the type that counts as money: "LIVE"; "" for any */
+    const char *store;   /* whose payments are ours; "" for any */
     unsigned timeout_ms;
 };
 
@@ -135,10 +137,12 @@ enum portone_status {
 struct portone_book {
     enum portone_status status; /* PORTONE_OPEN: neither paid nor failed (yet) */
     int64_t total;
+    int64_t discount; /* what others pay of it: the card company, the provider */
     int64_t paid;
     int64_t cancelled;
     char currency[PAYMENT_CURRENCY_SIZE];
     char channel[16]; /* "LIVE", "TEST" */
+    char store[PORTONE_STORE_SIZE];
     char reason[PAYMENT_WORD_SIZE];
 };
 
@@ -152,9 +156,11 @@ enum portone_outcome portone_confirm(struct portone *portone, const struct payme
 enum portone_outcome portone_get(struct portone *portone, const char *id,
                                  struct portone_book *out_book);
 enum portone_outcome portone_cancel(struct portone *portone, const struct payment *row);
-/* Whether the book is of this payment: amount, currency, channel. */
+/* Whether what was paid is what we asked for: amount, currency, channel, store. */
 int portone_matches(const struct portone *portone, const struct portone_book *book,
                     const struct payment *row);
+/* Whether all of it was paid and nothing has gone back. */
+int portone_is_whole(const struct portone_book *book);
 
 /* ---- webhook.c ---- */
 

@@ -12,11 +12,13 @@
  *     5xx, a lost answer, no connection          UNSURE
  *
  * A 502 of the provider behind PortOne says neither yes nor no: the book does.
- * Amounts, currency and channel always come from GET, never from a webhook or a
- * confirmation. Statuses that are not known count as open: PortOne may add some.
+ * Amounts, currency, store and channel always come from GET, never from a webhook or
+ * a confirmation; a book of another payment is none. Statuses that are not known
+ * count as open: PortOne may add some.
  *
- * The idempotency key is made of operation and payment, so that a repetition,
- * also by another process, is one. Threads: [any].
+ * The idempotency key is made of operation, payment and a digest of the body: a
+ * repetition, also by another process, is one, and a request that asks for
+ * something else (the rest of a refund) is another. Threads: [any].
  */
 #include "payment/payment.h"
 
@@ -24,11 +26,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "core/env.h"
 #include "core/error.h"
 
 #define ORIGIN "portone"
 #define PATH_SIZE 128
+#define KEY_SIZE 160
+#define DIGEST_BYTES 15 /* of the body, in a key */
 
 int portone_open(struct portone *portone, struct app *app, struct tq_error *err)
 {
@@ -37,6 +43,7 @@ int portone_open(struct portone *portone, struct app *app, struct tq_error *err)
     portone->client = app_client(app);
     portone->url = app_config_text(app_config(app), "portone");
     portone->channel = app_config_text(app_config(app), "portone-channel");
+    portone->store = app_config_text(app_config(app), "portone-store");
     portone->timeout_ms = (unsigned)app_config_number(app_config(app), "portone-timeout-ms");
     TQ_TRY(app_config_secret(app_config(app), "portone-secret", &secret, err));
     size_t room = strlen(secret) + sizeof "Authorization: PortOne ";
@@ -53,12 +60,26 @@ void portone_close(struct portone *portone)
     tq__release(portone->env, portone->authorization);
 }
 
-/* `operation`: last part of the path and of the idempotency key; NULL for GET. */
+/* The field with the key of a request. 0: no digest. */
+static int put_key(char target[KEY_SIZE], const char *id, const char *operation,
+                   const struct tq__buf *body)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char text[DIGEST_BYTES / 3 * 4 + 1];
+    if (!EVP_Digest(body->data, body->bytes, digest, NULL, EVP_sha256(), NULL)) {
+        return 0;
+    }
+    text[tq__base64url_encode(text, digest, DIGEST_BYTES)] = '\0';
+    snprintf(target, KEY_SIZE, "Idempotency-Key: \"%s-%s-%s\"", operation, id, text);
+    return 1;
+}
+
+/* `operation`: last part of the path; NULL for GET, which has no body and no key. */
 static int call(struct portone *portone, const char *id, const char *operation,
                 const struct tq__buf *body, struct http_answer *answer)
 {
     char url[TQ_URL_MAX + PATH_SIZE];
-    char key[PATH_SIZE];
+    char key[KEY_SIZE];
     const char *headers[] = {portone->authorization, operation ? key : NULL, NULL};
     struct http_call request = {.method = operation ? "POST" : "GET",
                                 .url = url,
@@ -67,7 +88,9 @@ static int call(struct portone *portone, const char *id, const char *operation,
                                 .body_bytes = body ? body->bytes : 0,
                                 .timeout_ms = portone->timeout_ms};
     struct tq_error err = TQ_ERROR_INIT;
-    snprintf(key, sizeof key, "Idempotency-Key: \"%s-%s\"", operation ? operation : "", id);
+    if (operation && !put_key(key, id, operation, body)) {
+        return TQ_E_INTERNAL;
+    }
     snprintf(url, sizeof url, "%s/payments/%s%s%s", portone->url, id, operation ? "/" : "",
              operation ? operation : "");
     int rc = http_client_call(portone->client, &request, answer, &err);
@@ -202,7 +225,9 @@ static int read_book(const char *id, const tq__json *json, struct portone_book *
     if (!tq__id_is_valid(book->reason)) { /* a code or nothing: it is told to buyers */
         book->reason[0] = '\0';
     }
+    copy_word(book->store, sizeof book->store, tq__json_member(json, "storeId"));
     tq__json_int64(tq__json_member(amount, "total"), &book->total);
+    tq__json_int64(tq__json_member(amount, "discount"), &book->discount);
     tq__json_int64(tq__json_member(amount, "paid"), &book->paid);
     tq__json_int64(tq__json_member(amount, "cancelled"), &book->cancelled);
     return told_id && strcmp(told_id, id) == 0;
@@ -214,15 +239,27 @@ enum portone_outcome portone_get(struct portone *portone, const char *id,
     struct http_answer answer = HTTP_ANSWER(portone->env);
     enum portone_outcome outcome = outcome_of(call(portone, id, NULL, NULL, &answer), &answer);
     if (outcome == PORTONE_DONE && !read_book(id, http_answer_json(&answer), out_book)) {
+        app_log(TQ_LOG_ERROR, ORIGIN, "get %s: the answer is not the book of this payment", id);
         outcome = PORTONE_UNSURE;
     }
     http_answer_done(&answer);
     return outcome;
 }
 
+/* "" wants anything. */
+static int is_wanted(const char *wanted, const char *found)
+{
+    return !wanted[0] || strcmp(wanted, found) == 0;
+}
+
 int portone_matches(const struct portone *portone, const struct portone_book *book,
                     const struct payment *row)
 {
     return book->total == row->amount && strcmp(book->currency, row->currency) == 0 &&
-           (!portone->channel[0] || strcmp(book->channel, portone->channel) == 0);
+           is_wanted(portone->channel, book->channel) && is_wanted(portone->store, book->store);
+}
+
+int portone_is_whole(const struct portone_book *book)
+{
+    return book->paid + book->discount == book->total && book->cancelled == 0;
 }

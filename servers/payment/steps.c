@@ -212,6 +212,18 @@ int charge_mismatched(tq_tx *tx, const struct tq_saga *saga, const void *input, 
     return tell(tx, "PaymentFailed", &row, err);
 }
 
+/* Some of what was captured went back without us: the rest follows. */
+int charge_reversed(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
+                    struct tq_error *err)
+{
+    struct payment row;
+    (void)arg;
+    TQ_TRY(get(tx, saga, &row, err));
+    note_book(&row, input);
+    note_reason(&row, input, "CANCELLED_BY_PROVIDER");
+    return move(tx, &row, "REFUNDING", err);
+}
+
 int charge_refunded(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
                     struct tq_error *err)
 {

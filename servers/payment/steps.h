@@ -20,8 +20,9 @@ tq_saga_fn charge_captured, charge_tell_paid;
 tq_saga_fn charge_refund;
 /* There is a ticket. */
 tq_saga_fn charge_paid;
-/* The money goes back. The second: it was the wrong amount or no real money. */
-tq_saga_fn charge_refunding, charge_mismatched;
+/* The money goes back. The others: it was the wrong amount or no real money; some of it went back
+   by itself. */
+tq_saga_fn charge_refunding, charge_mismatched, charge_reversed;
 /* It is back. The second: tell again. */
 tq_saga_fn charge_refunded, charge_tell_refunded;
 /* No money was taken. The second: tell again. */

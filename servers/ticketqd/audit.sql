@@ -16,7 +16,7 @@ SELECT r.reservation_id, 'has a ticket, but its payment is ' || COALESCE(p.phase
 FROM reservation.reservations r LEFT JOIN payment.payments p
     ON p.payment_id = r.payment_id AND p.reservation_id = r.reservation_id
 WHERE r.phase = 'SOLD' AND (p.phase IS NULL OR p.phase <> 'PAID')
-    AND NOT (COALESCE(p.phase, '') = 'CAPTURED' AND p.updated_ms >= $2)
+    AND NOT (COALESCE(p.phase, '') IN ('CAPTURED', 'REFUNDING') AND p.updated_ms >= $2)
 UNION ALL
 SELECT p.payment_id, 'is still ' || p.phase
 FROM payment.payments p

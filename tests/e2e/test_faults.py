@@ -149,6 +149,85 @@ def test_webhooks_lost_doubled_reordered_late(world, fault):
     world.assert_clean()
 
 
+def test_a_part_cancelled_before_we_knew_of_the_money_makes_no_ticket(make_world):
+    world = make_world(*SHORT, "--portone-store", "store-sandbox")
+    schedule = world.sale()
+    world.fault("confirm", "timeoutAfterEffect")
+    world.fault("get", "error5xx", count=1000)
+    held = world.held("ann", schedule, world.seats(schedule)[:2])
+    payment = world.pay("ann", held["reservationId"])
+    world.until_payment("ann", payment["paymentId"], "UNKNOWN")
+    world.cancel_at_provider(payment, 1000)
+    world.clear_faults()
+    ended = world.until_payment("ann", payment["paymentId"], "REFUNDED")
+    assert ended["failure"] == "CANCELLED_BY_PROVIDER"
+    row = world.until_reservation("ann", held["reservationId"], status="CANCELLED",
+                                  refundedAmount=payment["amount"])
+    assert "ticketNumber" not in row
+    assert world.book_of(payment["paymentId"])["cancelled"] == payment["amount"]
+    world.buy("bob", schedule, world.seats(schedule)[:2])
+    world.assert_clean()
+
+
+def test_all_cancelled_before_we_knew_of_the_money_frees_the_seats(make_world):
+    world = make_world(*SHORT)
+    schedule = world.sale()
+    world.fault("confirm", "timeoutAfterEffect")
+    world.fault("get", "error5xx", count=1000)
+    held = world.held("ann", schedule, world.seats(schedule)[:1])
+    payment = world.pay("ann", held["reservationId"])
+    world.until_payment("ann", payment["paymentId"], "UNKNOWN")
+    world.cancel_at_provider(payment)
+    world.clear_faults()
+    world.until_payment("ann", payment["paymentId"], "FAILED")
+    world.until_reservation("ann", held["reservationId"], status="CANCELLED")
+    world.buy("bob", schedule, world.seats(schedule)[:1])
+    world.assert_clean()
+
+
+@pytest.mark.parametrize("amount", [None, 1000])
+def test_a_ticket_whose_money_the_provider_gave_back_is_void(world, amount):
+    schedule = world.sale()
+    seats = world.seats(schedule)[:2]
+    bought = world.buy("ann", schedule, seats)
+    world.cancel_at_provider(bought, amount)
+    ended = world.until_reservation("ann", bought["reservationId"], phase="CANCELLED")
+    assert ended["cancelReason"] == "PAYMENT_REFUNDED"
+    assert ended["refundedAmount"] == bought["totalAmount"]
+    world.until_payment("ann", bought["paymentId"], "REFUNDED")
+    assert world.book_of(bought["paymentId"])["cancelled"] == bought["totalAmount"]
+    world.buy("bob", schedule, seats)
+    world.assert_clean()
+
+
+def test_a_refund_of_the_rest_while_the_provider_is_out_of_order(make_world):
+    """The first request for the refund is lost and a part goes back: the rest needs a new key."""
+    world = make_world(*SHORT)
+    schedule = world.sale()
+    bought = world.buy("ann", schedule, world.seats(schedule)[:1])
+    world.fault("cancel", "error5xx", count=2)
+    world.fault("webhook", "lost", count=10)
+    world.call("DELETE", "/v1/reservations/" + bought["reservationId"], user="ann")
+    world.until_payment("ann", bought["paymentId"], "REFUNDING")
+    world.clear_faults()
+    world.cancel_at_provider(bought, 700)
+    world.until_payment("ann", bought["paymentId"], "REFUNDED")
+    assert world.book_of(bought["paymentId"])["cancelled"] == bought["totalAmount"]
+    world.until_reservation("ann", bought["reservationId"], phase="CANCELLED")
+    world.assert_clean()
+
+
+def test_money_of_another_store_buys_nothing(make_world):
+    world = make_world("--portone-store", "store-of-somebody-else")
+    schedule = world.sale()
+    held = world.held("ann", schedule, world.seats(schedule)[:1])
+    payment = world.pay("ann", held["reservationId"])
+    failed = world.until_payment("ann", payment["paymentId"], "REFUNDED")
+    assert failed["failure"] == "AMOUNT_MISMATCH"
+    world.until_reservation("ann", held["reservationId"], status="CANCELLED")
+    world.assert_clean()
+
+
 def test_a_webhook_that_is_not_genuine_is_refused(world):
     body = '{"type":"Transaction.Paid","data":{"paymentId":"X"}}'
     good = {"webhook-id": "msg_1", "webhook-timestamp": str(int(time.time())),

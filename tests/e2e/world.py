@@ -289,6 +289,14 @@ class World:
                   "currency": payment["currency"]})
         assert answer.status_code == 200, answer.text
 
+    def cancel_at_provider(self, payment, amount=None):
+        """Somebody at the provider's console gives money back, all that is left or a part."""
+        answer = requests.post(
+            f"{self.sandbox_url}/payments/{payment['paymentId']}/cancel", timeout=DEADLINE_S,
+            headers={"Authorization": "PortOne " + self.api_secret},
+            json={"reason": "console", **({"amount": amount} if amount else {})})
+        assert answer.status_code == 200, answer.text
+
     def reservation(self, user, reservation_id):
         answer = self.call("GET", f"/v1/reservations/{reservation_id}", user=user)
         assert answer.status_code == 200, answer.text

@@ -55,6 +55,7 @@ static void begin(void)
     portone.url = url;
     portone.authorization = authorization;
     portone.channel = "LIVE";
+    portone.store = "store-1";
     portone.timeout_ms = 5000;
     assert_status(http_client_new(&rig.env, &portone.client, &err), TQ_OK);
 }
@@ -116,23 +117,64 @@ START_TEST(what_we_send)
     begin();
     ck_assert_int_eq(confirm(200, "{}"), PORTONE_DONE);
     ck_assert_str_eq(provider.path, "POST /payments/P1/confirm");
-    ck_assert_str_eq(provider.key, "\"confirm-P1\"");
+    ck_assert_int_eq(strncmp(provider.key, "\"confirm-P1-", 12), 0);
     ck_assert_str_eq(provider.authorization, "PortOne secret");
     ck_assert_str_eq(provider.sent, "{\"paymentToken\":\"tok\",\"totalAmount\":5000,"
                                     "\"currency\":\"KRW\",\"isTest\":false}");
     ck_assert_int_eq(portone_pre_register(&portone, &row), PORTONE_DONE);
     ck_assert_str_eq(provider.sent, "{\"totalAmount\":5000,\"currency\":\"KRW\"}");
     ck_assert_int_eq(portone_cancel(&portone, &row), PORTONE_DONE);
-    ck_assert_str_eq(provider.key, "\"cancel-P1\"");
+    ck_assert_int_eq(strncmp(provider.key, "\"cancel-P1-", 11), 0);
     ck_assert_str_eq(provider.sent, "{\"reason\":\"WHY\",\"currentCancellableAmount\":5000}");
     end();
 }
 END_TEST
 
+/* The key of a refund of `row` with one thing else. */
+static const char *key_of_cancel(int64_t paid, int64_t cancelled, const char *why)
+{
+    static char keys[4][128];
+    static unsigned turn;
+    struct payment other = row;
+    other.paid = paid;
+    other.cancelled = cancelled;
+    snprintf(other.failure, sizeof other.failure, "%s", why);
+    ck_assert_int_eq(portone_cancel(&portone, &other), PORTONE_DONE);
+    char *key = keys[turn++ % 4];
+    snprintf(key, sizeof keys[0], "%s", provider.key);
+    return key;
+}
+
+START_TEST(a_key__belongs_to_one_body)
+{
+    char longest[TQ_ID_SIZE];
+    struct payment other = row;
+    begin();
+    provider.status = 200;
+    provider.body = "{}";
+    const char *key = key_of_cancel(5000, 0, "WHY");
+    ck_assert_str_eq(key_of_cancel(5000, 0, "WHY"), key);
+    ck_assert_str_ne(key_of_cancel(5000, 1000, "WHY"), key);
+    ck_assert_str_ne(key_of_cancel(5000, 0, "ELSE"), key);
+    memset(longest, 'P', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    tq__id_copy(other.id, longest);
+    ck_assert_int_eq(portone_pre_register(&portone, &other), PORTONE_DONE);
+    size_t bytes = strlen(provider.key) - 2;
+    ck_assert_uint_ge(bytes, 16);
+    ck_assert_uint_le(bytes, 256);
+    ck_assert_ptr_nonnull(strstr(provider.key, longest));
+    end();
+}
+END_TEST
+
+#define BOOK_OF(status, amounts, currency, channel, store)                                         \
+    "{\"id\":\"P1\",\"status\":\"" status "\",\"amount\":{" amounts "},\"currency\":\"" currency   \
+    "\",\"channel\":{\"type\":\"" channel "\"},\"storeId\":\"" store                               \
+    "\",\"failure\":{\"pgCode\":\"NO_MONEY\"}}"
 #define BOOK(status, total, currency, channel)                                                     \
-    "{\"id\":\"P1\",\"status\":\"" status "\",\"amount\":{\"total\":" total                        \
-    ",\"paid\":5000,\"cancelled\":0},\"currency\":\"" currency                                     \
-    "\",\"channel\":{\"type\":\"" channel "\"},\"failure\":{\"pgCode\":\"NO_MONEY\"}}"
+    BOOK_OF(status, "\"total\":" total ",\"paid\":5000,\"cancelled\":0", currency, channel,        \
+            "store-1")
 
 static enum portone_outcome get(const char *body, struct portone_book *book)
 {
@@ -178,6 +220,8 @@ START_TEST(the_book__of_this_payment_or_not)
         {BOOK("PAID", "4999", "KRW", "LIVE"), 0},
         {BOOK("PAID", "5000", "USD", "LIVE"), 0},
         {BOOK("PAID", "5000", "KRW", "TEST"), 0},
+        {BOOK_OF("PAID", "\"total\":5000", "KRW", "LIVE", "store-2"), 0},
+        {BOOK_OF("PAID", "\"total\":5000", "KRW", "LIVE", "store-1"), 1},
     };
     struct portone_book book;
     begin();
@@ -185,9 +229,28 @@ START_TEST(the_book__of_this_payment_or_not)
         ck_assert_int_eq(get(books[i].body, &book), PORTONE_DONE);
         ck_assert_int_eq(portone_matches(&portone, &book, &row) != 0, books[i].is_match);
     }
-    portone.channel = "";
+    portone.channel = portone.store = "";
+    ck_assert_int_eq(get(BOOK_OF("PAID", "\"total\":5000", "KRW", "TEST", "store-2"), &book),
+                     PORTONE_DONE);
     ck_assert_int_ne(portone_matches(&portone, &book, &row), 0);
     end();
+}
+END_TEST
+
+START_TEST(the_book__all_of_the_money_or_not)
+{
+    static const struct {
+        int64_t paid, discount, cancelled;
+        int is_whole;
+    } rows[] = {{5000, 0, 0, 1}, {4000, 1000, 0, 1}, {4999, 0, 0, 0},  {5001, 0, 0, 0},
+                {5000, 0, 1, 0}, {4000, 1000, 1, 0}, {4000, 999, 0, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct portone_book book = {.total = 5000,
+                                          .paid = rows[i].paid,
+                                          .discount = rows[i].discount,
+                                          .cancelled = rows[i].cancelled};
+        ck_assert_int_eq(portone_is_whole(&book), rows[i].is_whole);
+    }
 }
 END_TEST
 
@@ -202,5 +265,5 @@ START_TEST(the_book__that_cannot_be_read_is_no_answer)
 END_TEST
 
 UNIT_MAIN("servers.payment.portone", what_an_answer_means, nobody_there_is_unsure, what_we_send,
-          the_book__statuses, the_book__of_this_payment_or_not,
-          the_book__that_cannot_be_read_is_no_answer)
+          a_key__belongs_to_one_body, the_book__statuses, the_book__of_this_payment_or_not,
+          the_book__all_of_the_money_or_not, the_book__that_cannot_be_read_is_no_answer)
