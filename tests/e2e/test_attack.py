@@ -3,9 +3,7 @@
 import threading
 import time
 
-import requests
-
-from world import DEADLINE_S, moment
+from world import moment
 
 HOLD_MS = 1500
 BUYERS = 16
@@ -41,35 +39,14 @@ def test_paid_in_the_moment_in_which_the_hold_runs_out(make_world):
     assert report["totals"]["tickets"] == BUYERS and report["totals"]["moneyBack"] == 0
 
 
-def give_back_by_hand(world, payment_id, **amount):
-    """What somebody does in the provider's console."""
-    answer = requests.post(
-        f"{world.sandbox_url}/payments/{payment_id}/cancel", timeout=DEADLINE_S,
-        headers={"Authorization": "PortOne " + world.api_secret},
-        json={"reason": "by hand", **amount})
-    assert answer.status_code == 200, answer.text
-
-
-def test_money_given_back_at_the_provider_voids_the_ticket(world):
-    schedule = world.sale()
-    seats = world.seats(schedule)[:2]
-    bought = world.buy("ann", schedule, seats)
-    give_back_by_hand(world, bought["paymentId"])
-    world.until_payment("ann", bought["paymentId"], "REFUNDED")
-    ended = world.until_reservation("ann", bought["reservationId"], phase="CANCELLED")
-    assert ended["cancelReason"] == "PAYMENT_REFUNDED"
-    assert ended["refundedAmount"] == bought["totalAmount"]
-    world.buy("bob", schedule, seats)
-    world.assert_clean()
-
-
 def test_a_part_given_back_at_the_provider_does_not_stop_the_refund(world):
     schedule = world.sale()
     seats = world.seats(schedule)[:1]
     bought = world.buy("ann", schedule, seats)
-    give_back_by_hand(world, bought["paymentId"], amount=1000)
+    world.cancel_at_provider(bought, 1000)
     world.call("DELETE", "/v1/reservations/" + bought["reservationId"], user="ann")
     world.until_payment("ann", bought["paymentId"], "REFUNDED")
+    world.until_reservation("ann", bought["reservationId"], phase="CANCELLED")
     assert world.book_of(bought["paymentId"])["cancelled"] == bought["totalAmount"]
     world.buy("bob", schedule, seats)
     world.assert_clean()
