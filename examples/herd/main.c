@@ -6,10 +6,12 @@
  * not; 1 something did; 2 it could not run.
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <ticketq/system.h>
 
@@ -189,9 +191,22 @@ static int run(const struct options *options)
     return status;
 }
 
+/* What comes next on the terminal begins below the progress line. */
+static void on_interrupt(int number)
+{
+    ssize_t done = write(STDERR_FILENO, "\n", 1);
+    (void)done;
+    raise(number); /* as if nobody had caught it: SA_RESETHAND */
+}
+
 int main(int argc, char **argv)
 {
+    const struct sigaction interrupted = {.sa_handler = on_interrupt,
+                                          .sa_flags = (int)SA_RESETHAND};
     int is_sign = argc > 1 && strcmp(argv[1], "sign") == 0;
     struct options options = read_options(argc - is_sign, argv + is_sign);
+    if (report_has_terminal()) {
+        sigaction(SIGINT, &interrupted, NULL);
+    }
     return is_sign ? print_token(&options) : run(&options);
 }

@@ -116,7 +116,7 @@ void report_table(const struct herd *herd)
     }
     printf("\n  seats: %" PRIu64 " bought for %" PRId64 " %s; %" PRIu64 " holds came too late\n",
            herd->seats_bought, herd->money, herd->currency, herd->taken);
-    printf("  put off: %" PRIu64 "; polls refused: %" PRIu64 "; replies lost: %" PRIu64
+    printf("  put off: %" PRIu64 "; polled too early: %" PRIu64 "; replies lost: %" PRIu64
            ", late: %" PRIu64 "; places brought back: %" PRIu64 "\n",
            herd->shed, herd->too_early, totals->lost, totals->timeouts, herd->reentered);
     for (int i = 0; i < VIOLATIONS_COUNT; i++) {

@@ -24,6 +24,7 @@ LIES = {
     "place": "placeMovedBack",
     "pass": "passNotHonoured",
     "twice": "seatSoldTwice",
+    "held": "seatHeldTwice",
     "free": "takenSeatShownFree",
     "amount": "wrongAmount",
     "early": "toldWrongWait",
@@ -84,7 +85,7 @@ class Sale:
         if self.lie != "twice" and any(self.states[seat] for seat in seats):
             return 409, {"code": "SEATS_TAKEN"}
         for seat in seats:
-            self.states[seat] = HOLD
+            self.states[seat] = FREE if self.lie == "held" else HOLD
         name = f"r{next(self.numbers)}"
         self.reservations[name] = {"seats": seats, "status": "PENDING"}
         return 201, {"reservationId": name, "holdExpiresAt": stamp(60),
