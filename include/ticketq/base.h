@@ -6,8 +6,17 @@
  * Results: `int`; TQ_OK is 0, a positive value is an outcome of the domain that
  * the direct caller decides on, a negative value is a failure (status.h).
  *
- * Structs: every visible struct starts with `size`. Fill requests and options
- * with TQ_ARGS(); zero means the default. Outs are written on success only.
+ * Structs: a visible struct starts with `size`. Fill requests and options with
+ * TQ_ARGS(), outs with TQ_INIT(); zero means the default. One that is longer than
+ * this release's is accepted while what is not known is zero, all elements of an
+ * array alike (those of hold.h have exactly the size of the release); otherwise
+ * TQ_E_ABI. Four small ones have no size and will not grow: tq_value, tq_header,
+ * tq_saga_state, tq_saga_cell. Outs are written on success only.
+ *
+ * Arguments: a handle, a function or another required pointer that is NULL is
+ * TQ_E_INVALID, a count or a limit out of range TQ_E_LIMIT; the record names it and
+ * nothing was done. A function that gives no status takes NULL: closing does
+ * nothing, asking gives 0 or NULL. `err` may always be NULL.
  *
  * Ownership words: Borrowed (until the call returns), Copied, Taken (by the
  * library on success), Written (by the library).

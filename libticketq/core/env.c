@@ -12,9 +12,9 @@
 #include "core/args.h"
 #include "core/error.h"
 
-int tq__env_read(struct tq_env *target, const struct tq_env *source, struct tq_error *err)
+int tq__env_read(struct tq_env *target, const struct tq_env *env, struct tq_error *err)
 {
-    TQ_TRY(TQ__READ(target, source, "env", err));
+    TQ_TRY(TQ__READ(target, env, "env", err));
     if (!target->now_ms || !target->random || !target->alloc || !target->resize ||
         !target->release) {
         return tq__fail(err, TQ_E_INVALID, "env", "a required function is NULL");

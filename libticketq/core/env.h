@@ -9,7 +9,7 @@
 #include <ticketq/status.h>
 
 /* Copy and check a host's environment. */
-int tq__env_read(struct tq_env *target, const struct tq_env *source, struct tq_error *err);
+int tq__env_read(struct tq_env *target, const struct tq_env *env, struct tq_error *err);
 
 int64_t tq__now_ms(const struct tq_env *env);
 /* TQ_OK or TQ_E_UNAVAILABLE. */

@@ -53,6 +53,7 @@ int tq_book_open(const struct tq_env *env, const struct tq_book_options *options
     struct tq_book_options use;
     struct tq_env host;
     TQ_AUTO(tq_book) *book = NULL;
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, out_book));
     TQ_TRY(tq__env_read(&host, env, err));
     TQ_TRY(TQ__READ(&use, options, ORIGIN, err));
     TQ_TRY(check_options(&use, err));
@@ -105,6 +106,7 @@ static int define_body(tq_tx *tx, void *arg, struct tq_error *err)
 int tq_book_define(tq_book *book, const char *schedule, const char *const *seats,
                    size_t seats_count, struct tq_error *err)
 {
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, book));
     TQ_TRY(tq__id_check(schedule, "schedule", ORIGIN, err));
     TQ_TRY(tq__check_seats(&book->env, seats, seats_count, err));
     if (!book->ledger) {
@@ -132,9 +134,11 @@ static int map_body(tq_tx *tx, void *arg, struct tq_error *err)
 
 int tq_book_map(tq_book *book, const char *schedule, struct tq_seat_map *map, struct tq_error *err)
 {
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, book, map));
     TQ_TRY(tq__id_check(schedule, "schedule", ORIGIN, err));
-    if (!map || map->size != sizeof *map) {
-        return tq__fail(err, TQ_E_ABI, ORIGIN, "the seat map has another size");
+    if (map->size != sizeof *map) {
+        return tq__fail(err, TQ_E_ABI, ORIGIN, "map has size %zu, expected %zu", map->size,
+                        sizeof *map);
     }
     if (!book->front) {
         struct read_map read = {schedule, map};

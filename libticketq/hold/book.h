@@ -36,7 +36,6 @@ int tq__check_requests(const struct tq_hold_request *requests, size_t count,
 int tq__check_refs(const struct tq_hold_ref *refs, size_t count, int needs_fence,
                    struct tq_error *err);
 int tq__check_results(const struct tq_hold_result *out_results, size_t count, struct tq_error *err);
-int tq__check_limit(size_t limit, struct tq_error *err);
 /* The seats of a whole schedule. */
 int tq__check_seats(const struct tq_env *env, const char *const *seats, size_t count,
                     struct tq_error *err);

@@ -7,21 +7,11 @@
 
 #include <string.h>
 
+#include "core/args.h"
 #include "core/bytes.h"
 #include "core/error.h"
 
 #define ORIGIN "hold"
-
-static int check_count(size_t count, struct tq_error *err)
-{
-    if (count < 1) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "there is no element");
-    }
-    if (count > TQ_BATCH_MAX) {
-        return tq__fail(err, TQ_E_LIMIT, ORIGIN, "%zu elements, at most %d", count, TQ_BATCH_MAX);
-    }
-    return TQ_OK;
-}
 
 static int check_size(size_t size, size_t expected, struct tq_error *err)
 {
@@ -49,13 +39,8 @@ static int check_request(const struct tq_hold_request *request, size_t count, st
     TQ_TRY(tq__id_check(request->schedule, "schedule", ORIGIN, err));
     TQ_TRY(tq__id_check(request->holder, "holder", ORIGIN, err));
     TQ_TRY(tq__id_check(request->request_key, "request_key", ORIGIN, err));
-    if (!request->seats || request->seats_count < 1) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "there is no seat");
-    }
-    if (request->seats_count > TQ_HOLD_SEATS_MAX) {
-        return tq__fail(err, TQ_E_LIMIT, ORIGIN, "%zu seats, at most %d", request->seats_count,
-                        TQ_HOLD_SEATS_MAX);
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, request->seats));
+    TQ_TRY(tq__args_count(request->seats_count, TQ_HOLD_SEATS_MAX, "seats_count", ORIGIN, err));
     if (request->ttl_ms &&
         (request->ttl_ms < TQ_HOLD_TTL_MIN_MS || request->ttl_ms > TQ_HOLD_TTL_MAX_MS)) {
         return tq__fail(err, TQ_E_LIMIT, ORIGIN, "ttl_ms is %u, expected %d to %d", request->ttl_ms,
@@ -70,10 +55,8 @@ static int check_request(const struct tq_hold_request *request, size_t count, st
 int tq__check_requests(const struct tq_hold_request *requests, size_t count,
                        const struct tq_hold *out_holds, struct tq_error *err)
 {
-    TQ_TRY(check_count(count, err));
-    if (!requests || !out_holds) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "requests and holds are required");
-    }
+    TQ_TRY(tq__args_count(count, TQ_BATCH_MAX, "count", ORIGIN, err));
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, requests, out_holds));
     for (size_t i = 0; i < count; i++) {
         TQ_TRY(check_request(&requests[i], count, err));
         TQ_TRY(check_size(out_holds[i].size, sizeof *out_holds, err));
@@ -85,13 +68,8 @@ int tq__check_seats(const struct tq_env *env, const char *const *seats, size_t c
                     struct tq_error *err)
 {
     struct tq__map seen;
-    if (!seats || count < 1) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "there is no seat");
-    }
-    if (count > TQ_SCHEDULE_SEATS_MAX) {
-        return tq__fail(err, TQ_E_LIMIT, ORIGIN, "%zu seats, at most %d", count,
-                        TQ_SCHEDULE_SEATS_MAX);
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, seats));
+    TQ_TRY(tq__args_count(count, TQ_SCHEDULE_SEATS_MAX, "seats_count", ORIGIN, err));
     TQ_TRY(tq__map_init(&seen, env, err));
     int rc = tq__map_reserve(&seen, count, err);
     for (size_t i = 0; rc == TQ_OK && i < count; i++) {
@@ -108,10 +86,8 @@ int tq__check_seats(const struct tq_env *env, const char *const *seats, size_t c
 int tq__check_refs(const struct tq_hold_ref *refs, size_t count, int needs_fence,
                    struct tq_error *err)
 {
-    TQ_TRY(check_count(count, err));
-    if (!refs) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "refs are required");
-    }
+    TQ_TRY(tq__args_count(count, TQ_BATCH_MAX, "count", ORIGIN, err));
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, refs));
     for (size_t i = 0; i < count; i++) {
         const struct tq_hold_ref *ref = &refs[i];
         TQ_TRY(check_size(ref->size, sizeof *ref, err));
@@ -132,9 +108,7 @@ int tq__check_refs(const struct tq_hold_ref *refs, size_t count, int needs_fence
 
 int tq__check_results(const struct tq_hold_result *out_results, size_t count, struct tq_error *err)
 {
-    if (!out_results) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "results are required");
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, out_results));
     for (size_t i = 0; i < count; i++) {
         TQ_TRY(check_size(out_results[i].size, sizeof *out_results, err));
     }
@@ -145,14 +119,6 @@ uint32_t tq__hold_ttl(const tq_book *book, const struct tq_hold_request *request
 {
     uint32_t ttl_ms = request->ttl_ms ? request->ttl_ms : TQ_HOLD_TTL_DEFAULT_MS;
     return ttl_ms < book->rules.life_max_ms ? ttl_ms : book->rules.life_max_ms;
-}
-
-int tq__check_limit(size_t limit, struct tq_error *err)
-{
-    return limit >= 1 && limit <= TQ_BATCH_MAX
-               ? TQ_OK
-               : tq__fail(err, TQ_E_LIMIT, ORIGIN, "limit is %zu, expected 1 to %d", limit,
-                          TQ_BATCH_MAX);
 }
 
 int tq__is_granted(const struct tq_hold *hold)

@@ -17,6 +17,7 @@
 
 #include <string.h>
 
+#include "core/args.h"
 #include "core/env.h"
 #include "core/error.h"
 
@@ -137,6 +138,7 @@ static int try_once(tq_book *book, const struct tq_hold_request *request, struct
 int tq_hold_acquire(tq_book *book, const struct tq_hold_request *requests, size_t count,
                     struct tq_hold *out_holds, struct tq_error *err)
 {
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, book));
     TQ_TRY(tq__check_requests(requests, count, out_holds, err));
     if (requests[0].wait_ms > 0 && tq__can_park(&book->env)) {
         return tq__wait(book, requests, try_once, out_holds, err);
@@ -229,6 +231,7 @@ static int run_change(struct change_job *job, struct tq_error *err)
 static int change(tq_book *book, uint32_t verb, const struct tq_hold_ref *refs, size_t count,
                   struct tq_hold_result *out_results, struct tq_error *err)
 {
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, book));
     TQ_TRY(tq__check_refs(refs, count, 1, err));
     TQ_TRY(tq__check_results(out_results, count, err));
     struct tq_hold_result *results = tq__alloc(&book->env, count, sizeof *results);

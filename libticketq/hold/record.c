@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "core/args.h"
 #include "core/env.h"
 #include "core/error.h"
 
@@ -16,9 +17,7 @@
 
 static int needs_ledger(const tq_tx *tx, const tq_book *book, struct tq_error *err)
 {
-    if (!tx) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "tx is required");
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, tx, book));
     return book->ledger ? TQ_OK
                         : tq__fail(err, TQ_E_UNSUPPORTED, ORIGIN, "this book has no ledger");
 }
@@ -26,6 +25,7 @@ static int needs_ledger(const tq_tx *tx, const tq_book *book, struct tq_error *e
 int tq_hold_claim(tq_book *book, const struct tq_hold_request *requests, size_t count,
                   struct tq_hold *out_holds, struct tq_error *err)
 {
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, book));
     TQ_TRY(tq__check_requests(requests, count, out_holds, err));
     struct tq_hold *holds = tq__alloc(&book->env, count, sizeof *holds);
     if (!holds) {
@@ -117,7 +117,7 @@ int tq_hold_record_sweep(tq_tx *tx, tq_book *book, size_t limit, tq_hold_row_fn 
                          struct tq_error *err)
 {
     TQ_TRY(needs_ledger(tx, book, err));
-    TQ_TRY(tq__check_limit(limit, err));
+    TQ_TRY(tq__args_count(limit, TQ_BATCH_MAX, "limit", ORIGIN, err));
     struct tq__hold_rows rows = {.env = &book->env};
     int rc = tq__sql_hold_sweep(tx, limit, &rows, err);
     for (size_t i = 0; rc == TQ_OK && visit && i < rows.count; i++) {
@@ -146,6 +146,7 @@ int tq_hold_read(tq_tx *tx, tq_book *book, const struct tq_hold_ref *ref, tq_hol
 int tq_hold_reflect(tq_book *book, uint32_t verb, const struct tq_hold_ref *refs, size_t count,
                     struct tq_error *err)
 {
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, book));
     TQ_TRY(tq__check_refs(refs, count, 1, err));
     if (verb < TQ_HOLD_PIN || verb > TQ_HOLD_WITHDRAW) {
         return tq__fail(err, TQ_E_INVALID, ORIGIN, "there is no verb %u", verb);

@@ -6,6 +6,7 @@
  */
 #include "hold/book.h"
 
+#include "core/args.h"
 #include "core/env.h"
 #include "core/error.h"
 
@@ -82,9 +83,10 @@ static int sweep_both(tq_book *book, struct sweep_job *job, tq_hold_row_fn *visi
 int tq_hold_sweep(tq_book *book, size_t limit, tq_hold_row_fn *visit, void *arg,
                   uint32_t *out_next_ms, struct tq_error *err)
 {
+    TQ_TRY(TQ__REQUIRE("hold", err, book));
     struct sweep_job job = {.limit = limit, .rows = {.env = &book->env}, .next_ms = UINT32_MAX};
     int rc;
-    TQ_TRY(tq__check_limit(limit, err));
+    TQ_TRY(tq__args_count(limit, TQ_BATCH_MAX, "limit", "hold", err));
     if (!book->ledger) {
         rc = book->driver->sweep(book->state, limit, visit, arg, &job.next_ms, err);
     } else if (!book->front) {

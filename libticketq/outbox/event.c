@@ -46,6 +46,7 @@ static int check_headers(const struct tq_event *event, struct tq_error *err)
         return tq__fail(err, TQ_E_LIMIT, ORIGIN, "an event has at most %d headers",
                         TQ_EVENT_HEADERS_MAX);
     }
+    TQ_TRY(event->headers_count ? TQ__REQUIRE(ORIGIN, err, event->headers) : TQ_OK);
     for (size_t i = 0; i < event->headers_count; i++) {
         const struct tq_header *header = &event->headers[i];
         TQ_TRY(tq__id_check(header->name, "the name of a header", ORIGIN, err));
@@ -84,9 +85,9 @@ static int check_event(const struct tq_event *event, struct tq_error *err)
     return check_headers(event, err);
 }
 
-int tq__event_read(struct tq_event *target, const struct tq_event *source, struct tq_error *err)
+int tq__event_read(struct tq_event *target, const struct tq_event *event, struct tq_error *err)
 {
-    TQ_TRY(TQ__READ(target, source, ORIGIN, err));
+    TQ_TRY(TQ__READ(target, event, ORIGIN, err));
     if (!target->key) {
         target->key = target->aggregate_id;
     }

@@ -40,7 +40,7 @@ struct tq__message_parts {
 };
 
 /* Read a host's event, check it and fill in what may be left out, but for the id. */
-int tq__event_read(struct tq_event *target, const struct tq_event *source, struct tq_error *err);
+int tq__event_read(struct tq_event *target, const struct tq_event *event, struct tq_error *err);
 /* The column `headers`: one line a header, traceparent among them. */
 void tq__event_put_headers(struct tq__buf *buf, const struct tq_event *event);
 

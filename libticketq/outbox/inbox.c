@@ -52,9 +52,8 @@ static int read_options(tq_inbox *inbox, const struct tq_inbox_options *options,
     TQ_TRY(TQ__READ(use, options, ORIGIN, err));
     TQ_TRY(tq__id_check(use->consumer, "consumer", ORIGIN, err));
     TQ_TRY(tq__topic_check(use->dead_letter_topic, ORIGIN, err));
-    if (!use->handler || !use->topics || use->topics_count == 0) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "an inbox needs a handler and topics");
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, use->handler, use->topics));
+    TQ_TRY(tq__args_count(use->topics_count, TQ_BATCH_MAX, "topics_count", ORIGIN, err));
     for (size_t i = 0; i < use->topics_count; i++) {
         TQ_TRY(tq__topic_check(use->topics[i], ORIGIN, err));
     }
@@ -87,8 +86,9 @@ int tq_inbox_open(tq_store *store, tq_transport *transport, const struct tq_inbo
                   tq_inbox **out_inbox, struct tq_error *err)
 {
     TQ_AUTO(tq_inbox) *inbox = NULL;
-    if (!store || !transport || !(tq_store_caps(store) & TQ_STORE_LEDGER)) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "an inbox needs a ledger and a transport");
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, store, transport, out_inbox));
+    if (!(tq_store_caps(store) & TQ_STORE_LEDGER)) {
+        return tq__fail(err, TQ_E_UNSUPPORTED, ORIGIN, "the store has no ledger");
     }
     inbox = tq__alloc(tq__store_env(store), 1, sizeof *inbox);
     if (!inbox) {
@@ -375,15 +375,14 @@ static int process(tq_inbox *inbox, struct tq_error *err)
 int tq_inbox_step(tq_inbox *inbox, uint32_t wait_ms, struct tq_inbox_stats *out_stats,
                   struct tq_error *err)
 {
-    if (!inbox) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "the inbox is NULL");
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, inbox));
+    TQ_TRY(out_stats ? TQ__CHECK(out_stats, 1, ORIGIN, err) : TQ_OK);
     inbox->stats = (struct tq_inbox_stats){.size = sizeof inbox->stats};
     int filled = fill(inbox, wait_ms, err);
     TQ_TRY(process(inbox, err));
     TQ_TRY(filled);
     if (out_stats) {
-        TQ_TRY(TQ__WRITE(out_stats, &inbox->stats, ORIGIN, err));
+        TQ__WRITE(out_stats, &inbox->stats);
     }
     return inbox->entries_count ? TQ_OK : TQ_EMPTY;
 }

@@ -94,18 +94,12 @@ static int put_headers(struct batch *batch, size_t count, struct tq_error *err)
     return TQ_OK;
 }
 
-/* The host's array has the stride of the release it was compiled with. */
-static const struct tq_event *event_at(const struct tq_event *events, size_t place)
-{
-    return (const struct tq_event *)((const char *)events + place * events->size);
-}
-
 static int append(tq_tx *tx, struct batch *batch, const struct tq_event *events, size_t count,
                   struct tq_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         struct tq_event event;
-        TQ_TRY(tq__event_read(&event, event_at(events, i), err));
+        TQ_TRY(tq__event_read(&event, tq__args_at(events, i), err));
         TQ_TRY(put_event(batch, i, &event, tq_tx_now_ms(tx), err));
     }
     TQ_TRY(put_headers(batch, count, err));
@@ -115,13 +109,9 @@ static int append(tq_tx *tx, struct batch *batch, const struct tq_event *events,
 int tq_outbox_append(tq_tx *tx, const struct tq_event *events, size_t count, struct tq_error *err)
 {
     struct batch batch;
-    if (!tx || !events) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "a required argument is NULL");
-    }
-    if (count < 1 || count > TQ_BATCH_MAX) {
-        return tq__fail(err, TQ_E_LIMIT, ORIGIN, "%zu events, 1 to %d are allowed", count,
-                        TQ_BATCH_MAX);
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, tx));
+    TQ_TRY(tq__args_count(count, TQ_BATCH_MAX, "count", ORIGIN, err));
+    TQ_TRY(TQ__CHECK(events, count, ORIGIN, err));
     int status = batch_make(&batch, tq_tx_env(tx), count, err);
     if (status == TQ_OK) {
         status = append(tx, &batch, events, count, err);
@@ -160,8 +150,10 @@ static int read_stats(tq_tx *tx, void *arg, struct tq_error *err)
 int tq_outbox_stats(tq_store *store, struct tq_outbox_stats *out_stats, struct tq_error *err)
 {
     struct stats_read read;
+    TQ_TRY(TQ__CHECK(out_stats, 1, ORIGIN, err));
     TQ_TRY(tq_ledger_read(store, read_stats, &read, err));
-    return TQ__WRITE(out_stats, &read.stats, ORIGIN, err);
+    TQ__WRITE(out_stats, &read.stats);
+    return TQ_OK;
 }
 
 struct parked_read {
@@ -199,9 +191,8 @@ static int read_parked(tq_tx *tx, void *arg, struct tq_error *err)
 int tq_outbox_parked(tq_store *store, size_t limit, tq_parked_fn *visit, void *arg,
                      struct tq_error *err)
 {
-    if (!store || !visit) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "a required argument is NULL");
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, store, visit));
+    TQ_TRY(tq__args_count(limit, INT32_MAX, "limit", ORIGIN, err));
     struct parked_read read = {limit, visit, arg, TQ__BUF(tq__store_env(store))};
     int status = tq_ledger_read(store, read_parked, &read, err);
     tq__buf_done(&read.text);

@@ -9,6 +9,7 @@
  */
 #include <ticketq/outbox.h>
 
+#include "core/args.h"
 #include "core/bytes.h"
 #include "core/env.h"
 #include "outbox/outbox_sql.h"
@@ -19,13 +20,8 @@
 static int check(tq_tx *tx, const char *consumer, const char *const *event_ids, size_t count,
                  const uint8_t *out_fresh, struct tq_error *err)
 {
-    if (!tx || !event_ids || !out_fresh) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "a required argument is NULL");
-    }
-    if (count < 1 || count > TQ_BATCH_MAX) {
-        return tq__fail(err, TQ_E_LIMIT, ORIGIN, "%zu events, 1 to %d are allowed", count,
-                        TQ_BATCH_MAX);
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, tx, event_ids, out_fresh));
+    TQ_TRY(tq__args_count(count, TQ_BATCH_MAX, "count", ORIGIN, err));
     TQ_TRY(tq__id_check(consumer, "consumer", ORIGIN, err));
     for (size_t i = 0; i < count; i++) {
         TQ_TRY(tq__id_check(event_ids[i], "event id", ORIGIN, err));
@@ -78,8 +74,9 @@ static int clean(tq_tx *tx, void *arg, struct tq_error *err)
 int tq_inbox_clean(tq_store *store, int64_t age_ms, size_t limit, struct tq_error *err)
 {
     struct cleaning cleaning = {age_ms, limit};
-    if (age_ms < 0 || limit < 1 || limit > INT32_MAX) {
-        return tq__fail(err, TQ_E_LIMIT, ORIGIN, "age or limit is out of range");
+    if (age_ms < 0) {
+        return tq__fail(err, TQ_E_LIMIT, ORIGIN, "age_ms is negative");
     }
+    TQ_TRY(tq__args_count(limit, INT32_MAX, "limit", ORIGIN, err));
     return tq_ledger_run(store, clean, &cleaning, err);
 }

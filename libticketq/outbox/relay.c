@@ -145,8 +145,9 @@ int tq_relay_open(tq_store *store, tq_transport *transport, const struct tq_rela
                   tq_relay **out_relay, struct tq_error *err)
 {
     TQ_AUTO(tq_relay) *relay = NULL;
-    if (!store || !transport || !(tq_store_caps(store) & TQ_STORE_LEDGER)) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "a relay needs a ledger and a transport");
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, store, transport, out_relay));
+    if (!(tq_store_caps(store) & TQ_STORE_LEDGER)) {
+        return tq__fail(err, TQ_E_UNSUPPORTED, ORIGIN, "the store has no ledger");
     }
     relay = tq__alloc(tq__store_env(store), 1, sizeof *relay);
     if (!relay) {
@@ -516,9 +517,8 @@ int tq_relay_step(tq_relay *relay, uint32_t wait_ms, struct tq_relay_stats *out_
                   struct tq_error *err)
 {
     int outage = TQ_OK;
-    if (!relay) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "the relay is NULL");
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, relay));
+    TQ_TRY(out_stats ? TQ__CHECK(out_stats, 1, ORIGIN, err) : TQ_OK);
     relay->stats = (struct tq_relay_stats){.size = sizeof relay->stats};
     int status = work(relay, wait_ms, &outage, err);
     TQ_TRY(status);
@@ -528,7 +528,7 @@ int tq_relay_step(tq_relay *relay, uint32_t wait_ms, struct tq_relay_stats *out_
     }
     relay->stats.waiting = (uint32_t)relay->window.count;
     if (out_stats) {
-        TQ_TRY(TQ__WRITE(out_stats, &relay->stats, ORIGIN, err));
+        TQ__WRITE(out_stats, &relay->stats);
     }
     return status;
 }

@@ -56,11 +56,12 @@ static int read_number(struct tq_room_policy *target, const struct number *numbe
     return TQ_OK;
 }
 
-int tq__policy_read(struct tq_room_policy *target, const struct tq_room_policy *source,
+int tq__policy_read(struct tq_room_policy *target, const struct tq_room_policy *policy,
                     struct tq_error *err)
 {
     struct tq_room_policy none = TQ_INIT(tq_room_policy);
-    TQ_TRY(TQ__READ(target, source ? source : &none, "room", err));
+    policy = policy ? policy : &none;
+    TQ_TRY(TQ__READ(target, policy, "room", err));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         TQ_TRY(read_number(target, &numbers[i], err));
     }
@@ -91,13 +92,10 @@ static const struct {
     [TQ_ROOM_SET_CLOSE] = {0, TQ_ROOM_TIME_MAX_MS},
 };
 
-int tq__order_read(struct tq_room_action *target, const struct tq_room_action *source,
+int tq__order_read(struct tq_room_action *target, const struct tq_room_action *action,
                    struct tq_error *err)
 {
-    TQ_TRY(TQ__READ(target, source, "room", err));
-    target->actor[TQ_ID_MAX] = '\0';
-    target->request_key[TQ_ID_MAX] = '\0';
-    target->reason[sizeof target->reason - 1] = '\0';
+    TQ_TRY(TQ__READ(target, action, "room", err));
     if (target->order == 0 || target->order >= sizeof values / sizeof *values) {
         return tq__fail(err, TQ_E_INVALID, "room", "there is no order %u", target->order);
     }
@@ -105,11 +103,12 @@ int tq__order_read(struct tq_room_action *target, const struct tq_room_action *s
     if (target->request_key[0]) {
         TQ_TRY(tq__id_check(target->request_key, "request_key", "room", err));
     }
-    if (target->reason[0] && !tq__text_is_valid(target->reason, sizeof target->reason - 1)) {
+    if (target->reason[sizeof target->reason - 1] ||
+        (target->reason[0] && !tq__text_is_valid(target->reason, sizeof target->reason - 1))) {
         return tq__fail(err, TQ_E_INVALID, "room", "the reason is not clean UTF-8");
     }
     if (target->value < values[target->order].min || target->value > values[target->order].max) {
-        return tq__fail(err, TQ_E_LIMIT, "room", "the value is out of range for this order");
+        return tq__fail(err, TQ_E_LIMIT, "room", "value is out of range for this order");
     }
     return TQ_OK;
 }

@@ -8,10 +8,10 @@
 #include <ticketq/room.h>
 
 /* Read a host's policy (NULL: all defaults) and fill in the defaults. */
-int tq__policy_read(struct tq_room_policy *target, const struct tq_room_policy *source,
+int tq__policy_read(struct tq_room_policy *target, const struct tq_room_policy *policy,
                     struct tq_error *err);
 /* Read and check an order. */
-int tq__order_read(struct tq_room_action *target, const struct tq_room_action *source,
+int tq__order_read(struct tq_room_action *target, const struct tq_room_action *action,
                    struct tq_error *err);
 
 #endif

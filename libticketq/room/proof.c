@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "core/args.h"
 #include "core/bytes.h"
 #include "core/error.h"
 
@@ -84,6 +85,7 @@ int tq__proof_sign(tq_keys *keys, const char *room, const char *visitor,
 int tq_pass_check(tq_keys *keys, const char *room, int64_t min_epoch, const char *token,
                   size_t bytes, struct tq_claims *out_claims, struct tq_error *err)
 {
+    TQ_TRY(TQ__REQUIRE("room", err, room));
     int rc = tq_token_verify(keys, TQ_PURPOSE_PASS, room, token, bytes, out_claims, err);
     return rc == TQ_OK && out_claims->epoch < min_epoch ? TQ_STALE : rc;
 }

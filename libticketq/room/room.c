@@ -112,11 +112,12 @@ TQ_AUTO_DEFINE(tq_room, tq_room_close)
 int tq_room_open(tq_store *store, tq_keys *keys, const char *id,
                  const struct tq_room_policy *policy, tq_room **out_room, struct tq_error *err)
 {
-    const struct tq_room_driver *driver = tq__store_room(store);
-    const struct tq_env *env = tq__store_env(store);
     struct tq_room_policy use;
     uint64_t chance;
     TQ_AUTO(tq_room) *room = NULL;
+    TQ_TRY(TQ__REQUIRE("room", err, store, out_room));
+    const struct tq_room_driver *driver = tq__store_room(store);
+    const struct tq_env *env = tq__store_env(store);
     TQ_TRY(check_driver(driver, err));
     TQ_TRY(tq__id_check(id, "id", "room", err));
     TQ_TRY(tq__policy_read(&use, policy, err));
@@ -179,9 +180,6 @@ static int batch_begin(struct batch *batch, const tq_room *room, size_t count, s
     batch->arrivals = batch->small.arrivals;
     batch->spots = batch->small.spots;
     batch->ids = batch->small.ids;
-    if (count == 0 || count > TQ_BATCH_MAX) {
-        return tq__fail(err, TQ_E_LIMIT, "room", "a batch has 1 to %d visitors", TQ_BATCH_MAX);
-    }
     if (count <= BATCH_SMALL) {
         return TQ_OK;
     }
@@ -196,37 +194,26 @@ static int batch_begin(struct batch *batch, const tq_room *room, size_t count, s
     return TQ_OK;
 }
 
-/* Elements of a caller's array lie as far apart as the caller's struct is long. */
-static const struct tq_visitor *visitor_at(const struct tq_visitor *visitors, size_t i)
-{
-    return (const struct tq_visitor *)(const void *)((const char *)visitors + i * visitors->size);
-}
-
 static struct tq_place *place_at(struct tq_place *places, size_t i)
 {
-    return (struct tq_place *)(void *)((char *)places + i * places->size);
+    return (struct tq_place *)(uintptr_t)tq__args_at(places, i);
 }
 
 static int read_visitor(const struct tq_visitor *visitors, size_t i, struct tq_visitor *out,
                         struct tq_error *err)
 {
-    TQ_TRY(TQ__READ(out, visitors ? visitor_at(visitors, i) : NULL, "room", err));
+    const struct tq_visitor *visitor = tq__args_at(visitors, i);
+    TQ_TRY(TQ__READ(out, visitor, "room", err));
     return tq__id_check(out->id, "visitor.id", "room", err);
 }
 
-static int check_places(struct tq_place *places, size_t count, struct tq_error *err)
+/* What is wrong with a batch as a whole. */
+static int check_batch(const tq_room *room, const struct tq_visitor *visitors, size_t count,
+                       struct tq_error *err)
 {
-    if (!places) {
-        return tq__fail(err, TQ_E_INVALID, "room", "there is no room for places");
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (place_at(places, i)->size < sizeof *places ||
-            place_at(places, i)->size != places->size) {
-            return tq__fail(err, TQ_E_ABI, "room", "places[%zu].size is %zu, expected %zu", i,
-                            place_at(places, i)->size, sizeof *places);
-        }
-    }
-    return TQ_OK;
+    TQ_TRY(TQ__REQUIRE("room", err, room));
+    TQ_TRY(tq__args_count(count, TQ_BATCH_MAX, "count", "room", err));
+    return TQ__CHECK(visitors, count, "room", err);
 }
 
 /* splitmix64: a step of the state and a mix of it. */
@@ -251,6 +238,7 @@ static int tell(tq_room *room, const char *visitor, const struct tq_room_view *v
     out->poll_after_ms = out->reserved = 0;
     out->pass_expires_ms = spot->visit == TQ_VISIT_ADMITTED ? spot->expires_ms : 0;
     out->token[0] = out->pass[0] = '\0';
+    memset((char *)out + sizeof *out, 0, out->size - sizeof *out);
     if (spot->status != TQ_OK) {
         return TQ_OK;
     }
@@ -269,8 +257,9 @@ static int tell_all(tq_room *room, const struct batch *batch, const struct tq_vi
 {
     note_view(room, &batch->view);
     for (size_t i = 0; i < batch->count; i++) {
-        const char *id = visitor_at(visitors, i)->id;
-        int rc = tell(room, id, &batch->view, &batch->spots[i], place_at(out_places, i), err);
+        const struct tq_visitor *visitor = tq__args_at(visitors, i);
+        int rc =
+            tell(room, visitor->id, &batch->view, &batch->spots[i], place_at(out_places, i), err);
         if (rc < 0) {
             return tq__fail(err, TQ_E_UNKNOWN, "room", "a token could not be signed (%s)",
                             tq_status_name(rc));
@@ -306,10 +295,9 @@ static int on_places(tq_room *room, const struct tq_visitor *visitors, size_t co
                      struct tq_place *out_places, on_all *act, struct tq_error *err)
 {
     struct batch batch;
+    TQ_TRY(check_batch(room, visitors, count, err));
+    TQ_TRY(TQ__CHECK(out_places, count, "room", err));
     int rc = batch_begin(&batch, room, count, err);
-    if (rc == TQ_OK) {
-        rc = check_places(out_places, count, err);
-    }
     if (rc == TQ_OK) {
         rc = act(room, &batch, visitors, out_places, err);
     }
@@ -351,6 +339,8 @@ int tq_room_leave(tq_room *room, const struct tq_visitor *visitors, size_t count
                   int32_t *out_statuses, struct tq_error *err)
 {
     struct batch batch;
+    TQ_TRY(check_batch(room, visitors, count, err));
+    TQ_TRY(TQ__REQUIRE("room", err, out_statuses));
     int rc = batch_begin(&batch, room, count, err);
     if (rc == TQ_OK) {
         rc = read_ids(&batch, visitors, err);
@@ -362,23 +352,14 @@ int tq_room_leave(tq_room *room, const struct tq_visitor *visitors, size_t count
     return rc;
 }
 
-/* Outs of one struct: the caller's may be longer, the rest of it stays. */
-static int check_out(size_t size, size_t expected, struct tq_error *err)
-{
-    if (size < expected) {
-        return tq__fail(err, TQ_E_ABI, "room", "an out has size %zu, expected %zu", size, expected);
-    }
-    return TQ_OK;
-}
-
 int tq_room_tick(tq_room *room, struct tq_room_tick *out_tick, struct tq_error *err)
 {
     struct tq_room_tick tick = TQ_INIT(tq_room_tick);
-    TQ_TRY(check_out(out_tick->size, sizeof tick, err));
+    TQ_TRY(TQ__REQUIRE("room", err, room));
+    TQ_TRY(TQ__CHECK(out_tick, 1, "room", err));
     int rc = ASK(room, err, tick, &tick);
     if (rc >= 0) {
-        tick.size = out_tick->size;
-        *out_tick = tick;
+        TQ__WRITE(out_tick, &tick);
     }
     return rc;
 }
@@ -386,18 +367,19 @@ int tq_room_tick(tq_room *room, struct tq_room_tick *out_tick, struct tq_error *
 int tq_room_state(tq_room *room, struct tq_room_state *out_state, struct tq_error *err)
 {
     struct tq_room_view view;
-    TQ_TRY(check_out(out_state->size, sizeof *out_state, err));
+    TQ_TRY(TQ__REQUIRE("room", err, room));
+    TQ_TRY(TQ__CHECK(out_state, 1, "room", err));
     TQ_TRY(ASK(room, err, view, &view));
     note_view(room, &view);
-    view.state.size = out_state->size;
     view.state.poll_after_ms = view.policy.poll_min_ms;
-    *out_state = view.state;
+    TQ__WRITE(out_state, &view.state);
     return TQ_OK;
 }
 
 int tq_room_operate(tq_room *room, const struct tq_room_action *action, struct tq_error *err)
 {
     struct tq_room_action use;
+    TQ_TRY(TQ__REQUIRE("room", err, room));
     TQ_TRY(tq__order_read(&use, action, err));
     return ASK(room, err, operate, &use);
 }
@@ -407,6 +389,7 @@ int tq_room_audit(tq_room *room, uint64_t after, tq_room_action_fn *visit, void 
 {
     struct tq_room_action actions[AUDIT_STEP];
     size_t count = AUDIT_STEP;
+    TQ_TRY(TQ__REQUIRE("room", err, room, visit));
     while (count == AUDIT_STEP) {
         TQ_TRY(ASK(room, err, audit, after, actions, AUDIT_STEP, &count));
         for (size_t i = 0; i < count; i++) {

@@ -15,6 +15,7 @@
  */
 #include "saga/sagas.h"
 
+#include "core/args.h"
 #include "core/bytes.h"
 #include "core/env.h"
 #include "saga/saga_sql.h"
@@ -179,9 +180,8 @@ static int step(struct due_list *list, struct tq__run *runs, uint32_t *out_next_
 
 int tq_saga_step(tq_sagas *sagas, size_t limit, uint32_t *out_next_ms, struct tq_error *err)
 {
-    if (!sagas || limit < 1) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "a step needs sagas and a limit");
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, sagas));
+    TQ_TRY(tq__args_count(limit, INT32_MAX, "limit", ORIGIN, err));
     struct due_list list = {.sagas = sagas, .limit = limit < STEP_MAX ? limit : STEP_MAX};
     list.dues = tq__alloc(sagas->env, list.limit, sizeof *list.dues);
     struct tq__run *runs = tq__alloc(sagas->env, list.limit, sizeof *runs);
@@ -224,8 +224,10 @@ static int read_stuck(tq_tx *tx, void *arg, struct tq_error *err)
 int tq_saga_stuck(tq_sagas *sagas, int64_t idle_ms, size_t limit, tq_saga_row_fn *visit, void *arg,
                   struct tq_error *err)
 {
-    if (!sagas || !visit || idle_ms < 0 || limit > INT32_MAX) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "an argument of a listing is missing or wrong");
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, sagas, visit));
+    TQ_TRY(tq__args_count(limit, INT32_MAX, "limit", ORIGIN, err));
+    if (idle_ms < 0) {
+        return tq__fail(err, TQ_E_LIMIT, ORIGIN, "idle_ms is negative");
     }
     struct look look = {
         .sagas = sagas, .idle_ms = idle_ms, .limit = limit, .visit_saga = visit, .arg = arg};
@@ -257,9 +259,7 @@ static int read_history(tq_tx *tx, void *arg, struct tq_error *err)
 int tq_saga_history(tq_sagas *sagas, const char *id, tq_saga_history_fn *visit, void *arg,
                     struct tq_error *err)
 {
-    if (!sagas || !visit) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "a required argument is NULL");
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, sagas, visit));
     TQ_TRY(tq__id_check(id, "a saga's id", ORIGIN, err));
     struct look look = {.sagas = sagas, .id = id, .visit_step = visit, .arg = arg};
     return tq_ledger_read(sagas->store, read_history, &look, err);
@@ -281,9 +281,7 @@ static int resume(tq_tx *tx, void *arg, struct tq_error *err)
 
 int tq_saga_resume(tq_sagas *sagas, const char *id, struct tq_error *err)
 {
-    if (!sagas) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "a required argument is NULL");
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, sagas));
     TQ_TRY(tq__id_check(id, "a saga's id", ORIGIN, err));
     struct look look = {.sagas = sagas, .id = id};
     return tq_ledger_run(sagas->store, resume, &look, err);

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "core/args.h"
 #include "core/bytes.h"
 #include "core/env.h"
 #include "saga/saga_sql.h"
@@ -51,9 +52,7 @@ int tq_sagas_open(tq_store *store, const struct tq_saga_type *type, void *arg, t
                   struct tq_error *err)
 {
     TQ_AUTO(tq_sagas) *sagas = NULL;
-    if (!store || !type) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "a required argument is NULL");
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, store, type, out_sagas));
     sagas = tq__alloc(tq__store_env(store), 1, sizeof *sagas);
     if (!sagas) {
         return tq__nomem(ORIGIN, err);
@@ -127,9 +126,7 @@ int tq__saga_load(tq_tx *tx, const tq_sagas *sagas, const char *id,
 
 static int check(const tq_tx *tx, const tq_sagas *sagas, const char *id, struct tq_error *err)
 {
-    if (!tx || !sagas) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "a required argument is NULL");
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, tx, sagas));
     return tq__id_check(id, "a saga's id", ORIGIN, err);
 }
 
@@ -178,9 +175,7 @@ int tq_saga_read(tq_tx *tx, tq_sagas *sagas, const char *id, tq_saga_row_fn *vis
 {
     struct tq__saga_record record;
     TQ_TRY(check(tx, sagas, id, err));
-    if (!visit) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "a required argument is NULL");
-    }
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, visit));
     int status = tq__saga_load(tx, sagas, id, &record, err);
     return status == TQ_OK ? visit(arg, &record.saga) : status;
 }

@@ -5,6 +5,9 @@
  */
 #include "store/handle.h"
 
+#include "core/args.h"
+#include "core/error.h"
+
 tq_store *tq__store_ref(tq_store *store)
 {
     atomic_fetch_add(&store->references, 1);
@@ -43,6 +46,9 @@ const struct tq_ledger_driver *tq__store_ledger(const tq_store *store)
 
 uint32_t tq_store_caps(const tq_store *store)
 {
+    if (!store) {
+        return 0;
+    }
     return (store->driver.caps & (TQ_STORE_DURABLE | TQ_STORE_SHARED)) |
            (store->driver.room ? TQ_STORE_ROOM : 0) | (store->driver.hold ? TQ_STORE_HOLD : 0) |
            (store->driver.ledger ? TQ_STORE_LEDGER : 0);
@@ -50,5 +56,6 @@ uint32_t tq_store_caps(const tq_store *store)
 
 int tq_store_now(tq_store *store, int64_t *out_now_ms, struct tq_error *err)
 {
+    TQ_TRY(TQ__REQUIRE("store", err, store, out_now_ms));
     return store->driver.now(store->state, out_now_ms, err);
 }

@@ -18,6 +18,7 @@
  */
 #include "store/ledger.h"
 
+#include "core/args.h"
 #include "core/env.h"
 
 #define MERGED_MAX 256
@@ -73,9 +74,7 @@ void tq__ledger_detach(void *attachment)
 
 int tq__ledger_of(tq_store *store, struct tq__ledger **out_ledger, struct tq_error *err)
 {
-    if (!store) {
-        return tq__fail(err, TQ_E_INVALID, "ledger", "the store is NULL");
-    }
+    TQ_TRY(TQ__REQUIRE("ledger", err, store));
     if (!tq__store_ledger(store)) {
         return tq__fail(err, TQ_E_UNSUPPORTED, "ledger", "the store has no ledger");
     }
@@ -103,10 +102,8 @@ int tq__ledger_check_nesting(struct tq__ledger *ledger, struct tq_error *err)
 static int enter(tq_store *store, tq_tx_fn *fn, struct tq__ledger **out_ledger,
                  struct tq_error *err)
 {
+    TQ_TRY(TQ__REQUIRE("ledger", err, fn));
     TQ_TRY(tq__ledger_of(store, out_ledger, err));
-    if (!fn) {
-        return tq__fail(err, TQ_E_INVALID, "ledger", "the body is NULL");
-    }
     return tq__ledger_check_nesting(*out_ledger, err);
 }
 

@@ -22,6 +22,11 @@ struct plan {
     size_t steps_count;
 };
 
+static const struct tq_migration *step_at(const struct plan *plan, size_t place)
+{
+    return tq__args_at(plan->steps, place);
+}
+
 static int check_step(const struct tq_migration *step, const char *scope, uint32_t version,
                       struct tq_error *err)
 {
@@ -37,11 +42,11 @@ static int check_step(const struct tq_migration *step, const char *scope, uint32
 
 static int check_plan(const struct plan *plan, struct tq_error *err)
 {
-    if (!plan->steps || plan->steps_count < 1 || plan->steps_count > TQ_BATCH_MAX) {
-        return tq__fail(err, TQ_E_INVALID, "migration", "1 to %d steps are required", TQ_BATCH_MAX);
-    }
+    const struct tq_migration *migrations = plan->steps;
+    TQ_TRY(tq__args_count(plan->steps_count, TQ_BATCH_MAX, "migrations_count", "migration", err));
+    TQ_TRY(TQ__CHECK(migrations, plan->steps_count, "migration", err));
     for (size_t i = 0; i < plan->steps_count; i++) {
-        TQ_TRY(check_step(&plan->steps[i], plan->steps[0].scope, (uint32_t)i + 1, err));
+        TQ_TRY(check_step(step_at(plan, i), plan->steps[0].scope, (uint32_t)i + 1, err));
     }
     return TQ_OK;
 }
@@ -77,7 +82,7 @@ static int migrate(tq_tx *tx, void *arg, struct tq_error *err)
         return TQ_REPEAT;
     }
     for (size_t i = (size_t)version; i < plan->steps_count; i++) {
-        TQ_TRY(apply(tx, &plan->steps[i], err));
+        TQ_TRY(apply(tx, step_at(plan, i), err));
     }
     return TQ_OK;
 }

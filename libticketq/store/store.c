@@ -43,8 +43,8 @@ static int find_builtin(const char *scheme, const struct tq_store_driver **out,
     }
     for (size_t i = 0; i < sizeof optional_schemes / sizeof *optional_schemes; i++) {
         if (strcmp(optional_schemes[i], scheme) == 0) {
-            return tq__fail(err, TQ_E_UNSUPPORTED, "store", "this build has no driver for %s:",
-                            scheme);
+            return tq__fail(err, TQ_E_UNSUPPORTED, "store",
+                            "this build has no driver for %s:", scheme);
         }
     }
     return tq__fail(err, TQ_E_INVALID, "store", "no driver is called %s:", scheme);
@@ -57,14 +57,13 @@ static int copy_table(void *target, size_t target_size, const void *source, cons
     if (!source) {
         return TQ_OK;
     }
-    return tq__args_read(target, target_size, sizeof(size_t), source, what, err);
+    return tq__args_read(target, target_size, sizeof(size_t), source, "a table", what, err);
 }
 
-static int bind_driver(tq_store *store, const struct tq_store_driver *driver,
-                       struct tq_error *err)
+static int bind_driver(tq_store *store, const struct tq_store_driver *driver, struct tq_error *err)
 {
     TQ_TRY(tq__args_read(&store->driver, sizeof store->driver, DRIVER_SIZE_MIN, driver,
-                         "store.driver", err));
+                         "the driver", "store.driver", err));
     if (driver->abi != TQ_STORE_ABI) {
         return tq__fail(err, TQ_E_ABI, "store.driver", "driver ABI %u, expected %u", driver->abi,
                         TQ_STORE_ABI);
@@ -108,6 +107,7 @@ int tq_store_open(const struct tq_env *env, const struct tq_store_options *optio
     struct tq_env host;
     struct tq__url url;
     TQ_AUTO(tq_store) *store = NULL;
+    TQ_TRY(TQ__REQUIRE("store", err, out_store));
     TQ_TRY(tq__env_read(&host, env, err));
     TQ_TRY(TQ__READ(&use, options, "store", err));
     TQ_TRY(tq__url_parse(&url, use.url, err));

@@ -10,6 +10,7 @@
  */
 #include "store/ledger.h"
 
+#include "core/args.h"
 #include "core/env.h"
 
 /* A row function at work. */
@@ -32,9 +33,8 @@ static int on_row(void *arg, const struct tq_value *columns, size_t columns_coun
 static int check(const tq_tx *tx, const char *sql, const struct tq_value *params,
                  size_t params_count, struct tq_error *err)
 {
-    if (!tx || !sql || (params_count && !params)) {
-        return tq__fail(err, TQ_E_INVALID, "ledger", "a required argument is NULL");
-    }
+    TQ_TRY(TQ__REQUIRE("ledger", err, tx, sql));
+    TQ_TRY(params_count ? TQ__REQUIRE("ledger", err, params) : TQ_OK);
     if (tx->is_scanning) {
         return tq__fail(err, TQ_E_INVALID, "ledger",
                         "a statement inside a row function of another");
@@ -78,10 +78,7 @@ int tq_tx_exec_many(tq_tx *tx, const char *sql, const struct tq_value *params, s
                     size_t rows_count, uint32_t *out_changed, struct tq_error *err)
 {
     TQ_TRY(check(tx, sql, params, params_count, err));
-    if (rows_count < 1 || rows_count > TQ_BATCH_MAX) {
-        return tq__fail(err, TQ_E_LIMIT, "ledger", "%zu rows of parameters, 1 to %d are allowed",
-                        rows_count, TQ_BATCH_MAX);
-    }
+    TQ_TRY(tq__args_count(rows_count, TQ_BATCH_MAX, "rows_count", "ledger", err));
     const struct tq_statement statement = {
         .size = sizeof statement,
         .sql = sql,
@@ -95,22 +92,23 @@ int tq_tx_exec_many(tq_tx *tx, const char *sql, const struct tq_value *params, s
 
 uint64_t tq_tx_changed(const tq_tx *tx)
 {
-    return tx->changed;
+    return tx ? tx->changed : 0;
 }
 
 int64_t tq_tx_now_ms(const tq_tx *tx)
 {
-    return tx->now_ms;
+    return tx ? tx->now_ms : 0;
 }
 
 const struct tq_env *tq_tx_env(const tq_tx *tx)
 {
-    return tx->ledger->env;
+    return tx ? tx->ledger->env : NULL;
 }
 
 int tq_tx_adopt(tq_store *store, void *native, tq_tx **out_tx, struct tq_error *err)
 {
     struct tq__ledger *ledger = NULL;
+    TQ_TRY(TQ__REQUIRE("ledger", err, native, out_tx));
     TQ_TRY(tq__ledger_of(store, &ledger, err));
     tq_tx *tx = tq__alloc(ledger->env, 1, sizeof *tx);
     if (!tx) {

@@ -45,6 +45,7 @@ const char *tq__purpose_type(uint32_t purpose)
 int tq_keys_new(const struct tq_env *env, tq_keys **out_keys, struct tq_error *err)
 {
     struct tq_env own;
+    TQ_TRY(TQ__REQUIRE("token", err, out_keys));
     TQ_TRY(tq__env_read(&own, env, err));
     tq_keys *keys = tq__alloc(&own, 1, sizeof *keys);
     if (!keys) {
@@ -162,6 +163,7 @@ static void publish(tq_keys *keys, size_t count, int rc)
 int tq_keys_add(tq_keys *keys, const struct tq_key *key, struct tq_error *err)
 {
     struct tq_key use;
+    TQ_TRY(TQ__REQUIRE("token", err, keys));
     TQ_TRY(TQ__READ(&use, key, "token", err));
     pthread_mutex_lock(&keys->lock);
     size_t count = keys->count;
@@ -269,6 +271,7 @@ static int stage_all(tq_keys *keys, size_t *count, struct tq__flat *flat, struct
 int tq_keys_load(tq_keys *keys, const char *json, size_t bytes, struct tq_error *err)
 {
     struct tq__flat flat;
+    TQ_TRY(TQ__REQUIRE("token", err, keys, json));
     tq__flat_init(&flat, json, bytes);
     pthread_mutex_lock(&keys->lock);
     size_t first = keys->count, count = first;

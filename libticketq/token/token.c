@@ -95,6 +95,7 @@ int tq_token_sign(tq_keys *keys, uint32_t purpose, const struct tq_claims *claim
 {
     struct tq_claims use;
     char token[TQ_TOKEN_SIZE];
+    TQ_TRY(TQ__REQUIRE("token", err, keys, out_token));
     TQ_TRY(TQ__READ(&use, claims, "token", err));
     int64_t now_ms = tq__now_ms(&keys->env);
     use.issued_ms = use.issued_ms ? use.issued_ms : now_ms;
@@ -222,6 +223,8 @@ int tq_token_verify(tq_keys *keys, uint32_t purpose, const char *audience, const
 {
     struct parts parts;
     struct tq_claims claims;
+    TQ_TRY(TQ__REQUIRE("token", err, keys, token));
+    TQ_TRY(TQ__CHECK(out_claims, 1, "token", err));
     if (bytes > TQ_TOKEN_MAX) {
         return refuse(err, "the token is too long");
     }
@@ -238,7 +241,7 @@ int tq_token_verify(tq_keys *keys, uint32_t purpose, const char *audience, const
         rc = read_claims(&parts, audience, now_ms, &claims, err);
     }
     if (rc == TQ_OK || rc == TQ_EXPIRED) {
-        TQ_TRY(TQ__WRITE(out_claims, &claims, "token", err));
+        TQ__WRITE(out_claims, &claims);
     }
     return rc;
 }

@@ -101,6 +101,7 @@ int tq_transport_open(const struct tq_env *env, const struct tq_transport_option
     struct tq_env host;
     struct tq__url url;
     TQ_AUTO(tq_transport) *transport = NULL;
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, out_transport));
     TQ_TRY(tq__env_read(&host, env, err));
     TQ_TRY(TQ__READ(&use, options, ORIGIN, err));
     TQ_TRY(tq__url_parse(&url, use.url, err));

@@ -87,7 +87,7 @@ START_TEST(malformed_plans__are_refused)
     struct world world;
     world_open(&world);
     tq_store *store = world_store(&world);
-    assert_status(tq_ledger_migrate(store, plan, 0, &err), TQ_E_INVALID);
+    assert_status(tq_ledger_migrate(store, plan, 0, &err), TQ_E_LIMIT);
     assert_status(tq_ledger_migrate(store, NULL, 1, &err), TQ_E_INVALID);
     assert_status(tq_ledger_migrate(store, plan + 1, 2, &err), TQ_E_INVALID);
     plan[2].version = 4;

@@ -28,7 +28,7 @@ static struct tq_error err = TQ_ERROR_INIT;
 
 static int read_args(struct current *target, const void *source)
 {
-    return tq__args_read(target, sizeof *target, sizeof(struct older), source, "test", &err);
+    return tq__args_read(target, sizeof *target, sizeof(struct older), source, "it", "test", &err);
 }
 
 START_TEST(older_struct__gets_defaults)
@@ -83,29 +83,59 @@ START_TEST(result__fits_the_struct_of_the_caller)
         int64_t behind;
     } old = {{sizeof old.out, 0}, 99};
     struct newer new = {sizeof new, 1, 2, 3};
-    assert_status(
-        tq__args_write(&old.out, sizeof(struct older), &source, sizeof source, "test", &err),
-        TQ_OK);
+    tq__args_write(&old.out, &source, sizeof source);
     ck_assert(old.out.a == 7 && old.out.size == sizeof old.out && old.behind == 99);
-    assert_status(tq__args_write(&new, sizeof(struct older), &source, sizeof source, "test", &err),
-                  TQ_OK);
+    tq__args_write(&new, &source, sizeof source);
     ck_assert(new.a == 7 && new.b == 8 && new.c == 0 && new.size == sizeof new);
 }
 END_TEST
 
-START_TEST(result__is_not_written_where_it_cannot_be_understood)
+START_TEST(array__lies_as_its_first_element_says)
 {
-    struct current source = {sizeof source, 7, 8}, out = {sizeof(struct older) - 1, 1, 2};
-    assert_status(tq__args_write(&out, sizeof(struct older), &source, sizeof source, "test", &err),
-                  TQ_E_ABI);
-    ck_assert(out.a == 1 && out.b == 2);
-    out.size = SIZE_MAX;
-    assert_status(TQ__WRITE(&out, &source, "test", &err), TQ_E_ABI);
-    assert_status(tq__args_write(NULL, 8, &source, sizeof source, "test", &err), TQ_E_INVALID);
+    struct newer array[2] = {{sizeof *array, 1, 2, 0}, {sizeof *array, 3, 4, 0}};
+    struct current *none = NULL;
+    ck_assert_int_eq(tq__args_check(array, 2, sizeof(struct current), "array", "test", &err),
+                     TQ_OK);
+    ck_assert_ptr_eq(tq__args_at(array, 1), &array[1]);
+    array[1].size = sizeof(struct current);
+    assert_status(TQ__CHECK(array, 2, "test", &err), TQ_E_ABI);
+    ck_assert_str_eq(err.message, "array[1] has another size than the first");
+    array[0].size = sizeof *array + 1; /* no element could lie there */
+    assert_status(TQ__CHECK(array, 2, "test", &err), TQ_E_ABI);
+    assert_status(TQ__CHECK(array, 1, "test", &err), TQ_OK);
+    array[0].size = SIZE_MAX;
+    assert_status(TQ__CHECK(array, 1, "test", &err), TQ_E_ABI);
+    assert_status(TQ__CHECK(none, 1, "test", &err), TQ_E_INVALID);
+    ck_assert_str_eq(err.message, "none is NULL");
+}
+END_TEST
+
+START_TEST(what_is_missing__is_named)
+{
+    int here = 0, *const set = &here, *const gone = NULL;
+    const struct {
+        int *inside;
+    } record = {NULL}, *const of = &record;
+    assert_status(TQ__REQUIRE("test", &err, set, set), TQ_OK);
+    assert_status(TQ__REQUIRE("test", &err, gone, set), TQ_E_INVALID);
+    ck_assert_str_eq(err.message, "gone is NULL");
+    assert_status(TQ__REQUIRE("test", &err, set, set, of->inside), TQ_E_INVALID);
+    ck_assert_str_eq(err.message, "inside is NULL");
+    ck_assert_int_eq(TQ__REQUIRE("test", NULL, gone), TQ_E_INVALID);
+}
+END_TEST
+
+START_TEST(counts__are_checked_at_the_edge)
+{
+    assert_status(tq__args_count(0, 2, "count", "test", &err), TQ_E_LIMIT);
+    ck_assert_str_eq(err.message, "count is 0, expected 1 to 2");
+    assert_status(tq__args_count(1, 2, "count", "test", &err), TQ_OK);
+    assert_status(tq__args_count(2, 2, "count", "test", &err), TQ_OK);
+    assert_status(tq__args_count(3, 2, "count", "test", &err), TQ_E_LIMIT);
 }
 END_TEST
 
 UNIT_MAIN("core.args", older_struct__gets_defaults,
           newer_struct__is_understood_while_its_tail_is_zero, sizes__are_checked_at_the_edge,
-          result__fits_the_struct_of_the_caller,
-          result__is_not_written_where_it_cannot_be_understood)
+          result__fits_the_struct_of_the_caller, array__lies_as_its_first_element_says,
+          what_is_missing__is_named, counts__are_checked_at_the_edge)

@@ -54,7 +54,7 @@ START_TEST(options__are_required_and_bounded)
     try_open(options, TQ_E_INVALID);
     options = good;
     options.topics_count = 0;
-    try_open(options, TQ_E_INVALID);
+    try_open(options, TQ_E_LIMIT);
     options = good;
     options.topics = bad;
     options.topics_count = 2;

@@ -60,7 +60,7 @@ START_TEST(stores_without_a_ledger__are_refused)
     tq_store *memory = outbox_store(&env, "memory:");
     assert_status(
         tq_relay_open(memory, transport, TQ_ARGS(tq_relay_options, .owner = "r1"), &relay, &err),
-        TQ_E_INVALID);
+        TQ_E_UNSUPPORTED);
     assert_status(
         tq_relay_open(NULL, transport, TQ_ARGS(tq_relay_options, .owner = "r1"), &relay, &err),
         TQ_E_INVALID);

@@ -141,8 +141,13 @@ START_TEST(an_order_has_an_actor_and_a_clean_reason)
     memcpy(action.reason, "점검", sizeof "점검");
     assert_status(tq__order_read(&target, &action, &err), TQ_OK);
     memset(action.reason, 'x', sizeof action.reason); /* does not end */
+    assert_status(tq__order_read(&target, &action, &err), TQ_E_INVALID);
+    action.reason[sizeof action.reason - 1] = '\0';
     assert_status(tq__order_read(&target, &action, &err), TQ_OK);
-    ck_assert_uint_eq(strlen(target.reason), sizeof target.reason - 1);
+    memset(action.actor, 'x', sizeof action.actor);
+    assert_status(tq__order_read(&target, &action, &err), TQ_E_INVALID);
+    action.actor[TQ_ID_MAX] = '\0';
+    assert_status(tq__order_read(&target, &action, &err), TQ_OK);
     memcpy(action.request_key, "not an id", 10);
     assert_status(tq__order_read(&target, &action, &err), TQ_E_INVALID);
 }

@@ -129,7 +129,7 @@ START_TEST(a_longer_struct_of_a_newer_caller_is_understood)
     assert_status(tq_room_enter(room, &visitors[0].known, 2, &places[0].known, &err), TQ_OK);
     ck_assert_int_eq(places[1].known.sequence, 2);
     ck_assert_uint_eq(places[1].known.size, sizeof *places);
-    ck_assert_uint_eq(places[1].more, 43);
+    ck_assert_uint_eq(places[1].more, 0);
     visitors[1].more = 1;
     assert_status(tq_room_enter(room, &visitors[0].known, 2, &places[0].known, &err), TQ_E_ABI);
     struct newer_state {
@@ -138,7 +138,7 @@ START_TEST(a_longer_struct_of_a_newer_caller_is_understood)
     } state = {{.size = sizeof state}, 44};
     assert_status(tq_room_state(room, &state.known, &err), TQ_OK);
     ck_assert_uint_eq(state.known.size, sizeof state);
-    ck_assert_uint_eq(state.more, 44);
+    ck_assert_uint_eq(state.more, 0);
     state.known.size = 8;
     assert_status(tq_room_state(room, &state.known, &err), TQ_E_ABI);
     struct tq_room_tick tick = {.size = 8};

@@ -58,7 +58,7 @@ START_TEST(a_limit__takes_the_earliest_first)
     assert_status(tq_saga_step(sagas, 1000, &next_ms, &err), TQ_OK);
     ck_assert_int_eq(count_in("HELD"), 0);
     ck_assert_uint_eq(next_ms, UINT32_MAX);
-    assert_status(tq_saga_step(sagas, 0, NULL, &err), TQ_E_INVALID);
+    assert_status(tq_saga_step(sagas, 0, NULL, &err), TQ_E_LIMIT);
     assert_status(tq_saga_step(NULL, 1, NULL, &err), TQ_E_INVALID);
     teardown();
 }
@@ -114,9 +114,9 @@ START_TEST(listings__stop_when_told_and_refuse_nonsense)
     assert_status(shop_start(store, sagas, "p2"), TQ_OK);
     assert_status(tq_saga_stuck(sagas, 0, 10, stop, &count, &err), TQ_FULL);
     ck_assert_int_eq(count, 1);
-    assert_status(tq_saga_stuck(sagas, -1, 10, stop, &count, &err), TQ_E_INVALID);
+    assert_status(tq_saga_stuck(sagas, -1, 10, stop, &count, &err), TQ_E_LIMIT);
     assert_status(tq_saga_stuck(sagas, 0, 10, NULL, &count, &err), TQ_E_INVALID);
-    assert_status(tq_saga_stuck(sagas, 0, (size_t)INT32_MAX + 1, stop, &count, &err), TQ_E_INVALID);
+    assert_status(tq_saga_stuck(sagas, 0, (size_t)INT32_MAX + 1, stop, &count, &err), TQ_E_LIMIT);
     assert_status(tq_saga_history(sagas, "p1", NULL, NULL, &err), TQ_E_INVALID);
     assert_status(tq_saga_resume(sagas, "no id", &err), TQ_E_INVALID);
     assert_status(tq_saga_resume(NULL, "p1", &err), TQ_E_INVALID);
