@@ -11,8 +11,12 @@
  * colon), control characters in values, and targets with empty or dot segments,
  * bad percent-encoding, encoded control characters, or not in origin form.
  *
- * What libmicrohttpd resolves before we see it (bare line feeds, folded lines)
- * cannot be refused here. Threads: [pure].
+ * libmicrohttpd reads a head as C strings: it ends a line at a NUL, takes a line that
+ * begins with one for the end of the head, unfolds folded lines and accepts bare line
+ * feeds. It hands out pointers into the memory that it read into, so what it passed
+ * over shows as a gap. A head is followed through that memory, from the method to the
+ * end: every part must begin where the one before it ended (track functions).
+ * Threads: [pure].
  */
 #include "http/internal.h"
 
@@ -160,4 +164,28 @@ const char *http__head_check(const struct http_head *head, const char *method, c
         return "a body is not allowed with this method";
     }
     return NULL;
+}
+
+/* ---- gaps ---- */
+
+void http__track_begin(struct http_track *track, const char *method, const char *target,
+                       size_t target_bytes, const char *version)
+{
+    track->has_gap = target != method + strlen(method) + 1 || version != target + target_bytes + 1;
+    track->at = version + strlen(version) + 2;
+}
+
+void http__track_field(struct http_track *track, const char *name, size_t name_bytes,
+                       const char *value, size_t value_bytes)
+{
+    track->has_gap |= name != track->at || value <= name + name_bytes;
+    for (const char *at = name + name_bytes + 1; !track->has_gap && at < value; at++) {
+        track->has_gap = *at != ' ' && *at != '\t';
+    }
+    track->at = value + value_bytes + 2;
+}
+
+int http__track_end(const struct http_track *track, const char *method, size_t head_bytes)
+{
+    return track->has_gap || track->at + 2 != method + head_bytes;
 }

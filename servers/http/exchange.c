@@ -49,8 +49,12 @@ void *http__on_target(void *cls, const char *target, struct MHD_Connection *conn
     }
     loop->exchanges = exchange;
     loop->exchanges_count++;
-    exchange->target = http_keep(&exchange->request, target ? target : "",
-                                 target ? strnlen(target, HTTP_LINE_MAX + 1) : 0);
+    exchange->read_target = target ? target : "";
+    exchange->read_target_bytes = strlen(exchange->read_target);
+    exchange->target =
+        http_keep(&exchange->request, exchange->read_target,
+                  exchange->read_target_bytes > HTTP_LINE_MAX ? HTTP_LINE_MAX + 1
+                                                              : exchange->read_target_bytes);
     return exchange;
 }
 
@@ -152,9 +156,29 @@ static enum MHD_Result queue(struct http_exchange *exchange)
 static enum MHD_Result read_field(void *arg, enum MHD_ValueKind kind, const char *name,
                                   size_t name_bytes, const char *value, size_t value_bytes)
 {
+    struct http_exchange *exchange = arg;
     (void)kind;
-    http__head_field(arg, name, name_bytes, value ? value : "", value_bytes);
+    value = value ? value : "";
+    http__head_field(&exchange->head, name, name_bytes, value, value_bytes);
+    http__track_field(&exchange->track, name, name_bytes, value, value_bytes);
     return MHD_YES;
+}
+
+/*
+ * Reads the fields. Before 1.0 the library did not look for what http__track_end() finds, and
+ * left a head where it was read; later releases do and do not.
+ */
+static void read_head(struct http_exchange *exchange, const char *method, const char *version)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    http__track_begin(&exchange->track, method, exchange->read_target, exchange->read_target_bytes,
+                      version);
+    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, read_field, exchange);
+    if (MHD_VERSION < 0x01000000 && info &&
+        http__track_end(&exchange->track, method, info->header_size)) {
+        exchange->head.refusal = "the head has a NUL, a folded line, or a bare line feed";
+    }
 }
 
 static void refuse(struct http_exchange *exchange, unsigned status, const char *code,
@@ -169,7 +193,7 @@ static void check_head(struct http_exchange *exchange, const char *version)
 {
     struct http_head *head = &exchange->head;
     const char *refusal = http__check_target(exchange->target);
-    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, read_field, head);
+    read_head(exchange, exchange->request.method, version);
     if (strlen(exchange->target) > HTTP_LINE_MAX) {
         refuse(exchange, 414, "TARGET_TOO_LONG", "The request line is too long.");
     } else if (head->fields > HTTP_FIELDS_MAX || head->bytes > HTTP_HEAD_MAX) {

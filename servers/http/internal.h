@@ -85,6 +85,20 @@ void http__head_field(struct http_head *head, const char *name, size_t name_byte
 /* NULL, or why the head as a whole is refused. */
 const char *http__head_check(const struct http_head *head, const char *method, const char *version);
 
+/* A head in the memory it was read into; every end of a line is two bytes. */
+struct http_track {
+    const char *at; /* where the next part must begin */
+    int has_gap;
+};
+
+/* `target_bytes`: as it was before the library cut and decoded it. */
+void http__track_begin(struct http_track *track, const char *method, const char *target,
+                       size_t target_bytes, const char *version);
+void http__track_field(struct http_track *track, const char *name, size_t name_bytes,
+                       const char *value, size_t value_bytes);
+/* Non-zero: something was passed over. */
+int http__track_end(const struct http_track *track, const char *method, size_t head_bytes);
+
 /* ---- pool.c ---- */
 
 struct http_pool {
@@ -210,8 +224,11 @@ struct http_exchange {
     struct http_exchange *newer, *older; /* of the loop */
     const struct http_entry *entry;
     struct http_head head;
+    struct http_track track;
     struct http_capture captures[HTTP_PARAMS_MAX];
     int captures_count;
+    const char *read_target; /* where the library has it, and how long it was */
+    size_t read_target_bytes;
     char *target;
     const char *query;
     uint64_t started_us;

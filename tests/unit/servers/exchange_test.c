@@ -267,6 +267,50 @@ START_TEST(ambiguous_requests__are_refused_and_the_connection_ends)
 }
 END_TEST
 
+/* What the library below us passes over in a head. */
+START_TEST(gaps_in_a_head__are_refused_and_the_connection_ends)
+{
+#define ROW(text)                                                                                  \
+    {                                                                                              \
+        text, sizeof text - 1                                                                      \
+    }
+    static const struct {
+        const char *text;
+        size_t bytes;
+    } bad[] = {
+        ROW("GET /echo/1\0/2 HTTP/1.1\r\n" HOST "\r\n"),
+        ROW("GET /echo/1?a=1\0&b=2 HTTP/1.1\r\n" HOST "\r\n"),
+        ROW("GET  /echo/1 HTTP/1.1\r\n" HOST "\r\n"),
+        ROW("GET /echo/1  HTTP/1.1\r\n" HOST "\r\n"),
+        ROW("GET /echo/1 HTTP/1.1 \r\n" HOST "\r\n"),
+        ROW("GET /echo/1 HTTP/1.1\r\n" HOST "X: a\0b\r\n\r\n"),
+        ROW("GET /echo/1 HTTP/1.1\r\n" HOST "X: \0\r\n\r\n"),
+        ROW("GET /echo/1 HTTP/1.1\r\n" HOST "X:\0a\r\nY: 1\r\n\r\n"),
+        ROW("GET /echo/1 HTTP/1.1\r\n" HOST "\0Content-Length: 5\r\n\r\n"),
+        ROW("GET /echo/1 HTTP/1.1\r\n" HOST "X: a\r\n b\r\n\r\n"),
+        ROW("GET /echo/1 HTTP/1.1\r\nHost: a\r\n\tb\r\nX: 1\r\n\r\n"),
+        ROW("GET /echo/1 HTTP/1.1\n" HOST "\r\n"),
+        ROW("GET /echo/1 HTTP/1.1\r\nHost: a\n\r\n"),
+        ROW("GET /echo/1 HTTP/1.1\r\n" HOST "\n"),
+    };
+    static const char *const good[] = {"X:1\r\n", "X: \t 1 \r\n", "X:\r\n", "X: \r\nY: a:b\r\n"};
+    rig_open(&rig, routes, COUNT, NULL, NULL);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        int fd = wire_connect(rig.port);
+        wire_send_bytes(fd, bad[i].text, bad[i].bytes);
+        wire_read(fd, &answer);
+        ck_assert_msg(answer.status == 400, "row %zu: %u", i, answer.status);
+        ck_assert_msg(wire_is_closed(fd, 2000), "row %zu stays open", i);
+        close(fd);
+    }
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        ask("GET /echo/1?a=%%20b&c HTTP/1.1\r\n" HOST "Cookie: a=b; c=d\r\n%s\r\n", good[i]);
+        ck_assert_msg(answer.status == 200, "row %zu: %u", i, answer.status);
+    }
+    rig_close(&rig);
+}
+END_TEST
+
 START_TEST(a_full_pool__sheds)
 {
     int fds[2];
@@ -463,7 +507,8 @@ END_TEST
 
 UNIT_MAIN("http.exchange", requests__are_routed_and_read, connections__serve_many_requests,
           nothing_there__is_a_problem, bodies__are_limited_to_the_byte, heads__are_limited,
-          ambiguous_requests__are_refused_and_the_connection_ends, a_full_pool__sheds,
+          ambiguous_requests__are_refused_and_the_connection_ends,
+          gaps_in_a_head__are_refused_and_the_connection_ends, a_full_pool__sheds,
           handlers_at_fault__do_not_hang_anybody, tags__answer_304, fields__answer_for_themselves,
           filters__see_requests_first_and_observers_last, memory__may_run_out_at_any_point,
           mounts__are_checked)
