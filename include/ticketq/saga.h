@@ -94,6 +94,29 @@ struct tq_saga_cell {
     uint32_t is_pure;        /**< The handler has nothing to undo. */
 };
 
+/*
+ * The cells of a table, one line each:
+ *
+ *     static const struct tq_saga_cell cells[] = {
+ *         TQ_SAGA_GO_UNDO("OPEN", "Requested", "PAYING", pin, unpin),
+ *         TQ_SAGA_GO("OPEN", "Overdue", "CANCELLED", NULL),
+ *         TQ_SAGA_IGNORE("PAYING", "Requested"),
+ *         TQ_SAGA_REFUSE("CANCELLED", "Requested"),
+ *     };
+ */
+/** Run `handler` (NULL: none), which leaves nothing to undo, and move to `next`. @since 0.1 */
+#define TQ_SAGA_GO(state, event, next, handler)                                                    \
+    { (state), (event), TQ_CELL_GO, (next), (handler), NULL, 1 }
+/** Run `handler` and move to `next`; `undo` undoes it when the saga turns back. @since 0.1 */
+#define TQ_SAGA_GO_UNDO(state, event, next, handler, undo)                                         \
+    { (state), (event), TQ_CELL_GO, (next), (handler), (undo), 0 }
+/** A duplicate or a late one: nothing happens. @since 0.1 */
+#define TQ_SAGA_IGNORE(state, event) { (state), (event), TQ_CELL_IGNORE, NULL, NULL, NULL, 0 }
+/** May not happen here. @since 0.1 */
+#define TQ_SAGA_REFUSE(state, event) { (state), (event), TQ_CELL_REFUSE, NULL, NULL, NULL, 0 }
+/** Too early: to be brought again. @since 0.1 */
+#define TQ_SAGA_DEFER(state, event) { (state), (event), TQ_CELL_DEFER, NULL, NULL, NULL, 0 }
+
 /** A type. Borrowed by tq_sagas_open() for as long as it is open. */
 struct tq_saga_type {
     size_t size;

@@ -54,79 +54,62 @@ static const char *const events[] = {"PaymentRequested", "PaymentPaid", "Payment
                                      "PaymentRefunded",  "HoldExpired", "CancelAsked",
                                      "Overdue"};
 
-#define GO(state, event, next, handler)                                                            \
-    {                                                                                              \
-        state, event, TQ_CELL_GO, next, handler, NULL, 1                                           \
-    }
-#define GO_AND_UNDO(state, event, next, handler, undo)                                             \
-    {                                                                                              \
-        state, event, TQ_CELL_GO, next, handler, undo, 0                                           \
-    }
-#define IGNORE(state, event)                                                                       \
-    {                                                                                              \
-        state, event, TQ_CELL_IGNORE, NULL, NULL, NULL, 0                                          \
-    }
-#define REFUSE(state, event)                                                                       \
-    {                                                                                              \
-        state, event, TQ_CELL_REFUSE, NULL, NULL, NULL, 0                                          \
-    }
-
 static const struct tq_saga_cell cells[] = {
-    GO_AND_UNDO("HOLD", "PaymentRequested", "PAYING", purchase_pin, purchase_unpin),
-    GO("HOLD", "PaymentPaid", "SOLD", purchase_settle),
-    GO("HOLD", "PaymentFailed", "EXPIRED", purchase_release_and_expire),
-    IGNORE("HOLD", "PaymentRefunded"),
-    GO("HOLD", "HoldExpired", "EXPIRED", purchase_expire),
-    GO("HOLD", "CancelAsked", "CANCELLED", purchase_release_and_cancel),
-    GO("HOLD", "Overdue", "HOLD", NULL), /* the sweep ends it */
+    TQ_SAGA_GO_UNDO("HOLD", "PaymentRequested", "PAYING", purchase_pin, purchase_unpin),
+    TQ_SAGA_GO("HOLD", "PaymentPaid", "SOLD", purchase_settle),
+    TQ_SAGA_GO("HOLD", "PaymentFailed", "EXPIRED", purchase_release_and_expire),
+    TQ_SAGA_IGNORE("HOLD", "PaymentRefunded"),
+    TQ_SAGA_GO("HOLD", "HoldExpired", "EXPIRED", purchase_expire),
+    TQ_SAGA_GO("HOLD", "CancelAsked", "CANCELLED", purchase_release_and_cancel),
+    TQ_SAGA_GO("HOLD", "Overdue", "HOLD", NULL), /* the sweep ends it */
 
-    GO("PAYING", "PaymentRequested", "PAYING", purchase_tell_pinned),
-    GO("PAYING", "PaymentPaid", "SOLD", purchase_settle),
-    GO("PAYING", "PaymentFailed", "EXPIRED", purchase_expire),
-    IGNORE("PAYING", "PaymentRefunded"),
-    REFUSE("PAYING", "HoldExpired"),
-    GO("PAYING", "CancelAsked", "CANCELLING", purchase_note_cancel),
-    GO("PAYING", "Overdue", "PAYING", purchase_tell_pinned),
+    TQ_SAGA_GO("PAYING", "PaymentRequested", "PAYING", purchase_tell_pinned),
+    TQ_SAGA_GO("PAYING", "PaymentPaid", "SOLD", purchase_settle),
+    TQ_SAGA_GO("PAYING", "PaymentFailed", "EXPIRED", purchase_expire),
+    TQ_SAGA_IGNORE("PAYING", "PaymentRefunded"),
+    TQ_SAGA_REFUSE("PAYING", "HoldExpired"),
+    TQ_SAGA_GO("PAYING", "CancelAsked", "CANCELLING", purchase_note_cancel),
+    TQ_SAGA_GO("PAYING", "Overdue", "PAYING", purchase_tell_pinned),
 
-    GO("CANCELLING", "PaymentRequested", "CANCELLING", purchase_tell_pinned),
-    GO("CANCELLING", "PaymentPaid", "CANCELLED", purchase_cancel_paid),
-    GO("CANCELLING", "PaymentFailed", "CANCELLED", purchase_cancel),
-    IGNORE("CANCELLING", "PaymentRefunded"),
-    REFUSE("CANCELLING", "HoldExpired"),
-    IGNORE("CANCELLING", "CancelAsked"),
-    GO("CANCELLING", "Overdue", "CANCELLING", purchase_tell_pinned),
+    TQ_SAGA_GO("CANCELLING", "PaymentRequested", "CANCELLING", purchase_tell_pinned),
+    TQ_SAGA_GO("CANCELLING", "PaymentPaid", "CANCELLED", purchase_cancel_paid),
+    TQ_SAGA_GO("CANCELLING", "PaymentFailed", "CANCELLED", purchase_cancel),
+    TQ_SAGA_IGNORE("CANCELLING", "PaymentRefunded"),
+    TQ_SAGA_REFUSE("CANCELLING", "HoldExpired"),
+    TQ_SAGA_IGNORE("CANCELLING", "CancelAsked"),
+    TQ_SAGA_GO("CANCELLING", "Overdue", "CANCELLING", purchase_tell_pinned),
 
-    IGNORE("SOLD", "PaymentRequested"),
-    GO("SOLD", "PaymentPaid", "SOLD", purchase_tell_confirmed),
-    REFUSE("SOLD", "PaymentFailed"),
-    GO("SOLD", "PaymentRefunded", "CANCELLED", purchase_void),
-    REFUSE("SOLD", "HoldExpired"),
-    GO("SOLD", "CancelAsked", "REFUNDING", purchase_ask_refund),
-    IGNORE("SOLD", "Overdue"),
+    TQ_SAGA_IGNORE("SOLD", "PaymentRequested"),
+    TQ_SAGA_GO("SOLD", "PaymentPaid", "SOLD", purchase_tell_confirmed),
+    TQ_SAGA_REFUSE("SOLD", "PaymentFailed"),
+    TQ_SAGA_GO("SOLD", "PaymentRefunded", "CANCELLED", purchase_void),
+    TQ_SAGA_REFUSE("SOLD", "HoldExpired"),
+    TQ_SAGA_GO("SOLD", "CancelAsked", "REFUNDING", purchase_ask_refund),
+    TQ_SAGA_IGNORE("SOLD", "Overdue"),
 
-    IGNORE("REFUNDING", "PaymentRequested"),
-    GO("REFUNDING", "PaymentPaid", "REFUNDING", purchase_tell_refund),
-    IGNORE("REFUNDING", "PaymentFailed"),
-    GO("REFUNDING", "PaymentRefunded", "CANCELLED", purchase_give_back),
-    IGNORE("REFUNDING", "HoldExpired"),
-    IGNORE("REFUNDING", "CancelAsked"),
-    GO("REFUNDING", "Overdue", "REFUNDING", purchase_tell_refund),
+    TQ_SAGA_IGNORE("REFUNDING", "PaymentRequested"),
+    TQ_SAGA_GO("REFUNDING", "PaymentPaid", "REFUNDING", purchase_tell_refund),
+    TQ_SAGA_IGNORE("REFUNDING", "PaymentFailed"),
+    TQ_SAGA_GO("REFUNDING", "PaymentRefunded", "CANCELLED", purchase_give_back),
+    TQ_SAGA_IGNORE("REFUNDING", "HoldExpired"),
+    TQ_SAGA_IGNORE("REFUNDING", "CancelAsked"),
+    TQ_SAGA_GO("REFUNDING", "Overdue", "REFUNDING", purchase_tell_refund),
 
-    GO("EXPIRED", "PaymentRequested", "EXPIRED", purchase_tell_refused),
-    GO("EXPIRED", "PaymentPaid", "SOLD", purchase_retake),
-    IGNORE("EXPIRED", "PaymentFailed"),
-    GO("EXPIRED", "PaymentRefunded", "EXPIRED", purchase_note_refund),
-    IGNORE("EXPIRED", "HoldExpired"),
-    IGNORE("EXPIRED", "CancelAsked"),
-    IGNORE("EXPIRED", "Overdue"),
+    TQ_SAGA_GO("EXPIRED", "PaymentRequested", "EXPIRED", purchase_tell_refused),
+    TQ_SAGA_GO("EXPIRED", "PaymentPaid", "SOLD", purchase_retake),
+    TQ_SAGA_IGNORE("EXPIRED", "PaymentFailed"),
+    TQ_SAGA_GO("EXPIRED", "PaymentRefunded", "EXPIRED", purchase_note_refund),
+    TQ_SAGA_IGNORE("EXPIRED", "HoldExpired"),
+    TQ_SAGA_IGNORE("EXPIRED", "CancelAsked"),
+    TQ_SAGA_IGNORE("EXPIRED", "Overdue"),
 
-    GO("CANCELLED", "PaymentRequested", "CANCELLED", purchase_tell_refused),
-    GO("CANCELLED", "PaymentPaid", "CANCELLED", purchase_tell_refund),
-    IGNORE("CANCELLED", "PaymentFailed"),
-    GO("CANCELLED", "PaymentRefunded", "CANCELLED", purchase_note_refund),
-    IGNORE("CANCELLED", "HoldExpired"),
-    IGNORE("CANCELLED", "CancelAsked"),
-    IGNORE("CANCELLED", "Overdue"),
+    TQ_SAGA_GO("CANCELLED", "PaymentRequested", "CANCELLED", purchase_tell_refused),
+    TQ_SAGA_GO("CANCELLED", "PaymentPaid", "CANCELLED", purchase_tell_refund),
+    TQ_SAGA_IGNORE("CANCELLED", "PaymentFailed"),
+    TQ_SAGA_GO("CANCELLED", "PaymentRefunded", "CANCELLED", purchase_note_refund),
+    TQ_SAGA_IGNORE("CANCELLED", "HoldExpired"),
+    TQ_SAGA_IGNORE("CANCELLED", "CancelAsked"),
+    TQ_SAGA_IGNORE("CANCELLED", "Overdue"),
 };
 
 const struct tq_saga_type purchase_type = {
