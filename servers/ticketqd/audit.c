@@ -11,6 +11,7 @@
  *     seats add up      available + hold + paying + sold = total
  *     nothing overdue   no hold and no saga is past its time
  *     events applied    each event once by each consumer, none out of nothing
+ *     steps told        each step of a saga and the events around it tell the same
  *     money             in = tickets + refunds, payment by payment
  *
  * What is on its way and younger than a minute is counted as such and is not
@@ -46,6 +47,7 @@ static const struct check checks[] = {
     {"seatsAddUp", "available + hold + paying + sold = total", AUDIT_seats_add_up},
     {"nothingOverdue", "nothing stays held past its time", AUDIT_nothing_overdue},
     {"eventsApplied", "every event was applied once", AUDIT_events_applied},
+    {"stepsTold", "steps and events tell the same story", AUDIT_steps_told},
     {"money", "money in = tickets + refunds", AUDIT_money},
 };
 

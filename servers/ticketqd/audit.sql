@@ -221,6 +221,79 @@ SELECT p.event_id, p.type || ' stands in an outbox, but not in its journal'
 FROM pending p LEFT JOIN told t ON t.event_id = p.event_id
 WHERE t.event_id IS NULL AND p.topic NOT LIKE 'dlq.%'
 
+-- Steps and events tell the same story: a step that was made by an event finds it in the journal
+-- of the other side, a step that tells finds what it told in its own. So an event that was taken
+-- out of journal, outbox and inbox alike is missed by the step before it and the one behind it.
+-- Only what is younger than the journals' memory is looked at.
+
+-- name: steps_told
+WITH told AS (
+    SELECT event_key, type, COUNT(*) AS times FROM
+        (SELECT event_key, type FROM reservation.told_events
+         UNION ALL SELECT event_key, type FROM payment.told_events) GROUP BY event_key, type),
+sagas AS (
+    SELECT 'purchase' AS saga, g.saga_id, g.saga_id AS event_key, g.state, g.version
+    FROM reservation.sagas g WHERE g.type = 'purchase' AND g.started_ms > $1 - 432000000
+    UNION ALL SELECT 'charge', g.saga_id, p.reservation_id, g.state, g.version
+    FROM payment.sagas g JOIN payment.payments p ON p.payment_id = g.saga_id
+    WHERE g.type = 'charge' AND g.started_ms > $1 - 432000000),
+steps AS (
+    SELECT type, saga_id, version, from_state, event, to_state FROM reservation.saga_history
+    UNION ALL SELECT type, saga_id, version, from_state, event, to_state
+    FROM payment.saga_history),
+-- Of a step: saga, state before, event, state after (NULL: any); and what was told for it.
+due (saga, from_state, event, to_state, side, type) AS (VALUES
+    ('purchase', NULL, 'PaymentRequested', NULL, 'heard', 'PaymentRequested'),
+    ('purchase', NULL, 'PaymentPaid', NULL, 'heard', 'PaymentPaid'),
+    ('purchase', NULL, 'PaymentFailed', NULL, 'heard', 'PaymentFailed'),
+    ('purchase', NULL, 'PaymentRefunded', NULL, 'heard', 'PaymentRefunded'),
+    ('charge', NULL, 'Pinned', NULL, 'heard', 'ReservationPinned'),
+    ('charge', NULL, 'PinRefused', NULL, 'heard', 'ReservationPinRefused'),
+    ('charge', NULL, 'ReservationConfirmed', NULL, 'heard', 'ReservationConfirmed'),
+    ('charge', NULL, 'ReservationCancelled', NULL, 'heard', 'ReservationCancelled'),
+    ('charge', NULL, 'RefundAsked', NULL, 'heard', 'ReservationRefundAsked'),
+    ('purchase', '', '', 'HOLD', 'told', 'ReservationHeld'),
+    ('purchase', NULL, NULL, 'PAYING', 'told', 'ReservationPinned'),
+    ('purchase', NULL, NULL, 'SOLD', 'told', 'ReservationConfirmed'),
+    ('purchase', 'HOLD', NULL, 'EXPIRED', 'told', 'ReservationCancelled'),
+    ('purchase', 'PAYING', NULL, 'EXPIRED', 'told', 'ReservationCancelled'),
+    ('purchase', 'HOLD', NULL, 'CANCELLED', 'told', 'ReservationCancelled'),
+    ('purchase', 'CANCELLING', NULL, 'CANCELLED', 'told', 'ReservationCancelled'),
+    ('purchase', 'SOLD', NULL, 'CANCELLED', 'told', 'ReservationCancelled'),
+    ('purchase', 'SOLD', NULL, 'REFUNDING', 'told', 'ReservationCancelled'),
+    ('purchase', 'SOLD', NULL, 'REFUNDING', 'told', 'ReservationRefundAsked'),
+    ('charge', NULL, NULL, 'REQUESTED', 'told', 'PaymentRequested'),
+    ('charge', NULL, NULL, 'CAPTURED', 'told', 'PaymentPaid'),
+    ('charge', NULL, NULL, 'FAILED', 'told', 'PaymentFailed'),
+    ('charge', NULL, NULL, 'REFUNDED', 'told', 'PaymentRefunded'))
+SELECT g.saga_id, d.side || ' ' || d.type || ' in ' || COUNT(*) || ' steps, the journal has '
+    || COALESCE(t.times, 0)
+FROM sagas g JOIN steps s ON s.type = g.saga AND s.saga_id = g.saga_id
+JOIN due d ON d.saga = g.saga AND COALESCE(d.from_state, s.from_state) = s.from_state
+    AND COALESCE(d.event, s.event) = s.event AND COALESCE(d.to_state, s.to_state) = s.to_state
+LEFT JOIN told t ON t.event_key = g.event_key AND t.type = d.type
+GROUP BY g.saga, g.saga_id, d.side, d.type, t.times HAVING COUNT(*) > COALESCE(t.times, 0)
+UNION ALL
+SELECT g.saga_id, 'is at version ' || g.version || ', its history has ' || COUNT(s.version)
+    || ' steps up to ' || COALESCE(MAX(s.version), 0)
+FROM sagas g LEFT JOIN steps s ON s.type = g.saga AND s.saga_id = g.saga_id
+GROUP BY g.saga, g.saga_id, g.version
+HAVING COUNT(s.version) <> g.version OR MAX(s.version) <> g.version
+UNION ALL
+SELECT g.saga_id, 'left state ' || COALESCE(n.from_state, g.state) || ' after it had come to '
+    || s.to_state
+FROM sagas g JOIN steps s ON s.type = g.saga AND s.saga_id = g.saga_id
+LEFT JOIN steps n ON n.type = s.type AND n.saga_id = s.saga_id AND n.version = s.version + 1
+WHERE s.to_state <> COALESCE(n.from_state, g.state)
+UNION ALL
+SELECT s.schedule_id, 'is ' || s.status || ', the journal has no ' || d.type
+FROM (SELECT '' AS past, 'SchedulePublished' AS type
+      UNION ALL SELECT 'UPCOMING', 'ScheduleStatusChanged') d
+JOIN event.schedules s ON s.status <> d.past
+JOIN event.events e ON e.event_id = s.event_id
+LEFT JOIN event.told_events t ON t.event_key = s.schedule_id AND t.type = d.type
+WHERE t.event_id IS NULL AND e.created_ms > $1 - 432000000
+
 -- Money in = tickets + refunds, payment by payment, by the provider's own book.
 
 -- name: money

@@ -68,7 +68,8 @@ def test_an_intact_sale_is_clean(sold):
     report = sold.audit()
     assert report["isClean"] and report["isMoneyCompared"]
     assert [check["name"] for check in report["checks"]] == [
-        "paymentEnds", "seatOwners", "seatsAddUp", "nothingOverdue", "eventsApplied", "money"]
+        "paymentEnds", "seatOwners", "seatsAddUp", "nothingOverdue", "eventsApplied",
+        "stepsTold", "money"]
     totals = report["totals"]
     assert (totals["sold"], totals["hold"], totals["available"]) == (2, 1, 7)
     assert totals["moneyIn"] == totals["moneyForTickets"] + totals["moneyBack"]
@@ -192,6 +193,13 @@ DAMAGE = {
         "INSERT INTO outbox_events (event_id, partition, topic, event_key, type, aggregate_type, "
         "aggregate_id, created_ms, headers, payload) VALUES ('stuck', 0, 'payment.events', 'k', "
         "'PaymentPaid', 'payment', 'p', 1000, '{}', '{}')", "waits in the outbox"),
+    "a step that was taken out of a history": (
+        "stepsTold", "reservation",
+        "DELETE FROM saga_history WHERE to_state = 'PAYING' AND saga_id = "
+        "(SELECT MIN(saga_id) FROM saga_history)", "its history has 2 steps up to 3"),
+    "a history that was changed": (
+        "stepsTold", "payment", "UPDATE saga_history SET to_state = 'UNKNOWN' "
+        "WHERE to_state = 'CONFIRMING'", "left state CONFIRMING after it had come to UNKNOWN"),
     "money for nothing": (
         "money", "payment", "UPDATE payments SET phase = 'FAILED', updated_ms = 1 "
         "WHERE phase = 'PAID'", "with 100000 at the provider, not 0"),
@@ -212,6 +220,39 @@ def test_the_audit_finds(copy, name):
     report = copy(service, sql)()
     found = off(report, check)
     assert any(words in row for row in found), (words, found)
+
+
+def told_events(world):
+    """(service, id, type, key) of everything that was told."""
+    for service in ("event", "reservation", "payment"):
+        with sqlite3.connect(f"{world.data}/{service}.db") as db:
+            yield from ((service, *row) for row in
+                        db.execute("SELECT event_id, type, event_key FROM told_events"))
+        db.close()
+
+
+def test_an_event_that_was_wiped_out_everywhere_is_missed(sold, tmp_path):
+    """Journal, outbox and inboxes know nothing of it; the steps around it do."""
+    events = list(told_events(sold))
+    assert {type for _, _, type, _ in events} >= {
+        "SchedulePublished", "ReservationHeld", "ReservationPinned", "ReservationConfirmed",
+        "ReservationCancelled", "ReservationRefundAsked", "PaymentRequested", "PaymentPaid",
+        "PaymentFailed", "PaymentRefunded"}
+    for service, event, kind, key in events:
+        data = tmp_path / event
+        shutil.copytree(sold.data, data)
+        for reader in (service, "queue", "reservation", "payment"):
+            with sqlite3.connect(data / (reader + ".db")) as db:
+                db.execute("DELETE FROM processed_events WHERE event_id = ?", (event,))
+                db.execute("DELETE FROM outbox_events WHERE event_id = ?", (event,))
+                if reader == service:
+                    db.execute("DELETE FROM told_events WHERE event_id = ?", (event,))
+            db.close()
+        report = sold.audit(data=str(data))
+        assert not report["isClean"], (kind, key)
+        found = off(report, "stepsTold")
+        assert any(kind in row for row in found), (kind, key, found)
+        shutil.rmtree(data)
 
 
 def test_the_row_is_named(copy):
