@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define OUTSIDE_MS 3000 /* for calls outside that are under way when the workers are to end */
+
 extern char **environ;
 
 static const struct app_option common[] = {
@@ -33,6 +35,15 @@ static const struct app_option common[] = {
     {"internal", "HOST:PORT", "listener for other services", "127.0.0.1:0", APP_TEXT, 0, 0, 0},
     {"ops", "HOST:PORT", "health and metrics", "127.0.0.1:0", APP_TEXT, 0, 0, 0},
     {"threads", "N", "loops of the public listener", "2", APP_NUMBER, 0, 1, 64},
+    {"connections", "N", "most connections to the public listener", "16384", APP_NUMBER, 0, 1,
+     1000000},
+    {"connections-per-address", "N",
+     "most of one client address; 0: no limit, as behind a proxy, whose address all have", "0",
+     APP_NUMBER, 0, 0, 1000000},
+    {"head-timeout-ms", "MS", "longest time from a connection to the head of its request", "10000",
+     APP_NUMBER, 0, 100, 600000},
+    {"body-timeout-ms", "MS", "longest time from there to the end of its body", "20000", APP_NUMBER,
+     0, 100, 600000},
     {"keys", "FILE", "key ring (JSON)", NULL, APP_TEXT, 0, 0, 0},
     {"transport", "URL", "where events go", "inproc:", APP_TEXT, 0, 0, 0},
     {"ready-file", "FILE", "written when serving: {listen,internal,ops}", NULL, APP_TEXT, 0, 0, 0},
@@ -62,7 +73,7 @@ http_server *app_server(struct app *app)
 
 http_client *app_client(struct app *app)
 {
-    return app->client;
+    return app->outside;
 }
 
 struct app_metrics *app_metrics(struct app *app)
@@ -171,6 +182,7 @@ static int open_parts(struct app *app, struct tq_error *err)
     TQ_TRY(tq_transport_open(&app->env, TQ_ARGS(tq_transport_options, .url = transport),
                              &app->transport, err));
     TQ_TRY(http_client_new(&app->env, &app->client, err));
+    TQ_TRY(http_client_new(&app->env, &app->outside, err));
     TQ_TRY(app_metrics_new(&app->env, &app->metrics, err));
     TQ_TRY(app__meters_make(app, err));
     return http_server_new(&app->env, &app->server, err);
@@ -199,6 +211,11 @@ static int add_listeners(struct app *app, struct tq_error *err)
         .name = "public",
         .address = app_config_text(app->config, "listen"),
         .threads = (unsigned)app_config_number(app->config, "threads"),
+        .connections_max = (unsigned)app_config_number(app->config, "connections"),
+        .connections_per_address =
+            (unsigned)app_config_number(app->config, "connections-per-address"),
+        .head_timeout_ms = (unsigned)app_config_number(app->config, "head-timeout-ms"),
+        .body_timeout_ms = (unsigned)app_config_number(app->config, "body-timeout-ms"),
         .observe = app__observe,
         .observe_arg = app,
     };
@@ -287,6 +304,20 @@ static int start(struct app *app, struct tq_error *err)
 
 /* ---- end ---- */
 
+/*
+ * Workers run dry. Who asks outside may be waiting for an answer that never comes: after a while
+ * such calls are ended, and what became of them is asked after the next start.
+ */
+static void drain_workers(struct app *app, unsigned drain_ms)
+{
+    unsigned first_ms = drain_ms < OUTSIDE_MS ? drain_ms : OUTSIDE_MS;
+    if (app__workers_drain(app, first_ms) != TQ_OK) {
+        http_client_abort(app->outside);
+        app__workers_drain(app, drain_ms - first_ms);
+    }
+    app__workers_stop(app);
+}
+
 static void drain(struct app *app)
 {
     unsigned drain_ms = (unsigned)app_config_number(app->config, "drain-ms");
@@ -298,14 +329,14 @@ static void drain(struct app *app)
     if (http_server_drain(app->server, "public", drain_ms) != TQ_OK) {
         app_log(TQ_LOG_WARN, "app", "some requests are cut off after %u ms", drain_ms);
     }
-    app__workers_stop(app, drain_ms);
+    drain_workers(app, drain_ms);
     http_server_drain(app->server, NULL, 1000);
 }
 
 static void app_close(struct app *app)
 {
     struct tq_env env = app->env;
-    app__workers_stop(app, 0);
+    app__workers_stop(app);
     http_server_free(app->server);
     while (app->opened_count > 0) {
         app->opened_count--;
@@ -314,6 +345,7 @@ static void app_close(struct app *app)
     tq_transport_close(app->transport);
     tq_keys_free(app->keys);
     http_client_free(app->client);
+    http_client_free(app->outside);
     app_metrics_free(app->metrics);
     app_config_free(app->config);
     tq__release(&env, app->meters);

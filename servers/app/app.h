@@ -63,7 +63,7 @@ int app_main(const struct app_program *program, int argc, char **argv);
 const struct tq_env *app_env(struct app *app);
 const struct app_config *app_config(struct app *app);
 http_server *app_server(struct app *app);
-http_client *app_client(struct app *app);
+http_client *app_client(struct app *app); /* for calls outside; a drain ends them, see app.c */
 struct app_metrics *app_metrics(struct app *app);
 tq_keys *app_keys(struct app *app);           /* of --keys; an empty ring without */
 tq_transport *app_transport(struct app *app); /* of --transport, "inproc:" by default */

@@ -40,7 +40,8 @@ struct app {
     size_t options_count;
     struct app_config *config;
     http_server *server;
-    http_client *client;
+    http_client *client;  /* to other services */
+    http_client *outside; /* to everybody else */
     struct app_metrics *metrics;
     tq_keys *keys;
     tq_transport *transport;
@@ -57,8 +58,10 @@ struct app {
 
 /* worker.c */
 int app__workers_start(struct app *app, struct tq_error *err);
-/* Waits until none has anything to do, at most `timeout_ms`, and ends them. */
-void app__workers_stop(struct app *app, unsigned timeout_ms);
+/* Waits until none has anything to do: TQ_OK, or TQ_EXPIRED after `timeout_ms`. */
+int app__workers_drain(struct app *app, unsigned timeout_ms);
+/* Ends them, each after the step that it is in. */
+void app__workers_stop(struct app *app);
 
 /* health.c */
 int app__ops_mount(struct app *app, struct tq_error *err);

@@ -145,24 +145,35 @@ static int all_answered(const struct app *app, unsigned round)
     return 1;
 }
 
-/* One round: true when all are dry. */
+/* One round; true when all are dry. */
 static int is_dry(struct app *app, int64_t end_ms)
 {
     const struct timespec look = {0, LOOK_MS * 1000000L};
     unsigned before = atomic_load(&app->steps_done);
     unsigned round = atomic_fetch_add(&app->round, 1) + 1;
     wake_all(app);
-    while (!all_answered(app, round) && tq__now_ms(&app->env) < end_ms) {
+    while (!all_answered(app, round)) {
+        if (tq__now_ms(&app->env) >= end_ms) {
+            return 0;
+        }
         nanosleep(&look, NULL);
     }
     return atomic_load(&app->steps_done) == before;
 }
 
-void app__workers_stop(struct app *app, unsigned timeout_ms)
+int app__workers_drain(struct app *app, unsigned timeout_ms)
 {
     int64_t end_ms = tq__now_ms(&app->env) + timeout_ms;
-    while (tq__now_ms(&app->env) < end_ms && !is_dry(app, end_ms)) {
+    while (!is_dry(app, end_ms)) {
+        if (tq__now_ms(&app->env) >= end_ms) {
+            return TQ_EXPIRED;
+        }
     }
+    return TQ_OK;
+}
+
+void app__workers_stop(struct app *app)
+{
     for (size_t i = 0; i < app->workers_count; i++) {
         atomic_store(&app->workers[i].is_stopping, 1);
     }

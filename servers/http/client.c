@@ -21,6 +21,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +29,6 @@
 #include "core/error.h"
 
 #define ANSWER_MAX 4194304
-#define HEAD_MAX 65536
 #define IDLE_MAX 64
 
 struct http_client {
@@ -36,6 +36,7 @@ struct http_client {
     pthread_mutex_t lock;
     CURL *idle[IDLE_MAX];
     size_t idle_count;
+    _Atomic int is_aborted;
 };
 
 int http_client_new(const struct tq_env *env, http_client **out_client, struct tq_error *err)
@@ -109,33 +110,24 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     return intake->answer->body.is_failed ? 0 : bytes;
 }
 
-static size_t on_field(char *data, size_t size, size_t count, void *arg)
+/* Non-zero ends the call. libcurl asks at least once a second. */
+static int on_progress(void *arg, curl_off_t down_all, curl_off_t down, curl_off_t up_all,
+                       curl_off_t up)
 {
-    struct intake *intake = arg;
-    struct tq__buf *head = &intake->answer->head;
-    size_t bytes = size * count;
-    size_t name_bytes = bytes;
-    const char *colon = memchr(data, ':', bytes);
-    if (!colon) {
-        return bytes; /* the status line, the end */
-    }
-    name_bytes = (size_t)(colon - data);
-    for (size_t i = 0; i < name_bytes; i++) {
-        data[i] = (char)(data[i] >= 'A' && data[i] <= 'Z' ? data[i] + 32 : data[i]);
-    }
-    while (bytes > 0 && (data[bytes - 1] == '\r' || data[bytes - 1] == '\n')) {
-        bytes--;
-    }
-    if (head->bytes + bytes < HEAD_MAX) {
-        tq__buf_add(head, data, bytes);
-        tq__buf_add(head, "\n", 1);
-    }
-    return size * count;
+    http_client *client = arg;
+    (void)down_all;
+    (void)down;
+    (void)up_all;
+    (void)up;
+    return atomic_load(&client->is_aborted);
 }
 
-static void set_limits(CURL *handle, const struct http_call *call)
+static void set_limits(http_client *client, CURL *handle, const struct http_call *call)
 {
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(handle, CURLOPT_XFERINFODATA, client);
     curl_easy_setopt(handle, CURLOPT_PROXY, "");
     curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
@@ -166,8 +158,6 @@ static void set_request(CURL *handle, const struct http_call *call, struct curl_
     curl_easy_setopt(handle, CURLOPT_HTTPHEADER, fields);
     curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(handle, CURLOPT_WRITEDATA, intake);
-    curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_field);
-    curl_easy_setopt(handle, CURLOPT_HEADERDATA, intake);
     if (call->body) {
         curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_bytes);
         curl_easy_setopt(handle, CURLOPT_POSTFIELDS, call->body);
@@ -197,6 +187,9 @@ int http_client_call(http_client *client, const struct http_call *call, struct h
                      struct tq_error *err)
 {
     struct intake intake = {answer, call->answer_max ? call->answer_max : ANSWER_MAX, 0};
+    if (atomic_load(&client->is_aborted)) {
+        return tq__fail(err, TQ_E_UNAVAILABLE, "client", "the program stops");
+    }
     CURL *handle = take_handle(client);
     struct curl_slist *fields = fields_of(call);
     long status = 0;
@@ -204,7 +197,7 @@ int http_client_call(http_client *client, const struct http_call *call, struct h
         curl_slist_free_all(fields);
         return tq__nomem("client", err);
     }
-    set_limits(handle, call);
+    set_limits(client, handle, call);
     set_request(handle, call, fields, &intake);
     CURLcode code = curl_easy_perform(handle);
     int rc = result_of(handle, code, &intake, err);
@@ -215,30 +208,12 @@ int http_client_call(http_client *client, const struct http_call *call, struct h
     return rc;
 }
 
-/* ---- reading the answer ---- */
-
-int http_answer_header(const struct http_answer *answer, const char *name, char *target,
-                       size_t room)
+void http_client_abort(http_client *client)
 {
-    size_t name_bytes = strlen(name);
-    const char *at = answer->head.data ? answer->head.data : "";
-    while (*at) {
-        size_t bytes = strcspn(at, "\n");
-        if (bytes > name_bytes && strncmp(at, name, name_bytes) == 0 && at[name_bytes] == ':') {
-            const char *value = at + name_bytes + 1;
-            value += strspn(value, " \t");
-            size_t value_bytes = (size_t)(at + bytes - value);
-            if (value_bytes >= room) {
-                return TQ_E_LIMIT;
-            }
-            memcpy(target, value, value_bytes);
-            target[value_bytes] = '\0';
-            return TQ_OK;
-        }
-        at += bytes + (at[bytes] == '\n');
-    }
-    return TQ_GONE;
+    atomic_store(&client->is_aborted, 1);
 }
+
+/* ---- reading the answer ---- */
 
 const tq__json *http_answer_json(struct http_answer *answer)
 {
@@ -255,7 +230,6 @@ const tq__json *http_answer_json(struct http_answer *answer)
 void http_answer_done(struct http_answer *answer)
 {
     tq__buf_done(&answer->body);
-    tq__buf_done(&answer->head);
     tq__json_free(answer->json);
     answer->json = NULL;
 }

@@ -31,13 +31,12 @@ struct http_call {
 struct http_answer {
     unsigned status;
     struct tq__buf body; /* ends in NUL */
-    struct tq__buf head; /* "name: value\n" per field, names in lower case */
     tq__json *json;      /* of http_answer_json() */
 };
 
 #define HTTP_ANSWER(environment)                                                                   \
     {                                                                                              \
-        .body = TQ__BUF(environment), .head = TQ__BUF(environment)                                 \
+        .body = TQ__BUF(environment)                                                               \
     }
 
 int http_client_new(const struct tq_env *env, http_client **out_client, struct tq_error *err);
@@ -50,9 +49,11 @@ void http_client_free(http_client *client);
  */
 int http_client_call(http_client *client, const struct http_call *call, struct http_answer *answer,
                      struct tq_error *err);
-/* A field of the answer, by its lower-case name: TQ_OK, TQ_GONE, TQ_E_LIMIT. */
-int http_answer_header(const struct http_answer *answer, const char *name, char *target,
-                       size_t room);
+/*
+ * For a program that stops: calls under way end within a second, as above by what was sent, and
+ * later ones are TQ_E_UNAVAILABLE. [any]
+ */
+void http_client_abort(http_client *client);
 /* The body as JSON, parsed once; NULL: it is not JSON. */
 const tq__json *http_answer_json(struct http_answer *answer);
 void http_answer_done(struct http_answer *answer);

@@ -23,6 +23,7 @@
 #include "http/internal.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/url.h"
 
@@ -440,29 +441,43 @@ void http__run_gathered(struct http_loop *loop)
 
 /* ---- connections ---- */
 
+static void begin_peer(struct http_loop *loop, struct MHD_Connection *connection,
+                       struct http_peer *peer)
+{
+    struct http_listener *listener = loop->listener;
+    const union MHD_ConnectionInfo *client =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    peer->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    peer->deadline_ms = http__now_ms() + listener->options.head_timeout_ms;
+    peer->next = loop->peers.next;
+    peer->prev = &loop->peers;
+    loop->peers.next->prev = peer;
+    loop->peers.next = peer;
+    if (http__address_take(&listener->addresses, client ? client->client_addr : NULL,
+                           &peer->address)) {
+        shutdown(peer->fd, SHUT_RDWR);
+    }
+}
+
+static void end_peer(struct http_loop *loop, struct http_peer *peer)
+{
+    peer->next->prev = peer->prev;
+    peer->prev->next = peer->next;
+    http__address_give(&loop->listener->addresses, peer->address);
+    tq__release(&loop->listener->server->env, peer);
+}
+
 void http__on_connection(void *cls, struct MHD_Connection *connection, void **context,
                          enum MHD_ConnectionNotificationCode code)
 {
     struct http_loop *loop = cls;
-    const struct tq_env *env = &loop->listener->server->env;
     struct http_peer *peer = *context;
-    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = peer = tq__alloc(&loop->listener->server->env, 1, sizeof *peer);
         if (peer) {
-            peer->next->prev = peer->prev;
-            peer->prev->next = peer->next;
-            tq__release(env, peer);
+            begin_peer(loop, connection, peer);
         }
-        return;
-    }
-    peer = tq__alloc(env, 1, sizeof *peer);
-    *context = peer;
-    if (peer) {
-        peer->fd =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        peer->deadline_ms = http__now_ms() + loop->listener->options.head_timeout_ms;
-        peer->next = loop->peers.next;
-        peer->prev = &loop->peers;
-        loop->peers.next->prev = peer;
-        loop->peers.next = peer;
+    } else if (peer) {
+        end_peer(loop, peer);
     }
 }

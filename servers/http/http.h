@@ -92,16 +92,17 @@ typedef void http_observe_fn(void *arg, const struct http_request *request, unsi
                              uint64_t duration_us);
 
 struct http_listener_options {
-    const char *name;         /* "public" */
-    const char *address;      /* "127.0.0.1:8080", "[::1]:0"; port 0: any that is free */
-    unsigned threads;         /* loops; 0: 1 */
-    unsigned connections_max; /* per listener; 0: 16384 */
-    unsigned head_timeout_ms; /* from accept to a whole head; 0: 10000 */
-    unsigned idle_timeout_ms; /* from an answer to the next whole head; 0: 75000 */
-    unsigned body_timeout_ms; /* from the head to the whole body; 0: 20000 */
-    unsigned keepalive_ms;    /* comment on a silent event stream; 0: 15000 */
-    size_t stream_bytes_max;  /* unsent bytes of one event stream; 0: 65536 */
-    http_filter_fn *filter;   /* optional */
+    const char *name;                 /* "public" */
+    const char *address;              /* "127.0.0.1:8080", "[::1]:0"; port 0: any that is free */
+    unsigned threads;                 /* loops; 0: 1 */
+    unsigned connections_max;         /* per listener; 0: 16384 */
+    unsigned connections_per_address; /* open at once; more are closed unanswered. 0: no limit */
+    unsigned head_timeout_ms;         /* from accept to a whole head; 0: 10000 */
+    unsigned idle_timeout_ms;         /* from an answer to the next whole head; 0: 75000 */
+    unsigned body_timeout_ms;         /* from the head to the whole body; 0: 20000 */
+    unsigned keepalive_ms;            /* comment on a silent event stream; 0: 15000 */
+    size_t stream_bytes_max;          /* unsent bytes of one event stream; 0: 65536 */
+    http_filter_fn *filter;           /* optional */
     void *filter_arg;
     http_observe_fn *observe; /* optional */
     void *observe_arg;

@@ -20,6 +20,7 @@
 
 #include "core/env.h"
 #include "core/error.h"
+#include "core/map.h"
 #include "http/http.h"
 
 #define HTTP__NAME_MAX 32
@@ -119,6 +120,31 @@ int http__pool_submit(struct http_pool *pool, struct http_exchange *exchange);
 /* Lets running handlers end and answers those that still wait. */
 void http__pool_close(struct http_pool *pool, const struct tq_env *env);
 
+/* ---- address.c ---- */
+
+#define HTTP__ADDRESS_SIZE 17 /* of a key, with its NUL */
+
+struct sockaddr;
+struct http_address;
+
+struct http_addresses {
+    const struct tq_env *env;
+    unsigned limit; /* 0: none */
+    pthread_mutex_t lock;
+    struct tq__map by_key;
+};
+
+int http__addresses_open(struct http_addresses *addresses, const struct tq_env *env, unsigned limit,
+                         struct tq_error *err);
+/* Nothing may be taken any more. */
+void http__addresses_close(struct http_addresses *addresses);
+/* What is counted as one client. [pure] */
+void http__address_key(const struct sockaddr *address, char key[HTTP__ADDRESS_SIZE]);
+/* Non-zero: the client has as many as it may. Give back what it wrote; NULL: not counted. */
+int http__address_take(struct http_addresses *addresses, const struct sockaddr *address,
+                       struct http_address **out_entry);
+void http__address_give(struct http_addresses *addresses, struct http_address *entry);
+
 /* ---- server.c ---- */
 
 struct http_listener {
@@ -129,6 +155,7 @@ struct http_listener {
     unsigned port;
     struct http_entry entries[HTTP_ROUTES_MAX];
     size_t entries_count;
+    struct http_addresses addresses;
     struct http_loop *loops;
     unsigned loops_count;
 };
@@ -149,6 +176,7 @@ struct http_peer {
     struct http_peer *next, *prev;
     int fd;
     uint64_t deadline_ms; /* 0: it is our turn */
+    struct http_address *address;
 };
 
 /* Requests of one route that wait for the end of the turn. */
@@ -172,7 +200,8 @@ struct http_loop {
     size_t gathered_count; /* over all routes */
     struct http_stream *streams;
     uint64_t swept_ms;
-    uint64_t idle_since_ms; /* while draining: nothing is in flight since */
+    uint64_t receive_until_ms; /* while draining: no peer may take longer; otherwise 0 */
+    uint64_t idle_since_ms;    /* while draining: nothing is in flight since */
     _Atomic(struct http_exchange *) done;
     _Atomic(struct http_stream *) stirred; /* streams with news */
     _Atomic unsigned wants;                /* HTTP__DRAIN, HTTP__STOP */

@@ -22,8 +22,9 @@
  * silent streams get a comment.
  *
  * Draining: streams end, the backlog is accepted, the socket is closed, every
- * answer says `Connection: close`. It is over when nothing is in flight and no
- * connection is left, or idle ones have had IDLE_GRACE_MS to say something.
+ * answer says `Connection: close`. Who is still sending a request has RECEIVE_GRACE_MS
+ * to finish it. It is over when nothing is in flight and no connection is left, or idle
+ * ones have had IDLE_GRACE_MS to say something.
  */
 #include "http/internal.h"
 
@@ -39,6 +40,7 @@
 #define SWEEP_MS 250
 #define DRAIN_MS 10
 #define IDLE_GRACE_MS 500
+#define RECEIVE_GRACE_MS 1000
 #define BACKLOG_TURNS 1024 /* at most, when the backlog is accepted */
 
 void http__loop_ask(struct http_loop *loop, unsigned wants)
@@ -91,8 +93,9 @@ static void wait_for_events(struct http_loop *loop)
 
 static void cut_late_peers(struct http_loop *loop, uint64_t now_ms)
 {
+    int is_late = loop->receive_until_ms && loop->receive_until_ms <= now_ms;
     for (struct http_peer *at = loop->peers.next; at != &loop->peers; at = at->next) {
-        if (at->deadline_ms && at->deadline_ms <= now_ms) {
+        if (at->deadline_ms && (is_late || at->deadline_ms <= now_ms)) {
             shutdown(at->fd, SHUT_RDWR);
         }
     }
@@ -137,6 +140,7 @@ static void begin_drain(struct http_loop *loop)
     MHD_quiesce_daemon(loop->daemon);
     close(loop->listen_fd);
     loop->listen_fd = -1;
+    loop->receive_until_ms = http__now_ms() + RECEIVE_GRACE_MS;
 }
 
 static void look_drained(struct http_loop *loop)

@@ -112,6 +112,12 @@ int http_listener_add(http_server *server, const struct http_listener_options *o
     if (!listener->loops) {
         return tq__nomem("http", err);
     }
+    int rc = http__addresses_open(&listener->addresses, &server->env,
+                                  options->connections_per_address, err);
+    if (rc < 0) {
+        tq__release(&server->env, listener->loops);
+        return rc;
+    }
     server->listeners_count++;
     for (unsigned i = 0; i < listener->options.threads; i++) {
         listener->loops_count++;
@@ -278,6 +284,7 @@ void http_server_free(http_server *server)
         for (unsigned k = 0; k < server->listeners[i].loops_count; k++) {
             http__loop_close(&server->listeners[i].loops[k]);
         }
+        http__addresses_close(&server->listeners[i].addresses);
         tq__release(&env, server->listeners[i].loops);
     }
     tq__release(&env, server);

@@ -3,6 +3,9 @@
  * http/loop.c and server.c: late peers are cut, draining finishes what is in
  * flight, several threads share a port.
  */
+#include "http/internal.h"
+
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -147,6 +150,24 @@ static int ask_and_keep(const char *request)
     return fd;
 }
 
+/* Long before the time that a body may take otherwise. */
+START_TEST(draining__does_not_wait_for_those_who_send_slowly)
+{
+    rig_open(&rig, routes, COUNT, NULL, NULL);
+    int head = wire_connect(rig.port);
+    int body = wire_connect(rig.port);
+    wire_send(head, "GET / HTTP/1.1\r\nHos");
+    wire_send(body, "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nab");
+    ck_assert_uint_eq(wire_ask(rig.port, "GET / HTTP/1.1\r\n" HOST "\r\n").status, 200);
+    ck_assert_int_eq(http_server_drain(rig.server, NULL, 15000), TQ_OK);
+    ck_assert(wire_is_closed(head, 2000));
+    ck_assert(wire_is_closed(body, 2000));
+    close(head);
+    close(body);
+    rig_close(&rig);
+}
+END_TEST
+
 START_TEST(draining__gives_up_in_time_and_answers_what_was_kept)
 {
     rig_open(&rig, routes, COUNT, NULL, NULL);
@@ -230,6 +251,64 @@ START_TEST(connections__are_limited)
 }
 END_TEST
 
+static int is_served(int fd)
+{
+    wire_send(fd, "GET / HTTP/1.1\r\n" HOST "\r\n");
+    wire_read(fd, &answer);
+    return answer.status == 200;
+}
+
+START_TEST(connections_of_an_address__are_limited_over_all_threads)
+{
+    const struct http_listener_options options = {.threads = 3, .connections_per_address = 4};
+    int fds[5];
+    rig_open(&rig, routes, COUNT, NULL, &options);
+    for (int i = 0; i < 4; i++) {
+        fds[i] = wire_connect(rig.port);
+        ck_assert(is_served(fds[i]));
+    }
+    fds[4] = wire_connect(rig.port);
+    ck_assert(wire_is_closed(fds[4], 2000));
+    for (int i = 0; i < 4; i++) {
+        ck_assert(is_served(fds[i]));
+    }
+    for (int i = 0; i < 5; i++) {
+        close(fds[i]);
+    }
+    do { /* the server has to notice */
+        fds[0] = wire_connect(rig.port);
+        if (is_served(fds[0])) {
+            break;
+        }
+        close(fds[0]);
+    } while (1);
+    close(fds[0]);
+    rig_close(&rig);
+}
+END_TEST
+
+START_TEST(clients__are_told_apart_by_what_they_cannot_choose)
+{
+    static const struct {
+        const char *text, *key;
+    } rows[] = {{"::1", "0000000000000000"},
+                {"2001:db8:1:2:3:4:5:6", "20010db800010002"},
+                {"2001:db8:1:2:ffff::1", "20010db800010002"},
+                {"2001:db8:1:3::1", "20010db800010003"},
+                {"::ffff:10.1.2.3", "0a010203"}};
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a010203)};
+    char key[HTTP__ADDRESS_SIZE];
+    http__address_key((const struct sockaddr *)&four, key);
+    ck_assert_str_eq(key, "0a010203");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+        ck_assert_int_eq(inet_pton(AF_INET6, rows[i].text, &six.sin6_addr), 1);
+        http__address_key((const struct sockaddr *)&six, key);
+        ck_assert_str_eq(key, rows[i].key);
+    }
+}
+END_TEST
+
 START_TEST(addresses__are_checked)
 {
     static const char *const bad[] = {"",    "127.0.0.1",       "127.0.0.1:",   "127.0.0.1:x",
@@ -250,7 +329,9 @@ START_TEST(addresses__are_checked)
 END_TEST
 
 UNIT_MAIN("http.loop", late_peers__are_cut, draining__finishes_what_is_in_flight,
+          draining__does_not_wait_for_those_who_send_slowly,
           draining__gives_up_in_time_and_answers_what_was_kept,
           kept_requests__are_answered_from_any_thread,
           a_client_that_left__leaves_its_request_to_the_handler, threads__share_a_port,
-          connections__are_limited, addresses__are_checked)
+          connections__are_limited, connections_of_an_address__are_limited_over_all_threads,
+          clients__are_told_apart_by_what_they_cannot_choose, addresses__are_checked)

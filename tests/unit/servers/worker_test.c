@@ -25,7 +25,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    app__workers_stop(&app, 0);
+    app__workers_stop(&app);
     app_metrics_free(app.metrics);
 }
 
@@ -130,7 +130,7 @@ START_TEST(stopping__ends_every_wait_at_once)
     wait_for(&players[0].steps, 1);
     wait_for(&players[1].steps, 1);
     int64_t before_ms = tq__now_ms(&app.env);
-    app__workers_stop(&app, WAIT_MS);
+    app__workers_stop(&app);
     ck_assert_int_lt(tq__now_ms(&app.env) - before_ms, WAIT_MS);
     teardown();
 }
@@ -142,7 +142,7 @@ START_TEST(draining__goes_on_until_nobody_has_anything_at_the_same_time)
     add_players();
     ck_assert_int_eq(app__workers_start(&app, &err), TQ_OK);
     throw_first(HOPS);
-    app__workers_stop(&app, WAIT_MS);
+    ck_assert_int_eq(app__workers_drain(&app, WAIT_MS), TQ_OK);
     ck_assert_int_eq(atomic_load(&catches), HOPS + 1);
     teardown();
 }
@@ -181,7 +181,7 @@ START_TEST(one_that_fails__holds_a_drain_up_until_its_time_is_over)
     ck_assert_int_eq(app__workers_start(&app, &err), TQ_OK);
     wait_for(&calls, 1);
     int64_t before_ms = tq__now_ms(&app.env);
-    app__workers_stop(&app, 100);
+    ck_assert_int_eq(app__workers_drain(&app, 100), TQ_EXPIRED);
     ck_assert_int_ge(tq__now_ms(&app.env) - before_ms, 100);
     ck_assert_int_ge(atomic_load(&calls), 2);
     teardown();
