@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/rows.h"
 #include "core/env.h"
 #include "core/error.h"
 #include "idempotency.sql.h"
@@ -167,22 +168,7 @@ void app_once_done(struct app_once *once)
 
 /* ---- clean-up ---- */
 
-struct cleaning {
-    int64_t age_ms;
-    size_t limit;
-};
-
-static int clean(tq_tx *tx, void *arg, struct tq_error *err)
-{
-    const struct cleaning *cleaning = arg;
-    const struct tq_value params[] = {tq_int(tq_tx_now_ms(tx) - cleaning->age_ms),
-                                      tq_int((int64_t)cleaning->limit)};
-    TQ_TRY(tq_tx_exec(tx, ONCE_clean, params, 2, NULL, NULL, err));
-    return tq_tx_changed(tx) > 0 ? TQ_OK : TQ_EMPTY;
-}
-
 int app_once_clean(tq_store *store, int64_t age_ms, size_t limit, struct tq_error *err)
 {
-    struct cleaning cleaning = {age_ms, limit};
-    return tq_ledger_run(store, clean, &cleaning, err);
+    return app_clean(store, ONCE_clean, age_ms, limit, err);
 }

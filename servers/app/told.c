@@ -13,6 +13,7 @@
  */
 #include "app/told.h"
 
+#include "app/rows.h"
 #include "app_told_sql.h"
 #include "core/bytes.h"
 #include "core/error.h"
@@ -39,22 +40,7 @@ int app_tell(tq_tx *tx, const struct tq_event *event, struct tq_error *err)
     return tq_tx_exec(tx, TOLD_add, row, 5, NULL, NULL, err);
 }
 
-struct cleaning {
-    int64_t age_ms;
-    size_t limit;
-};
-
-static int clean(tq_tx *tx, void *arg, struct tq_error *err)
-{
-    const struct cleaning *cleaning = arg;
-    const struct tq_value params[] = {tq_int(tq_tx_now_ms(tx) - cleaning->age_ms),
-                                      tq_int((int64_t)cleaning->limit)};
-    TQ_TRY(tq_tx_exec(tx, TOLD_clean, params, 2, NULL, NULL, err));
-    return tq_tx_changed(tx) ? TQ_OK : TQ_EMPTY;
-}
-
 int app_told_clean(tq_store *store, int64_t age_ms, size_t limit, struct tq_error *err)
 {
-    struct cleaning cleaning = {age_ms, limit};
-    return tq_ledger_run(store, clean, &cleaning, err);
+    return app_clean(store, TOLD_clean, age_ms, limit, err);
 }

@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "payment_sql.h"
 
 #define ORIGIN "payment"
 
@@ -190,47 +189,4 @@ int payment_get(struct payments *service, const char *id, const char *user, stru
 {
     struct reading reading = {id, user, row};
     return tq_ledger_read(service->ledger, read_one, &reading, err);
-}
-
-struct listing {
-    const char *user;
-    const char *cursor; /* "": none */
-    int64_t limit;
-    char ids[PAYMENT_LIST_MAX][TQ_ID_SIZE];
-    size_t count;
-    payment_visit_fn *visit;
-    void *arg;
-};
-
-static int list_row(void *arg, const struct tq_value *columns, size_t count)
-{
-    struct listing *listing = arg;
-    (void)count;
-    if (listing->count < PAYMENT_LIST_MAX) {
-        tq__id_copy(listing->ids[listing->count++], columns[0].data);
-    }
-    return 0;
-}
-
-static int list(tq_tx *tx, void *arg, struct tq_error *err)
-{
-    struct listing *listing = arg;
-    const struct tq_value params[] = {tq_text(listing->user), tq_text(listing->cursor),
-                                      tq_int(listing->limit)};
-    struct payment row;
-    listing->count = 0;
-    TQ_TRY(tq_tx_exec(tx, PAYMENT_payments_of_user, params, 3, list_row, listing, err));
-    for (size_t i = 0; i < listing->count; i++) {
-        TQ_TRY(payment_row_get(tx, listing->ids[i], &row, err));
-        listing->visit(listing->arg, &row);
-    }
-    return TQ_OK;
-}
-
-int payment_list(struct payments *service, const char *user, const char *cursor, int64_t limit,
-                 payment_visit_fn *visit, void *arg, struct tq_error *err)
-{
-    struct listing listing = {
-        .user = user, .cursor = cursor ? cursor : "", .limit = limit, .visit = visit, .arg = arg};
-    return tq_ledger_read(service->ledger, list, &listing, err);
 }

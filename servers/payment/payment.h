@@ -21,6 +21,7 @@
 
 #include "app/app.h"
 #include "app/idempotency.h"
+#include "app/page.h"
 #include "app/webhook.h"
 
 #define PAYMENT_TOPIC "payment.events"
@@ -32,7 +33,6 @@
 #define PORTONE_STORE_SIZE 64
 #define PAYMENT_CALLERS 12
 #define PAYMENT_KEYS_MAX 4
-#define PAYMENT_LIST_MAX 100
 
 /* How to reach the provider. */
 struct portone {
@@ -95,6 +95,8 @@ int payment_row_add(tq_tx *tx, const struct payment *row, struct tq_error *err);
 int payment_row_move(tq_tx *tx, const char *from, const struct payment *row, struct tq_error *err);
 /* The row as its owner sees it. */
 void payment_row_put(struct tq__buf *json, const struct payment *row);
+/* Those of a user, newest first. */
+extern const struct app_page payment_page;
 
 /* ---- charge.c ---- */
 
@@ -189,10 +191,6 @@ int payment_begin(struct payments *service, struct payment_wish *wish, struct tq
 int payment_confirm(struct payments *service, struct payment_wish *wish, struct tq_error *err);
 int payment_get(struct payments *service, const char *id, const char *user, struct payment *row,
                 struct tq_error *err);
-typedef void payment_visit_fn(void *arg, const struct payment *row);
-/* Newest first, those behind the payment `cursor` (NULL: from the newest). */
-int payment_list(struct payments *service, const char *user, const char *cursor, int64_t limit,
-                 payment_visit_fn *visit, void *arg, struct tq_error *err);
 
 /* ---- inbox.c ---- */
 

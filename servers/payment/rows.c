@@ -23,20 +23,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/rows.h"
 #include "core/error.h"
 #include "payment_sql.h"
 
-static void text(char *target, size_t room, const struct tq_value *column)
-{
-    size_t bytes = column->type == TQ_TEXT ? column->bytes : 0;
-    bytes = bytes < room ? bytes : room - 1;
-    if (bytes) {
-        memcpy(target, column->data, bytes);
-    }
-    target[bytes] = '\0';
-}
-
-#define TEXT(field, index) text(row->field, sizeof row->field, &columns[index])
+#define TEXT(field, index) APP_TEXT(row->field, &columns[index])
 
 static int read_row(void *arg, const struct tq_value *columns, size_t count)
 {
@@ -67,32 +58,20 @@ int payment_row_get(tq_tx *tx, const char *id, struct payment *out, struct tq_er
     return out->id[0] ? TQ_OK : TQ_GONE;
 }
 
-static int read_id(void *arg, const struct tq_value *columns, size_t count)
-{
-    (void)count;
-    tq__id_copy(arg, columns[0].data);
-    return 0;
-}
-
 int payment_row_of_reservation(tq_tx *tx, const char *reservation, struct payment *out,
                                struct tq_error *err)
 {
     const struct tq_value params[] = {tq_text(reservation)};
     char id[TQ_ID_SIZE] = "";
-    TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_of_reservation, params, 1, read_id, id, err));
+    TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_of_reservation, params, 1, app_id_row, id, err));
     return id[0] ? payment_row_get(tx, id, out, err) : TQ_GONE;
-}
-
-static struct tq_value text_or_null(const char *value)
-{
-    return tq_text(value[0] ? value : NULL);
 }
 
 int payment_row_add(tq_tx *tx, const struct payment *row, struct tq_error *err)
 {
     const struct tq_value params[] = {tq_text(row->id),       tq_text(row->reservation),
                                       tq_text(row->user),     tq_int(row->amount),
-                                      tq_text(row->currency), text_or_null(row->trace),
+                                      tq_text(row->currency), app_text_or_null(row->trace),
                                       tq_int(row->created_ms)};
     TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_add, params, 7, NULL, NULL, err));
     return tq_tx_changed(tx) ? TQ_OK : TQ_REPEAT;
@@ -100,10 +79,14 @@ int payment_row_add(tq_tx *tx, const struct payment *row, struct tq_error *err)
 
 int payment_row_move(tq_tx *tx, const char *from, const struct payment *row, struct tq_error *err)
 {
-    const struct tq_value params[] = {tq_text(row->id),           tq_text(from),
-                                      tq_text(row->phase),        text_or_null(row->token),
-                                      text_or_null(row->failure), tq_int(row->paid),
-                                      tq_int(row->cancelled),     tq_int(tq_tx_now_ms(tx))};
+    const struct tq_value params[] = {tq_text(row->id),
+                                      tq_text(from),
+                                      tq_text(row->phase),
+                                      app_text_or_null(row->token),
+                                      app_text_or_null(row->failure),
+                                      tq_int(row->paid),
+                                      tq_int(row->cancelled),
+                                      tq_int(tq_tx_now_ms(tx))};
     TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_move, params, 8, NULL, NULL, err));
     return tq_tx_changed(tx) ? TQ_OK : TQ_STALE;
 }
@@ -130,3 +113,14 @@ void payment_row_put(struct tq__buf *json, const struct payment *row)
     }
     tq__put_object_end(json);
 }
+
+static int put_row(tq_tx *tx, const char *id, struct tq__buf *json, struct tq_error *err)
+{
+    struct payment row;
+    TQ_TRY(payment_row_get(tx, id, &row, err));
+    payment_row_put(json, &row);
+    return TQ_OK;
+}
+
+const struct app_page payment_page = {
+    .name = "payments", .sql = PAYMENT_payments_of_user, .row = put_row};

@@ -16,6 +16,7 @@
 
 #include <string.h>
 
+#include "app/rows.h"
 #include "core/error.h"
 #include "payment_sql.h"
 
@@ -98,22 +99,7 @@ int webhook_take(struct payments *service, const char *id, const char *body, siz
 
 /* ---- forgotten ---- */
 
-struct cleaning {
-    int64_t age_ms;
-    size_t limit;
-};
-
-static int clean(tq_tx *tx, void *arg, struct tq_error *err)
-{
-    const struct cleaning *cleaning = arg;
-    const struct tq_value params[] = {tq_int(tq_tx_now_ms(tx) - cleaning->age_ms),
-                                      tq_int((int64_t)cleaning->limit)};
-    TQ_TRY(tq_tx_exec(tx, PAYMENT_webhooks_clean, params, 2, NULL, NULL, err));
-    return tq_tx_changed(tx) ? TQ_OK : TQ_EMPTY;
-}
-
 int webhooks_clean(tq_store *ledger, int64_t age_ms, size_t limit, struct tq_error *err)
 {
-    struct cleaning cleaning = {age_ms, limit};
-    return tq_ledger_run(ledger, clean, &cleaning, err);
+    return app_clean(ledger, PAYMENT_webhooks_clean, age_ms, limit, err);
 }

@@ -56,7 +56,8 @@ SELECT reservation_id FROM reservations WHERE hold_id = $1
 
 -- name: reservations_of_user
 SELECT reservation_id FROM reservations
-WHERE user_id = $1 AND reservation_id < $2 ORDER BY reservation_id DESC LIMIT $3
+WHERE user_id = $1 AND ($2 = '' OR reservation_id < $2)
+ORDER BY reservation_id DESC LIMIT $3
 
 -- name: reservation_seats_get
 SELECT seat_id, grade, price FROM reservation_seats

@@ -22,7 +22,6 @@
 #include <openssl/evp.h>
 
 #include "core/error.h"
-#include "reservation_sql.h"
 
 #define ORIGIN "reservation"
 #define SWEEP_MAX 128
@@ -277,54 +276,6 @@ int reservation_cancel(struct reservations *service, const char *id, const char 
         purchase_reflect(service, id);
     }
     return rc;
-}
-
-/* ---- list ---- */
-
-struct listing {
-    const char *user;
-    const char *cursor;
-    int64_t limit;
-    char ids[RESERVATION_LIST_MAX][TQ_ID_SIZE];
-    size_t count;
-    reservation_visit_fn *visit;
-    void *arg;
-};
-
-static int list_row(void *arg, const struct tq_value *columns, size_t count)
-{
-    struct listing *listing = arg;
-    (void)count;
-    if (listing->count < RESERVATION_LIST_MAX) {
-        tq__id_copy(listing->ids[listing->count++], columns[0].data);
-    }
-    return 0;
-}
-
-static int list(tq_tx *tx, void *arg, struct tq_error *err)
-{
-    struct listing *listing = arg;
-    const struct tq_value params[] = {tq_text(listing->user), tq_text(listing->cursor),
-                                      tq_int(listing->limit)};
-    struct reservation row;
-    listing->count = 0;
-    TQ_TRY(tq_tx_exec(tx, RESERVATION_reservations_of_user, params, 3, list_row, listing, err));
-    for (size_t i = 0; i < listing->count; i++) {
-        TQ_TRY(reservation_row_get(tx, listing->ids[i], &row, err));
-        listing->visit(listing->arg, &row);
-    }
-    return TQ_OK;
-}
-
-int reservation_list(struct reservations *service, const char *user, const char *cursor,
-                     int64_t limit, reservation_visit_fn *visit, void *arg, struct tq_error *err)
-{
-    struct listing listing = {.user = user,
-                              .cursor = cursor ? cursor : "~", /* behind every id */
-                              .limit = limit,
-                              .visit = visit,
-                              .arg = arg};
-    return tq_ledger_read(service->ledger, list, &listing, err);
 }
 
 /* ---- expiry ---- */

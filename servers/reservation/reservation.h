@@ -22,6 +22,7 @@
 
 #include "app/app.h"
 #include "app/idempotency.h"
+#include "app/page.h"
 #include "core/map.h"
 
 #define RESERVATION_TOPIC "reservation.events"
@@ -110,6 +111,8 @@ int reservation_row_of_hold(tq_tx *tx, const char *hold_id, char out_id[TQ_ID_SI
 struct tq_hold_ref reservation_row_hold(const struct reservation *row);
 /* The row as its owner sees it. */
 void reservation_row_put(struct tq__buf *json, const struct reservation *row);
+/* Those of a user, newest first. */
+extern const struct app_page reservation_page;
 
 /* ---- schedules.c ---- */
 
@@ -154,8 +157,6 @@ void purchase_reflect(struct reservations *service, const char *id);
 
 /* ---- reservation.c ---- */
 
-#define RESERVATION_LIST_MAX 100
-
 /* One wish to hold seats. */
 struct hold_wish {
     struct reservation row; /* in: user, schedule, seat ids, trace; out: the reservation */
@@ -183,10 +184,6 @@ int reservation_cancel(struct reservations *service, const char *id, const char 
 /* Any user's when `user` is NULL. TQ_OK or TQ_GONE. */
 int reservation_get(struct reservations *service, const char *id, const char *user,
                     struct reservation *row, struct tq_error *err);
-/* Newest first, those before `cursor`; calls `visit` for each. */
-typedef void reservation_visit_fn(void *arg, const struct reservation *row);
-int reservation_list(struct reservations *service, const char *user, const char *cursor,
-                     int64_t limit, reservation_visit_fn *visit, void *arg, struct tq_error *err);
 /* Worker: end holds whose time ran out, and their reservations with them. */
 int reservation_sweep(void *service, struct tq_error *err);
 

@@ -217,45 +217,10 @@ static void get(struct http_request *request)
     }
 }
 
-struct page {
-    struct tq__buf json;
-    char last[TQ_ID_SIZE];
-    int64_t count;
-};
-
-static void put_on_page(void *arg, const struct reservation *row)
-{
-    struct page *page = arg;
-    reservation_row_put(&page->json, row);
-    tq__id_copy(page->last, row->id);
-    page->count++;
-}
-
 static void list(struct http_request *request)
 {
-    struct reservations *service = request->arg;
-    struct page page = {.json = TQ__BUF(&service->env)};
-    const char *cursor = http_query(request, "cursor");
-    int64_t limit = 0;
-    struct tq_error err = TQ_ERROR_INIT;
-    if (!http_query_int_or(request, "limit", 1, RESERVATION_LIST_MAX, 20, &limit)) {
-        return;
-    }
-    tq__put_object(&page.json, NULL);
-    tq__put_array(&page.json, "reservations");
-    int rc = reservation_list(service, request->identity.subject, cursor, limit, put_on_page, &page,
-                              &err);
-    tq__put_array_end(&page.json);
-    if (page.count == limit) {
-        tq__put_string(&page.json, "nextCursor", page.last);
-    }
-    tq__put_object_end(&page.json);
-    if (rc == TQ_OK) {
-        http_reply_json(request, 200, &page.json);
-    } else {
-        app_fail(request, rc, &err);
-    }
-    tq__buf_done(&page.json);
+    const struct reservations *service = request->arg;
+    app_page_reply(request, service->ledger, &reservation_page);
 }
 
 /* ---- for other services ---- */

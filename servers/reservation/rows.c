@@ -14,21 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/rows.h"
 #include "core/error.h"
 #include "reservation_sql.h"
 
-/* Copy a text column; NULL becomes "". */
-static void text(char *target, size_t room, const struct tq_value *column)
-{
-    size_t bytes = column->type == TQ_TEXT ? column->bytes : 0;
-    bytes = bytes < room ? bytes : room - 1;
-    if (bytes) {
-        memcpy(target, column->data, bytes);
-    }
-    target[bytes] = '\0';
-}
-
-#define TEXT(field, index) text(row->field, sizeof row->field, &columns[index])
+#define TEXT(field, index) APP_TEXT(row->field, &columns[index])
 
 static int read_row(void *arg, const struct tq_value *columns, size_t count)
 {
@@ -60,8 +50,8 @@ static int read_seat(void *arg, const struct tq_value *columns, size_t count)
     (void)count;
     if (row->seats_count < TQ_HOLD_SEATS_MAX) {
         struct reserved_seat *seat = &row->seats[row->seats_count++];
-        text(seat->id, sizeof seat->id, &columns[0]);
-        text(seat->grade, sizeof seat->grade, &columns[1]);
+        APP_TEXT(seat->id, &columns[0]);
+        APP_TEXT(seat->grade, &columns[1]);
         seat->price = columns[2].integer;
     }
     return 0;
@@ -107,25 +97,27 @@ int reservation_row_add(tq_tx *tx, const struct reservation *row, struct tq_erro
                                       tq_int((int64_t)row->seats_count),
                                       tq_int(row->total),
                                       tq_text(row->currency),
-                                      tq_text(row->trace[0] ? row->trace : NULL),
+                                      app_text_or_null(row->trace),
                                       tq_int(row->created_ms)};
     TQ_TRY(tq_tx_exec(tx, RESERVATION_reservation_add, params, 11, NULL, NULL, err));
     return add_seats(tx, row, err);
 }
 
-static struct tq_value text_or_null(const char *value)
-{
-    return tq_text(value[0] ? value : NULL);
-}
-
 int reservation_row_move(tq_tx *tx, const struct reservation *from, const struct reservation *to,
                          struct tq_error *err)
 {
-    const struct tq_value params[] = {
-        tq_text(from->id),        tq_text(from->phase),       tq_int((int64_t)from->fence),
-        tq_text(to->status),      tq_text(to->phase),         text_or_null(to->payment),
-        text_or_null(to->ticket), text_or_null(to->reason),   tq_int(to->refunded),
-        tq_text(to->hold_id),     tq_int((int64_t)to->fence), tq_int(tq_tx_now_ms(tx))};
+    const struct tq_value params[] = {tq_text(from->id),
+                                      tq_text(from->phase),
+                                      tq_int((int64_t)from->fence),
+                                      tq_text(to->status),
+                                      tq_text(to->phase),
+                                      app_text_or_null(to->payment),
+                                      app_text_or_null(to->ticket),
+                                      app_text_or_null(to->reason),
+                                      tq_int(to->refunded),
+                                      tq_text(to->hold_id),
+                                      tq_int((int64_t)to->fence),
+                                      tq_int(tq_tx_now_ms(tx))};
     TQ_TRY(tq_tx_exec(tx, RESERVATION_reservation_move, params, 12, NULL, NULL, err));
     return tq_tx_changed(tx) ? TQ_OK : TQ_STALE;
 }
@@ -157,19 +149,12 @@ int reservation_row_extended(tq_tx *tx, const struct reservation *row, struct tq
     return tq_tx_exec(tx, RESERVATION_reservation_extended, params, 4, NULL, NULL, err);
 }
 
-static int read_id(void *arg, const struct tq_value *columns, size_t count)
-{
-    (void)count;
-    tq__id_copy(arg, columns[0].data);
-    return 0;
-}
-
 int reservation_row_of_hold(tq_tx *tx, const char *hold_id, char out_id[TQ_ID_SIZE],
                             struct tq_error *err)
 {
     const struct tq_value params[] = {tq_text(hold_id)};
     out_id[0] = '\0';
-    return tq_tx_exec(tx, RESERVATION_reservation_by_hold, params, 1, read_id, out_id, err);
+    return tq_tx_exec(tx, RESERVATION_reservation_by_hold, params, 1, app_id_row, out_id, err);
 }
 
 struct tq_hold_ref reservation_row_hold(const struct reservation *row)
@@ -222,3 +207,14 @@ void reservation_row_put(struct tq__buf *json, const struct reservation *row)
     }
     tq__put_object_end(json);
 }
+
+static int put_row(tq_tx *tx, const char *id, struct tq__buf *json, struct tq_error *err)
+{
+    struct reservation row;
+    TQ_TRY(reservation_row_get(tx, id, &row, err));
+    reservation_row_put(json, &row);
+    return TQ_OK;
+}
+
+const struct app_page reservation_page = {
+    .name = "reservations", .sql = RESERVATION_reservations_of_user, .row = put_row};

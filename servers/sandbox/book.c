@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "app/rows.h"
 #include "core/error.h"
 #include "sandbox.sql.h"
 
@@ -24,15 +25,6 @@ int book_prepare(tq_store *store, struct tq_error *err)
     return tq_ledger_migrate(store, migrations, sizeof migrations / sizeof *migrations, err);
 }
 
-static void copy_text(char *target, size_t room, const struct tq_value *value)
-{
-    size_t bytes = value->bytes < room ? value->bytes : room - 1;
-    memcpy(target, value->data, bytes);
-    target[bytes] = '\0';
-}
-
-#define COPY_TEXT(target, value) copy_text((target), sizeof(target), (value))
-
 /* The result of a scan for one row. */
 static int one(int rc)
 {
@@ -43,16 +35,16 @@ static int one(int rc)
 
 static void read_payment(struct book_payment *payment, const struct tq_value *columns)
 {
-    COPY_TEXT(payment->id, &columns[0]);
-    COPY_TEXT(payment->transaction_id, &columns[1]);
-    COPY_TEXT(payment->status, &columns[2]);
+    APP_TEXT(payment->id, &columns[0]);
+    APP_TEXT(payment->transaction_id, &columns[1]);
+    APP_TEXT(payment->status, &columns[2]);
     payment->total = columns[3].integer;
-    COPY_TEXT(payment->currency, &columns[4]);
+    APP_TEXT(payment->currency, &columns[4]);
     payment->is_registered = columns[5].integer;
     payment->paid = columns[6].integer;
     payment->cancelled = columns[7].integer;
-    COPY_TEXT(payment->pg_tx_id, &columns[8]);
-    COPY_TEXT(payment->failure, &columns[9]);
+    APP_TEXT(payment->pg_tx_id, &columns[8]);
+    APP_TEXT(payment->failure, &columns[9]);
     payment->requested_ms = columns[10].integer;
     payment->paid_ms = columns[11].integer;
     payment->changed_ms = columns[12].integer;
@@ -118,10 +110,10 @@ static int take_token(void *arg, const struct tq_value *columns, size_t columns_
 {
     struct book_token *token = arg;
     (void)columns_count;
-    COPY_TEXT(token->payment_id, &columns[0]);
+    APP_TEXT(token->payment_id, &columns[0]);
     token->total = columns[1].integer;
-    COPY_TEXT(token->currency, &columns[2]);
-    COPY_TEXT(token->card, &columns[3]);
+    APP_TEXT(token->currency, &columns[2]);
+    APP_TEXT(token->card, &columns[3]);
     return FOUND;
 }
 
@@ -160,9 +152,9 @@ static int visit_cancellation(void *arg, const struct tq_value *columns, size_t 
     struct cancellation_visit *visit = arg;
     struct book_cancellation cancellation;
     (void)columns_count;
-    COPY_TEXT(cancellation.id, &columns[0]);
+    APP_TEXT(cancellation.id, &columns[0]);
     cancellation.amount = columns[1].integer;
-    COPY_TEXT(cancellation.reason, &columns[2]);
+    APP_TEXT(cancellation.reason, &columns[2]);
     cancellation.created_ms = columns[3].integer;
     return visit->visit(visit->arg, &cancellation);
 }
@@ -190,7 +182,7 @@ static int take_webhook(void *arg, const struct tq_value *columns, size_t column
 {
     struct book_webhook *webhook = arg;
     (void)columns_count;
-    COPY_TEXT(webhook->id, &columns[0]);
+    APP_TEXT(webhook->id, &columns[0]);
     tq__buf_clear(&webhook->body);
     tq__buf_add(&webhook->body, columns[1].data, columns[1].bytes);
     webhook->copies = columns[2].integer;

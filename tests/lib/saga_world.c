@@ -207,8 +207,8 @@ static const struct tq_saga_cell cells[] = {
     SAY("REFUNDED", "Refunded", IGNORE),
 };
 
-const struct tq_saga_type purchase_type = {
-    .size = sizeof purchase_type,
+const struct tq_saga_type saga_world_type = {
+    .size = sizeof saga_world_type,
     .name = "purchase",
     .version = 1,
     .states = states,

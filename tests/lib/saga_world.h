@@ -29,7 +29,7 @@ struct shop {
     char order[256]; /* their names, first to last */
 };
 
-extern const struct tq_saga_type purchase_type;
+extern const struct tq_saga_type saga_world_type;
 
 /* The table of seats, with SEAT free. */
 void shop_prepare(tq_store *store);

@@ -22,7 +22,7 @@ static void setup(void)
     store = world_store(&world);
     shop = (struct shop){0};
     shop_prepare(store);
-    assert_status(tq_sagas_open(store, &purchase_type, &shop, &sagas, &err), TQ_OK);
+    assert_status(tq_sagas_open(store, &saga_world_type, &shop, &sagas, &err), TQ_OK);
     assert_status(shop_start(store, sagas, "p1"), TQ_OK);
 }
 
@@ -226,9 +226,9 @@ static struct tq_saga_cell newer_cells[49];
 
 static struct tq_saga_type newer_type(void)
 {
-    struct tq_saga_type newer = purchase_type;
-    memcpy(newer_cells, purchase_type.cells, purchase_type.cells_count * sizeof *newer_cells);
-    for (size_t i = 0; i < purchase_type.cells_count; i++) {
+    struct tq_saga_type newer = saga_world_type;
+    memcpy(newer_cells, saga_world_type.cells, saga_world_type.cells_count * sizeof *newer_cells);
+    for (size_t i = 0; i < saga_world_type.cells_count; i++) {
         if (strcmp(newer_cells[i].state, "HELD") == 0 &&
             strcmp(newer_cells[i].event, "Declined") == 0) {
             newer_cells[i].cell = TQ_CELL_IGNORE;
@@ -236,7 +236,7 @@ static struct tq_saga_type newer_type(void)
     }
     newer.version = 2;
     newer.cells = newer_cells;
-    newer.previous = &purchase_type;
+    newer.previous = &saga_world_type;
     return newer;
 }
 

@@ -29,7 +29,7 @@ static void setup(void)
                   TQ_OK);
     shop = (struct shop){0};
     shop_prepare(store);
-    assert_status(tq_sagas_open(store, &purchase_type, &shop, &sagas, &err), TQ_OK);
+    assert_status(tq_sagas_open(store, &saga_world_type, &shop, &sagas, &err), TQ_OK);
 }
 
 static void teardown(void)
@@ -139,7 +139,7 @@ START_TEST(opening__leaves_nothing_behind)
         setup();
         test.allocations = 0;
         test.fail_at = n;
-        status = tq_sagas_open(store, &purchase_type, &shop, &opened, &err);
+        status = tq_sagas_open(store, &saga_world_type, &shop, &opened, &err);
         ck_assert(status == TQ_OK || is_lawful(status));
         test.fail_at = 0;
         tq_sagas_close(opened);

@@ -22,7 +22,7 @@ static void setup(void)
     store = outbox_store(&env, "sqlite::memory:");
     shop = (struct shop){0};
     shop_prepare(store);
-    assert_status(tq_sagas_open(store, &purchase_type, &shop, &sagas, &err), TQ_OK);
+    assert_status(tq_sagas_open(store, &saga_world_type, &shop, &sagas, &err), TQ_OK);
 }
 
 static void teardown(void)
@@ -84,7 +84,7 @@ END_TEST
 
 START_TEST(a_definition_that_is_not_open__is_put_off_and_not_lost)
 {
-    struct tq_saga_type newer = purchase_type;
+    struct tq_saga_type newer = saga_world_type;
     uint32_t next_ms = 0;
     setup();
     assert_status(shop_start(store, sagas, "p1"), TQ_OK);

@@ -49,7 +49,7 @@ static int bring_stale(tq_tx *tx, void *arg, struct tq_error *failure)
 
 START_TEST(of_two_that_race__one_moves)
 {
-    setup(&purchase_type);
+    setup(&saga_world_type);
     assert_status(tq_ledger_run(store, bring_stale, NULL, &err), TQ_STALE);
     shop_check_state(store, sagas, "p1", "PAYING");
     shop_check_seat(store, "p1", "PAYING");
@@ -62,7 +62,7 @@ START_TEST(a_refusing_handler__leaves_even_the_times_as_they_were)
 {
     static const char row[] = "SELECT deadline_ms + updated_ms * 3 + version * 7 + attempts"
                               " FROM sagas WHERE saga_id = $1";
-    setup(&purchase_type);
+    setup(&saga_world_type);
     int64_t before = outbox_number(store, row, "p1");
     test.now_ms += 1000;
     shop_sell_to(store, "p2");
@@ -91,7 +91,7 @@ static struct tq_saga_cell cells[49];
 /* The purchase with one cell changed. */
 static struct tq_saga_type changed(const struct tq_saga_cell *cell)
 {
-    struct tq_saga_type type = purchase_type;
+    struct tq_saga_type type = saga_world_type;
     memcpy(cells, type.cells, type.cells_count * sizeof *cells);
     for (size_t i = 0; i < type.cells_count; i++) {
         if (strcmp(cells[i].state, cell->state) == 0 && strcmp(cells[i].event, cell->event) == 0) {

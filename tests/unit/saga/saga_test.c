@@ -38,12 +38,12 @@ static int open_type(const struct tq_saga_type *type, tq_sagas **out_sagas)
 START_TEST(opening__refuses_what_cannot_work)
 {
     tq_sagas *sagas = NULL;
-    struct tq_saga_type bad = purchase_type;
+    struct tq_saga_type bad = saga_world_type;
     setup();
     tq_store *memory = outbox_store(&env, "memory:");
     assert_status(open_type(NULL, &sagas), TQ_E_INVALID);
-    assert_status(tq_sagas_open(NULL, &purchase_type, NULL, &sagas, &err), TQ_E_INVALID);
-    assert_status(tq_sagas_open(memory, &purchase_type, NULL, &sagas, &err), TQ_E_UNSUPPORTED);
+    assert_status(tq_sagas_open(NULL, &saga_world_type, NULL, &sagas, &err), TQ_E_INVALID);
+    assert_status(tq_sagas_open(memory, &saga_world_type, NULL, &sagas, &err), TQ_E_UNSUPPORTED);
     bad.cells_count--;
     assert_status(open_type(&bad, &sagas), TQ_E_INVALID);
     ck_assert_ptr_null(sagas);
@@ -59,7 +59,7 @@ START_TEST(definitions__descend_and_are_bounded)
     tq_sagas *sagas = NULL;
     setup();
     for (uint32_t i = 0; i <= TQ_SAGA_DEFINITIONS_MAX; i++) {
-        types[i] = purchase_type;
+        types[i] = saga_world_type;
         types[i].version = i + 1;
         types[i].previous = i ? &types[i - 1] : NULL;
     }
@@ -117,7 +117,7 @@ START_TEST(data__is_text_up_to_its_limit_and_comes_back)
     static char data[TQ_SAGA_DATA_MAX + 1];
     tq_sagas *sagas = NULL;
     setup();
-    assert_status(open_type(&purchase_type, &sagas), TQ_OK);
+    assert_status(open_type(&saga_world_type, &sagas), TQ_OK);
     memset(data, 'x', sizeof data);
     assert_status(start(sagas, "p0", data, TQ_SAGA_DATA_MAX + 1), TQ_E_LIMIT);
     assert_status(start(sagas, "p0", NULL, 1), TQ_E_INVALID);
@@ -139,11 +139,11 @@ END_TEST
 
 START_TEST(types__share_a_database_and_not_their_ids)
 {
-    struct tq_saga_type other = purchase_type;
+    struct tq_saga_type other = saga_world_type;
     tq_sagas *purchases = NULL, *others = NULL;
     other.name = "other";
     setup();
-    assert_status(open_type(&purchase_type, &purchases), TQ_OK);
+    assert_status(open_type(&saga_world_type, &purchases), TQ_OK);
     assert_status(open_type(&other, &others), TQ_OK);
     assert_status(shop_start(store, purchases, "p1"), TQ_OK);
     assert_status(shop_start(store, others, "p1"), TQ_OK);

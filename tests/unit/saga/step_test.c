@@ -24,15 +24,15 @@ static int decide(const char *state, const char *event, uint32_t attempts)
 
 static void setup(void)
 {
-    assert_status(tq__saga_table_make(&table, &purchase_type, &err), TQ_OK);
+    assert_status(tq__saga_table_make(&table, &saga_world_type, &err), TQ_OK);
 }
 
 START_TEST(every_cell__comes_to_what_it_says)
 {
     static const int outcomes[] = {0, TQ_OK, TQ_REPEAT, TQ_REFUSED, TQ_WAIT};
     setup();
-    for (size_t i = 0; i < purchase_type.cells_count; i++) {
-        const struct tq_saga_cell *cell = &purchase_type.cells[i];
+    for (size_t i = 0; i < saga_world_type.cells_count; i++) {
+        const struct tq_saga_cell *cell = &saga_world_type.cells[i];
         assert_status(decide(cell->state, cell->event, 0), outcomes[cell->cell]);
         if (cell->cell == TQ_CELL_GO) {
             ck_assert_str_eq(move.to->name, cell->next);

@@ -20,7 +20,7 @@ static struct tq_saga_cell cells[(TQ_SAGA_STATES_MAX + 1) * (TQ_SAGA_EVENTS_MAX 
 
 static void setup(void)
 {
-    type = purchase_type;
+    type = saga_world_type;
     memcpy(states, type.states, type.states_count * sizeof *states);
     memcpy(events, type.events, type.events_count * sizeof *events);
     memcpy(cells, type.cells, type.cells_count * sizeof *cells);
@@ -71,14 +71,14 @@ END_TEST
 
 START_TEST(a_missing_cell__is_named)
 {
-    for (size_t i = 0; i < purchase_type.cells_count; i++) {
+    for (size_t i = 0; i < saga_world_type.cells_count; i++) {
         char words[160];
         setup();
         snprintf(words, sizeof words, "(%s, %s) is missing", cells[i].state, cells[i].event);
         cells[i] = cells[--type.cells_count];
         if (i == type.cells_count) {
-            snprintf(words, sizeof words, "(%s, %s) is missing", purchase_type.cells[i].state,
-                     purchase_type.cells[i].event);
+            snprintf(words, sizeof words, "(%s, %s) is missing", saga_world_type.cells[i].state,
+                     saga_world_type.cells[i].event);
         }
         refused(words);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The payment service without HTTP: its ledger in memory, its saga, one payment.
+ * The payment service without HTTP: its ledger, its saga, one payment.
  */
 #ifndef TESTS_UNIT_SERVERS_PAYMENT_SHOP_H
 #define TESTS_UNIT_SERVERS_PAYMENT_SHOP_H
@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/told.h"
-#include "lib/test_env.h"
+#include "../desk.h"
 #include "lib/unit.h"
 #include "payment/payment.h"
 #include "payment_sql.h"
@@ -18,41 +17,38 @@
 #define RESERVATION "r-1"
 
 struct shop {
-    struct test_env test;
+    struct desk desk;
     struct payments service;
     struct tq_error err;
 };
 
 static struct shop shop;
 
-static void shop_open(void)
+static inline void shop_open_at(const char *url)
 {
-    const struct tq_migration migration = {
-        .size = sizeof migration, .scope = "payment", .version = 1, .sql = PAYMENT_v1};
-    memset(&shop, 0, sizeof shop);
     struct tq_error err = TQ_ERROR_INIT;
-    shop.err = err;
-    test_env_init(&shop.test, 1);
     struct payments *service = &shop.service;
-    service->env = test_env_of(&shop.test);
-    assert_status(tq_store_open(&service->env, TQ_ARGS(tq_store_options, .url = "sqlite::memory:"),
-                                &service->ledger, &err),
-                  TQ_OK);
-    assert_status(tq_outbox_prepare(service->ledger, &err), TQ_OK);
-    assert_status(app_told_prepare(service->ledger, &err), TQ_OK);
-    assert_status(tq_ledger_migrate(service->ledger, &migration, 1, &err), TQ_OK);
+    memset(&shop, 0, sizeof shop);
+    shop.err = err;
+    desk_open(&shop.desk, "payment", PAYMENT_v1, url);
+    service->env = shop.desk.env;
+    service->ledger = shop.desk.ledger;
     assert_status(tq_sagas_open(service->ledger, &charge_type, service, &service->charges, &err),
                   TQ_OK);
 }
 
-static void shop_close(void)
+static inline void shop_open(void)
 {
-    tq_sagas_close(shop.service.charges);
-    tq_store_close(shop.service.ledger);
-    ck_assert_int_eq(atomic_load(&shop.test.live), 0);
+    shop_open_at(NULL);
 }
 
-static int add_payment(tq_tx *tx, void *arg, struct tq_error *err)
+static inline void shop_close(void)
+{
+    tq_sagas_close(shop.service.charges);
+    desk_close(&shop.desk);
+}
+
+static inline int add_payment(tq_tx *tx, void *arg, struct tq_error *err)
 {
     const struct payment row = {.id = PAYMENT,
                                 .reservation = RESERVATION,
@@ -71,45 +67,22 @@ struct bringing {
     struct charge_input input;
 };
 
-static int bring_in(tq_tx *tx, void *arg, struct tq_error *err)
+static inline int bring_in(tq_tx *tx, void *arg, struct tq_error *err)
 {
     const struct bringing *bringing = arg;
     return charge_apply(tx, &shop.service, PAYMENT, bringing->event, &bringing->input, err);
 }
 
-static int bring(const char *event)
+static inline int bring(const char *event)
 {
     struct bringing bringing = {event,
                                 {.token = "tok", .reason = "WHY", .paid = 5000, .cancelled = 5000}};
     return tq_ledger_run(shop.service.ledger, bring_in, &bringing, &shop.err);
 }
 
-static int first_word(void *arg, const struct tq_value *columns, size_t count)
-{
-    (void)count;
-    snprintf(arg, 64, "%s", (const char *)columns[0].data);
-    return 0;
-}
-
-struct asking {
-    const char *sql;
-    char word[64];
-};
-
-static int ask_in(tq_tx *tx, void *arg, struct tq_error *err)
-{
-    struct asking *asking = arg;
-    return tq_tx_exec(tx, asking->sql, NULL, 0, first_word, asking->word, err);
-}
-
-/* The first column of the last row, as a word that is good until the next call. */
 static inline const char *ask(const char *sql)
 {
-    static struct asking asking;
-    asking.sql = sql;
-    asking.word[0] = '\0';
-    ck_assert_int_eq(tq_ledger_read(shop.service.ledger, ask_in, &asking, &shop.err), TQ_OK);
-    return asking.word;
+    return desk_ask(&shop.desk, sql);
 }
 
 static inline const char *phase(void)
@@ -124,7 +97,7 @@ static inline const char *state(void)
 
 static inline const char *last_told(void)
 {
-    return ask("SELECT type FROM outbox_events ORDER BY id");
+    return desk_last_told(&shop.desk);
 }
 
 static inline const char *waiting_call(void)

@@ -113,7 +113,7 @@ START_TEST(old_ones_are_removed_a_few_at_a_time)
     ck_assert_int_eq(take("msg_1", PAID), TQ_OK);
     ck_assert_int_eq(take("msg_2", PAID), TQ_OK);
     ck_assert_int_eq(webhooks_clean(shop.service.ledger, 1000, 1, &shop.err), TQ_EMPTY);
-    atomic_fetch_add(&shop.test.now_ms, 2000);
+    atomic_fetch_add(&shop.desk.test.now_ms, 2000);
     ck_assert_int_eq(webhooks_clean(shop.service.ledger, 1000, 1, &shop.err), TQ_OK);
     ck_assert_str_eq(ask("SELECT CAST(COUNT(*) AS TEXT) FROM webhooks"), "1");
     shop_close();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reservation service without HTTP: its ledger and its front in memory, one
+ * The reservation service without HTTP: its ledger, its front in memory, one
  * schedule of eight seats on sale, a limit of four a person.
  */
 #ifndef TESTS_UNIT_SERVERS_RESERVATION_HALL_H
@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/told.h"
-#include "lib/test_env.h"
+#include "../desk.h"
 #include "lib/unit.h"
 #include "reservation/reservation.h"
 #include "reservation_sql.h"
@@ -21,7 +20,7 @@
 #define TTL_MS 60000
 
 struct hall {
-    struct test_env test;
+    struct desk desk;
     struct reservations service;
     struct tq_error err;
     unsigned keys; /* of requests so far */
@@ -29,7 +28,7 @@ struct hall {
 
 static struct hall hall;
 
-static int put_on_sale(tq_tx *tx, void *arg, struct tq_error *err)
+static inline int put_on_sale(tq_tx *tx, void *arg, struct tq_error *err)
 {
     (void)arg;
     int rc = tq_tx_exec(tx,
@@ -47,7 +46,7 @@ static int put_on_sale(tq_tx *tx, void *arg, struct tq_error *err)
     return rc;
 }
 
-static void hall_open_book(struct tq_error *told)
+static inline void hall_open_book(struct tq_error *told)
 {
     struct tq_error err = *told;
     struct reservations *service = &hall.service;
@@ -63,47 +62,44 @@ static void hall_open_book(struct tq_error *told)
     assert_status(schedules_restore(service, &err), TQ_OK);
 }
 
-static void hall_close_book(void)
+static inline void hall_close_book(void)
 {
     tq_book_close(hall.service.book);
     schedules_done(&hall.service);
     tq_store_close(hall.service.front);
 }
 
-static void hall_open(void)
+static inline void hall_open_at(const char *url)
 {
-    const struct tq_migration migration = {
-        .size = sizeof migration, .scope = "reservation", .version = 1, .sql = RESERVATION_v1};
-    memset(&hall, 0, sizeof hall);
     struct tq_error err = TQ_ERROR_INIT;
-    hall.err = err;
-    test_env_init(&hall.test, 1);
     struct reservations *service = &hall.service;
-    service->env = test_env_of(&hall.test);
+    memset(&hall, 0, sizeof hall);
+    hall.err = err;
+    desk_open(&hall.desk, "reservation", RESERVATION_v1, url);
+    service->env = hall.desk.env;
+    service->ledger = hall.desk.ledger;
     service->hold_ttl_ms = TTL_MS;
-    assert_status(tq_store_open(&service->env, TQ_ARGS(tq_store_options, .url = "sqlite::memory:"),
-                                &service->ledger, &err),
-                  TQ_OK);
-    assert_status(tq_outbox_prepare(service->ledger, &err), TQ_OK);
-    assert_status(app_told_prepare(service->ledger, &err), TQ_OK);
-    assert_status(app_once_prepare(service->ledger, &err), TQ_OK);
-    assert_status(tq_ledger_migrate(service->ledger, &migration, 1, &err), TQ_OK);
     assert_status(tq_ledger_run(service->ledger, put_on_sale, NULL, &err), TQ_OK);
     hall_open_book(&err);
     assert_status(
         tq_sagas_open(service->ledger, &purchase_type, service, &service->purchases, &err), TQ_OK);
 }
 
-static void hall_close(void)
+static inline void hall_open(void)
+{
+    hall_open_at(NULL);
+}
+
+static inline void hall_close(void)
 {
     tq_sagas_close(hall.service.purchases);
     hall_close_book();
-    tq_store_close(hall.service.ledger);
-    ck_assert_int_eq(atomic_load(&hall.test.live), 0);
+    desk_close(&hall.desk);
 }
 
 /* Hold seats first..first+count-1 for a user under a key; `row` is what came of it. */
-static int hold_as(const char *user, const char *key, int first, int count, struct reservation *row)
+static inline int hold_as(const char *user, const char *key, int first, int count,
+                          struct reservation *row)
 {
     struct app_once once = {.body = TQ__BUF(&hall.service.env)};
     struct hold_wish wish = {.once = &once, .answer = TQ__BUF(&hall.service.env)};
@@ -125,7 +121,7 @@ static int hold_as(const char *user, const char *key, int first, int count, stru
     return rc;
 }
 
-static int hold(const char *user, int first, int count, struct reservation *row)
+static inline int hold(const char *user, int first, int count, struct reservation *row)
 {
     char key[32];
     snprintf(key, sizeof key, "key-of-a-test-%u", hall.keys++);
@@ -138,7 +134,7 @@ struct bringing {
     struct purchase_input input;
 };
 
-static int bring_in(tq_tx *tx, void *arg, struct tq_error *err)
+static inline int bring_in(tq_tx *tx, void *arg, struct tq_error *err)
 {
     const struct bringing *bringing = arg;
     return purchase_apply(tx, &hall.service, bringing->id, bringing->event, &bringing->input, err);
@@ -153,37 +149,14 @@ static inline int bring(const char *id, const char *event)
     return rc;
 }
 
-static int first_word(void *arg, const struct tq_value *columns, size_t count)
-{
-    (void)count;
-    snprintf(arg, 64, "%s", (const char *)columns[0].data);
-    return 0;
-}
-
-struct asking {
-    const char *sql;
-    char word[64];
-};
-
-static int ask_in(tq_tx *tx, void *arg, struct tq_error *err)
-{
-    struct asking *asking = arg;
-    return tq_tx_exec(tx, asking->sql, NULL, 0, first_word, asking->word, err);
-}
-
-/* The first column of the last row, as a word that is good until the next call. */
 static inline const char *ask(const char *sql)
 {
-    static struct asking asking;
-    asking.sql = sql;
-    asking.word[0] = '\0';
-    ck_assert_int_eq(tq_ledger_read(hall.service.ledger, ask_in, &asking, &hall.err), TQ_OK);
-    return asking.word;
+    return desk_ask(&hall.desk, sql);
 }
 
 static inline const char *last_told(void)
 {
-    return ask("SELECT type FROM outbox_events ORDER BY id");
+    return desk_last_told(&hall.desk);
 }
 
 /* Seats that the front says are in a state. */

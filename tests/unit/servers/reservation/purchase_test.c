@@ -60,7 +60,7 @@ static enum tq_seat_state seat_state_of(const char *phase)
 
 static void walk_to(const struct way *way, struct reservation *row)
 {
-    hall_open();
+    hall_open_at("sqlite::memory:"); /* a hundred times */
     ck_assert_int_eq(hold("ann", 0, 2, row), TQ_OK);
     for (size_t i = 0; i < 3 && way->events[i]; i++) {
         ck_assert_int_eq(bring(row->id, way->events[i]), TQ_OK);
@@ -90,7 +90,7 @@ static void try_cell(size_t place, size_t event)
     struct reservation row;
     walk_to(&ways[place], &row);
     if (strcmp(events[event], "HoldExpired") == 0 && place == 0) {
-        atomic_fetch_add(&hall.test.now_ms, 2 * TTL_MS); /* the sweep brings it itself */
+        atomic_fetch_add(&hall.desk.test.now_ms, 2 * TTL_MS); /* the sweep brings it itself */
         ck_assert_int_eq(reservation_sweep(&hall.service, &hall.err), TQ_OK);
     } else {
         int rc = bring(row.id, events[event]);
@@ -117,7 +117,7 @@ START_TEST(a_pin_after_the_time_is_refused_and_ends_the_reservation)
 {
     struct reservation row;
     walk_to(&ways[0], &row);
-    atomic_fetch_add(&hall.test.now_ms, 2 * TTL_MS);
+    atomic_fetch_add(&hall.desk.test.now_ms, 2 * TTL_MS);
     ck_assert_int_eq(bring(row.id, "PaymentRequested"), TQ_OK);
     ck_assert_str_eq(last_told(), "ReservationPinRefused");
     check_agreement("EXPIRED");
