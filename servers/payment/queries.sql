@@ -42,9 +42,11 @@ INSERT INTO calls (payment_id, operation, due_ms, attempts, since_ms, version)
 VALUES ($1, $2, $3, 0, $3, 1)
 ON CONFLICT (payment_id) DO UPDATE SET version = calls.version + 1
 
+-- The outer due_ms is for an engine that waits for another taker of the same row here.
 -- name: call_take
 UPDATE calls SET due_ms = $2, attempts = attempts + 1
-WHERE payment_id = (SELECT payment_id FROM calls WHERE due_ms <= $1 ORDER BY due_ms LIMIT 1)
+WHERE due_ms <= $1
+    AND payment_id = (SELECT payment_id FROM calls WHERE due_ms <= $1 ORDER BY due_ms LIMIT 1)
 RETURNING payment_id, operation, attempts, since_ms, version
 
 -- name: call_done
