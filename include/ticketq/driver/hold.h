@@ -36,8 +36,8 @@ struct tq_front_load {
     const struct tq_front_lease *leases; /**< Every hold of the ledger that has its seats, and the
                                               latest that ended, oldest first. */
     size_t leases_count;
-    uint64_t fence;     /**< The highest that the ledger has accepted; 0: none. */
-    uint32_t is_truth;  /**< `leases` is all that the ledger has: see `load`. */
+    uint64_t fence;    /**< The highest that the ledger has accepted; 0: none. */
+    uint32_t is_truth; /**< `leases` is all that the ledger has: see `load`. */
     uint32_t reserved;
 };
 
@@ -49,7 +49,7 @@ struct tq_front_lease {
     const char *request_key;
     const char *const *seats;
     uint32_t seats_count;
-    uint32_t state;     /**< enum tq_seat_state; TQ_SEAT_AVAILABLE when it ended. */
+    uint32_t state; /**< enum tq_seat_state; TQ_SEAT_AVAILABLE when it ended. */
     uint64_t fence;
     int64_t granted_ms;
     int64_t expires_ms; /**< 0: no timer. */
@@ -67,7 +67,7 @@ struct tq_front_claim {
     const char *const *seats; /**< All different. */
     uint32_t seats_count;
     uint32_t ttl_ms;
-    uint32_t seats_limit;     /**< Of the holder: HOLD, PAYING and SOLD together; 0: none. */
+    uint32_t seats_limit; /**< Of the holder: HOLD, PAYING and SOLD together; 0: none. */
     uint32_t reserved;
 };
 
@@ -78,12 +78,12 @@ struct tq_front_change {
     const char *id;
     const char *holder;
     uint64_t fence;
-    uint32_t verb;            /**< enum tq_hold_verb. */
-    uint32_t is_told;         /**< The ledger has decided so: only the state table objects, a higher
-                                   fence is taken over, and claims in the way of a retake yield. */
+    uint32_t verb;    /**< enum tq_hold_verb. */
+    uint32_t is_told; /**< The ledger has decided so: only the state table objects, a higher
+                           fence is taken over, and claims in the way of a retake yield. */
     uint32_t extend_ms;
     uint32_t life_max_ms;
-    uint32_t seats_limit;     /**< For a retake. */
+    uint32_t seats_limit; /**< For a retake. */
     uint32_t reserved;
 };
 
@@ -138,16 +138,17 @@ struct tq_hold_driver {
                   struct tq_hold_result *out_results, struct tq_error *err);
 
     /**
-     * End up to `limit` holds whose time ran out, earliest first, of any schedule, and visit
-     * them and those ended on the way since (see above); each once, whoever calls.
+     * End up to `limit` holds whose time ran out, of any schedule, earliest first within
+     * each, and visit them and those ended on the way since (see above); each once, whoever
+     * calls, but that after TQ_E_UNKNOWN some may have ended without a visit.
      * Never scans: the cost grows with what is due. `visit` is called with no lock held, so
      * that it may call the core; what it returns, when not 0, stops and is returned.
      * @param visit        May be NULL.
      * @param out_next_ms  Milliseconds until the next is due; UINT32_MAX: there is none.
      * @return TQ_OK, TQ_EMPTY, TQ_E_UNAVAILABLE, TQ_E_UNKNOWN.
      */
-    int (*sweep)(void *state, size_t limit, tq_hold_row_fn *visit, void *arg,
-                 uint32_t *out_next_ms, struct tq_error *err);
+    int (*sweep)(void *state, size_t limit, tq_hold_row_fn *visit, void *arg, uint32_t *out_next_ms,
+                 struct tq_error *err);
 
     /**
      * Read the seat map: version, counts and bits of one instant. `bits` is written as far
