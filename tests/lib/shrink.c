@@ -21,9 +21,12 @@ static size_t without(char *target, const char *all, size_t count, size_t at, si
 
 size_t shrink(void *operations, size_t count, size_t size, shrink_run_fn *run, void *arg)
 {
-    char *trial = malloc(count * size);
     size_t failed = run(arg, operations, count);
-    count = failed < count ? failed + 1 : count;
+    if (failed == count) {
+        return 0;
+    }
+    char *trial = malloc(count * size);
+    count = failed + 1;
     for (size_t length = count / 2; trial && length > 0;) {
         int is_smaller = 0;
         for (size_t at = 0; at < count && count > 1;) {
@@ -40,5 +43,6 @@ size_t shrink(void *operations, size_t count, size_t size, shrink_run_fn *run, v
         length = length > 1 ? length / 2 : (size_t)is_smaller;
     }
     free(trial);
+    run(arg, operations, count);
     return count;
 }

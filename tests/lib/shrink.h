@@ -13,7 +13,10 @@
  */
 typedef size_t shrink_run_fn(void *arg, const void *operations, size_t count);
 
-/* Shrinks in place; returns the new count. The sequence must fail. */
+/*
+ * Runs a sequence: 0 when all went well, else it is shrunk in place and the new count is
+ * returned. The last run is then that of the sequence that is left.
+ */
 size_t shrink(void *operations, size_t count, size_t size, shrink_run_fn *run, void *arg);
 
 #endif

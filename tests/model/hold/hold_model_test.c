@@ -373,12 +373,8 @@ static size_t run_world(struct model *model, int is_quiet)
     for (unsigned i = 0; i < OPERATIONS; i++) {
         ops[i] = random_operation(&test);
     }
-    if (run(model, ops, OPERATIONS) == OPERATIONS) {
-        return 0;
-    }
     size_t left = shrink(ops, OPERATIONS, sizeof *ops, run, model);
-    run(model, ops, left); /* so that `fault` tells of the sequence that is shown */
-    if (!is_quiet) {
+    if (left > 0 && !is_quiet) {
         print(model, ops, left);
         fflush(stdout);
     }
