@@ -13,11 +13,11 @@
 
 #define ORIGIN "hold"
 
-static int check_size(size_t size, size_t expected, struct tq_error *err)
+static int check_size(size_t size, size_t expected, const char *what, struct tq_error *err)
 {
     return size == expected ? TQ_OK
-                            : tq__fail(err, TQ_E_ABI, ORIGIN,
-                                       "an element has size %zu, expected %zu", size, expected);
+                            : tq__fail(err, TQ_E_ABI, ORIGIN, "%s has size %zu, expected %zu", what,
+                                       size, expected);
 }
 
 static int check_seats(const char *const *seats, size_t count, struct tq_error *err)
@@ -35,7 +35,7 @@ static int check_seats(const char *const *seats, size_t count, struct tq_error *
 
 static int check_request(const struct tq_hold_request *request, size_t count, struct tq_error *err)
 {
-    TQ_TRY(check_size(request->size, sizeof *request, err));
+    TQ_TRY(check_size(request->size, sizeof *request, "requests", err));
     TQ_TRY(tq__id_check(request->schedule, "schedule", ORIGIN, err));
     TQ_TRY(tq__id_check(request->holder, "holder", ORIGIN, err));
     TQ_TRY(tq__id_check(request->request_key, "request_key", ORIGIN, err));
@@ -59,7 +59,7 @@ int tq__check_requests(const struct tq_hold_request *requests, size_t count,
     TQ_TRY(TQ__REQUIRE(ORIGIN, err, requests, out_holds));
     for (size_t i = 0; i < count; i++) {
         TQ_TRY(check_request(&requests[i], count, err));
-        TQ_TRY(check_size(out_holds[i].size, sizeof *out_holds, err));
+        TQ_TRY(check_size(out_holds[i].size, sizeof *out_holds, "out_holds", err));
     }
     return TQ_OK;
 }
@@ -90,7 +90,7 @@ int tq__check_refs(const struct tq_hold_ref *refs, size_t count, int needs_fence
     TQ_TRY(TQ__REQUIRE(ORIGIN, err, refs));
     for (size_t i = 0; i < count; i++) {
         const struct tq_hold_ref *ref = &refs[i];
-        TQ_TRY(check_size(ref->size, sizeof *ref, err));
+        TQ_TRY(check_size(ref->size, sizeof *ref, "refs", err));
         TQ_TRY(tq__id_check(ref->schedule, "schedule", ORIGIN, err));
         TQ_TRY(tq__id_check(ref->id, "id", ORIGIN, err));
         TQ_TRY(needs_fence ? tq__id_check(ref->holder, "holder", ORIGIN, err) : TQ_OK);
@@ -110,7 +110,7 @@ int tq__check_results(const struct tq_hold_result *out_results, size_t count, st
 {
     TQ_TRY(TQ__REQUIRE(ORIGIN, err, out_results));
     for (size_t i = 0; i < count; i++) {
-        TQ_TRY(check_size(out_results[i].size, sizeof *out_results, err));
+        TQ_TRY(check_size(out_results[i].size, sizeof *out_results, "out_results", err));
     }
     return TQ_OK;
 }

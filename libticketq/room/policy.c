@@ -103,7 +103,7 @@ int tq__order_read(struct tq_room_action *target, const struct tq_room_action *a
     if (target->request_key[0]) {
         TQ_TRY(tq__id_check(target->request_key, "request_key", "room", err));
     }
-    if (target->reason[sizeof target->reason - 1] ||
+    if (!memchr(target->reason, '\0', sizeof target->reason) ||
         (target->reason[0] && !tq__text_is_valid(target->reason, sizeof target->reason - 1))) {
         return tq__fail(err, TQ_E_INVALID, "room", "the reason is not clean UTF-8");
     }

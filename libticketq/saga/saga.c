@@ -166,6 +166,7 @@ int tq_saga_apply(tq_tx *tx, tq_sagas *sagas, const char *id, const char *event,
 {
     struct tq__saga_record record;
     TQ_TRY(check(tx, sagas, id, err));
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, event));
     int status = tq__saga_load(tx, sagas, id, &record, err);
     return status == TQ_OK ? tq__saga_bring(tx, sagas, &record, event, input, err) : status;
 }

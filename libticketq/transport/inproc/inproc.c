@@ -98,10 +98,12 @@ static int inproc_open(void *opaque, const struct tq_transport_config *config, s
     struct inproc_state *state = opaque;
     state->env = config->env;
     state->capacity = CAPACITY_DEFAULT;
-    if (config->path[0]) {
+    const char *query = config->query;
+    if (config->path[0] ||
+        (query[0] && (strncmp(query, "capacity=", 9) != 0 || strchr(query, '&')))) {
         return tq__fail(err, TQ_E_INVALID, ORIGIN, "the URL is inproc: or inproc:?capacity=N");
     }
-    TQ_TRY(tq__url_number(config->query, "capacity", 1, CAPACITY_MAX, &state->capacity, err));
+    TQ_TRY(tq__url_number(query, "capacity", 1, CAPACITY_MAX, &state->capacity, err));
     pthread_mutex_init(&state->lock, NULL);
     state->is_open = 1;
     return TQ_OK;
