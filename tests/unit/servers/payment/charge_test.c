@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * payment/charge.c and steps.c: every event in every phase ends where the table at
- * the top of charge.c says, row and saga agree, and what has to be told or asked
- * of the provider is written down with it.
+ * payment/charge.c: every event in every phase ends where the table at its top
+ * says, and row and saga agree.
  */
 #include "shop.h"
 
@@ -82,60 +81,4 @@ START_TEST(every_event_in_every_phase)
 }
 END_TEST
 
-START_TEST(the_way_to_a_ticket_tells_and_asks_in_order)
-{
-    walk_to(&ways[0]);
-    ck_assert_int_eq(bring("ConfirmAsked"), TQ_OK);
-    ck_assert_str_eq(last_told(), "PaymentRequested");
-    ck_assert_str_eq(waiting_call(), "");
-    ck_assert_int_eq(bring("Pinned"), TQ_OK);
-    ck_assert_str_eq(waiting_call(), "CONFIRM");
-    ck_assert_int_eq(bring("Captured"), TQ_OK);
-    ck_assert_str_eq(last_told(), "PaymentPaid");
-    ck_assert_str_eq(ask("SELECT COALESCE(payment_token, 'none') FROM payments"), "none");
-    ck_assert_int_eq(bring("ReservationConfirmed"), TQ_OK);
-    ck_assert_str_eq(last_told(), "PaymentPaid");
-    shop_close();
-}
-END_TEST
-
-START_TEST(money_that_was_taken_is_asked_back_when_the_saga_turns)
-{
-    static const size_t from[] = {4, 5}; /* CAPTURED, PAID */
-    for (size_t i = 0; i < 2; i++) {
-        walk_to(&ways[from[i]]);
-        ck_assert_int_eq(bring("RefundAsked"), TQ_OK);
-        ck_assert_str_eq(waiting_call(), "CANCEL");
-        ck_assert_int_eq(bring("Refunded"), TQ_OK);
-        ck_assert_str_eq(last_told(), "PaymentRefunded");
-        shop_close();
-    }
-}
-END_TEST
-
-START_TEST(the_wrong_money_goes_back_and_the_reservation_hears_of_a_failure)
-{
-    walk_to(&ways[2]);
-    ck_assert_int_eq(bring("Mismatched"), TQ_OK);
-    ck_assert_str_eq(waiting_call(), "CANCEL");
-    ck_assert_str_eq(last_told(), "PaymentFailed");
-    shop_close();
-}
-END_TEST
-
-START_TEST(a_payment_that_was_given_up_and_paid_late_is_offered_again)
-{
-    walk_to(&ways[8]);
-    ck_assert_int_eq(bring("Captured"), TQ_OK);
-    ck_assert_str_eq(last_told(), "PaymentPaid");
-    ck_assert_int_eq(bring("RefundAsked"), TQ_OK);
-    ck_assert_str_eq(waiting_call(), "CANCEL");
-    shop_close();
-}
-END_TEST
-
-UNIT_MAIN("servers.payment.charge", every_event_in_every_phase,
-          the_way_to_a_ticket_tells_and_asks_in_order,
-          money_that_was_taken_is_asked_back_when_the_saga_turns,
-          the_wrong_money_goes_back_and_the_reservation_hears_of_a_failure,
-          a_payment_that_was_given_up_and_paid_late_is_offered_again)
+UNIT_MAIN("servers.payment.charge", every_event_in_every_phase)

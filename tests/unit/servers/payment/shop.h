@@ -20,6 +20,7 @@ struct shop {
     struct desk desk;
     struct payments service;
     struct tq_error err;
+    const char *token; /* of the buyer; NULL: any */
 };
 
 static struct shop shop;
@@ -76,7 +77,10 @@ static inline int bring_in(tq_tx *tx, void *arg, struct tq_error *err)
 static inline int bring(const char *event)
 {
     struct bringing bringing = {event,
-                                {.token = "tok", .reason = "WHY", .paid = 5000, .cancelled = 5000}};
+                                {.token = shop.token ? shop.token : "tok",
+                                 .reason = "WHY",
+                                 .paid = 5000,
+                                 .cancelled = 5000}};
     return tq_ledger_run(shop.service.ledger, bring_in, &bringing, &shop.err);
 }
 
