@@ -110,7 +110,8 @@ int charge_apply(tq_tx *tx, struct payments *service, const char *id, const char
 
 /* Ask for a call, in the caller's transaction; it takes the place of one that waits. */
 int call_put(tq_tx *tx, const char *payment, const char *operation, struct tq_error *err);
-/* The same unless a call waits or is under way, which then is made once more. */
+/* The same unless a call waits or is under way, which then is made once more; only a PRE_REGISTER,
+   which brings nothing to light, gives way. */
 int call_nudge(tq_tx *tx, const char *payment, const char *operation, struct tq_error *err);
 /* Whoever had taken a call is no more: all are due. */
 int calls_restore(struct payments *service, struct tq_error *err);

@@ -40,7 +40,12 @@ SET operation = excluded.operation, due_ms = excluded.due_ms, attempts = 0,
 -- name: call_nudge
 INSERT INTO calls (payment_id, operation, due_ms, attempts, since_ms, version)
 VALUES ($1, $2, $3, 0, $3, 1)
-ON CONFLICT (payment_id) DO UPDATE SET version = calls.version + 1
+ON CONFLICT (payment_id) DO UPDATE
+SET version = calls.version + 1,
+    operation = CASE calls.operation
+        WHEN 'PRE_REGISTER' THEN excluded.operation ELSE calls.operation END,
+    due_ms = CASE calls.operation
+        WHEN 'PRE_REGISTER' THEN excluded.due_ms ELSE calls.due_ms END
 
 -- The outer due_ms is for an engine that waits for another taker of the same row here.
 -- name: call_take

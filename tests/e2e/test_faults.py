@@ -125,6 +125,18 @@ def test_paid_after_expiry_over_the_persons_limit_is_refunded(expired):
     world.assert_clean()
 
 
+def test_paid_while_it_is_still_being_announced(world):
+    """The webhook finds the call that announces the payment on the work list: it goes first."""
+    schedule = world.sale()
+    world.fault("preRegister", "error5xx", count=1000)
+    held = world.held("ann", schedule, world.seats(schedule)[:1])
+    payment = world.begin_payment("ann", held["reservationId"])
+    world.pay_behind_our_back(payment)
+    world.until_payment("ann", payment["paymentId"], "PAID")
+    world.until_reservation("ann", held["reservationId"], status="CONFIRMED")
+    world.assert_clean()
+
+
 def test_paid_late_after_the_connection_was_cut(make_world):
     world = make_world(*SHORT)
     schedule = world.sale()
