@@ -57,7 +57,8 @@ class Keeper(threading.Thread):
 
     def start_again(self, program, point):
         while True:
-            assert program.process.returncode == -signal.SIGKILL, program.log()[-4000:]
+            assert program.process.returncode == -signal.SIGKILL, \
+                f"{program.name} ended with {program.process.returncode}: {program.log()[-4000:]}"
             self.deaths += 1
             point.arm(point.again)
             try:

@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -45,6 +46,12 @@ struct undo {
     unsigned char old[];
 };
 
+static void give_up(const char *why)
+{
+    fprintf(stderr, "kill_point: %s\n", why);
+    abort();
+}
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct point *shared;
 static struct undo *newest;
@@ -55,7 +62,7 @@ __attribute__((constructor)) static void begin(void)
     int file = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
     void *memory = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (file < 0 || memory == MAP_FAILED) {
-        abort();
+        give_up("there is no file TICKETQ_KILL_POINT");
     }
     close(file);
     shared = memory;
@@ -67,15 +74,27 @@ static struct stat status_of(int file)
 {
     struct stat status;
     if (fstat(file, &status) != 0) {
-        abort();
+        give_up("a file cannot be looked at");
     }
     return status;
+}
+
+/* An index in shared memory is made anew after a crash, and cut off under whoever reads it. */
+static int is_shared_memory(int file)
+{
+    static const char suffix[] = "-shm";
+    char link[64];
+    char path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t bytes = readlink(link, path, sizeof path);
+    ssize_t tail = (ssize_t)strlen(suffix);
+    return bytes > tail && memcmp(path + bytes - tail, suffix, strlen(suffix)) == 0;
 }
 
 static void put_back(const struct undo *undo)
 {
     if (status_of(undo->file).st_ino != undo->inode) {
-        abort();
+        give_up("a file was closed before it was synced");
     }
     syscall(SYS_pwrite64, undo->file, undo->old, undo->bytes, undo->offset);
     syscall(SYS_ftruncate, undo->file, undo->size);
@@ -86,7 +105,7 @@ static void keep_old(int file, size_t bytes, int64_t offset)
     const struct stat status = status_of(file);
     struct undo *undo = calloc(1, sizeof *undo + bytes);
     if (!undo) {
-        abort();
+        give_up("there is no memory");
     }
     int64_t got = syscall(SYS_pread64, file, undo->old, bytes, offset);
     undo->older = newest;
@@ -146,7 +165,7 @@ static void pass(void)
 ssize_t pwrite64(int file, const void *data, size_t bytes, off64_t offset)
 {
     pass();
-    if (shared->is_power) {
+    if (shared->is_power && !is_shared_memory(file)) {
         keep_old(file, bytes, offset);
     }
     if (is_due()) {
