@@ -6,8 +6,10 @@
  * One SQL text serves every engine: parameters are `$1`, `$2`, ..., and the
  * dialect is what SQLite 3.37 and PostgreSQL 15 share. Requests that threads
  * bring at the same time are merged: the first caller runs all of them in one
- * transaction, each behind a savepoint of its own, so that one commit (one
- * flush to disk) serves many while each succeeds or fails for itself.
+ * transaction, so that one commit (one flush to disk) serves many while each
+ * succeeds or fails for itself. A body for one request (tq_ledger_run()) runs once
+ * for each, behind a savepoint of its own; a body for many (tq_ledger_run_each())
+ * is given all requests that brought it and writes them with the statements of one.
  *
  * Threads: tq_ledger_...: [any]. A tq_tx belongs to the call of the function it
  * was handed to.
@@ -41,6 +43,33 @@ struct tq_value {
  * reaches its own caller only.
  */
 typedef int tq_tx_fn(tq_tx *tx, void *arg, struct tq_error *err);
+
+/** Most requests that a tq_tx_each_fn is given in one call. */
+#define TQ_EACH_MAX 256
+
+/**
+ * The body of many requests: those that brought it at the same time, in the order in
+ * which they came. It writes all of them with few statements (tq_tx_exec_many(), the
+ * verbs that take arrays) and says of each what became of it. As a tq_tx_fn it may run
+ * on another caller's thread and more than once, for the same or for fewer requests.
+ *
+ * A positive outcome commits whatever was written, so a request that is refused with
+ * one must have written nothing, or nothing that may not stay. A negative result undoes
+ * everything that this call wrote: what did not fail is run again without what did,
+ * and what failed is then run again alone, where its result counts. So refuse with a
+ * positive outcome what is refused often.
+ *
+ * @param tx       Borrowed.
+ * @param args     What each caller handed to tq_ledger_run_each(). Borrowed.
+ * @param count    1 to TQ_EACH_MAX.
+ * @param results  All are TQ_OK. Write what becomes of those that come to something else.
+ * @param errs     A record for each request, for its caller; none is NULL.
+ * @return TQ_OK     Each request has its result.
+ * @return negative  All have failed; `errs[0]` may say why. Where there were several,
+ *                   each is run again alone.
+ */
+typedef int tq_tx_each_fn(tq_tx *tx, void *const args[], size_t count, int results[],
+                          struct tq_error *const errs[]);
 
 /**
  * One row. A non-zero result stops the scan and becomes the result of the call. It
@@ -76,6 +105,23 @@ TQ_BEGIN_DECLS
  */
 TQ_API TQ_MUST_CHECK int tq_ledger_run(tq_store *store, tq_tx_fn *fn, void *arg,
                                        struct tq_error *err);
+
+/**
+ * The same with a body for many: requests of the same `fn` that callers bring at the
+ * same time are handed to one call of it.
+ *
+ * @param store  A store with TQ_STORE_LEDGER. Borrowed.
+ * @param fn     The body. Which requests go together is decided by its address.
+ * @param arg    This request. Handed to `fn` among others.
+ * @param err    Optional.
+ * @return this request's result, when it is TQ_OK or positive: committed and durable.
+ * @return this request's result, when it is negative, or what `fn` returned for it
+ *         alone: undone.
+ * @return a failure of tq_ledger_run().
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_ledger_run_each(tq_store *store, tq_tx_each_fn *fn, void *arg,
+                                            struct tq_error *err);
 
 /**
  * Run a function that only reads, on a consistent snapshot and beside the writers.

@@ -21,8 +21,6 @@
 #include "core/args.h"
 #include "core/env.h"
 
-#define MERGED_MAX 256
-
 static void run_batch(void *owner, struct tq__combine_item *first, size_t count)
 {
     struct tq__run *run = (struct tq__run *)first;
@@ -58,7 +56,7 @@ int tq__ledger_attach(tq_store *store, uint32_t busy_timeout_ms, void **out_atta
     ledger->busy_timeout_ms = busy_timeout_ms;
     pthread_mutex_init(&ledger->running.lock, NULL);
     pthread_mutex_init(&ledger->watches.lock, NULL);
-    tq__combine_init(&ledger->combine, MERGED_MAX, run_batch, ledger);
+    tq__combine_init(&ledger->combine, TQ_EACH_MAX, run_batch, ledger);
     *out_attachment = ledger;
     return TQ_OK;
 }
@@ -99,27 +97,38 @@ int tq__ledger_check_nesting(struct tq__ledger *ledger, struct tq_error *err)
 }
 
 /* The store's ledger, ready for a request of this thread. */
-static int enter(tq_store *store, tq_tx_fn *fn, struct tq__ledger **out_ledger,
-                 struct tq_error *err)
+static int enter(tq_store *store, struct tq__ledger **out_ledger, struct tq_error *err)
 {
-    TQ_TRY(TQ__REQUIRE("ledger", err, fn));
     TQ_TRY(tq__ledger_of(store, out_ledger, err));
     return tq__ledger_check_nesting(*out_ledger, err);
 }
 
-int tq_ledger_run(tq_store *store, tq_tx_fn *fn, void *arg, struct tq_error *err)
+static int submit(tq_store *store, struct tq__run *run, struct tq_error *err)
 {
     struct tq__ledger *ledger = NULL;
-    TQ_TRY(enter(store, fn, &ledger, err));
+    TQ_TRY(enter(store, &ledger, err));
+    tq__combine_submit(&ledger->combine, &run->item);
+    return tq__run_result(run, err);
+}
+
+int tq_ledger_run(tq_store *store, tq_tx_fn *fn, void *arg, struct tq_error *err)
+{
     struct tq__run run = TQ__RUN(fn, arg);
-    tq__combine_submit(&ledger->combine, &run.item);
-    return tq__run_result(&run, err);
+    TQ_TRY(TQ__REQUIRE("ledger", err, fn));
+    return submit(store, &run, err);
+}
+
+int tq_ledger_run_each(tq_store *store, tq_tx_each_fn *fn, void *arg, struct tq_error *err)
+{
+    struct tq__run run = TQ__RUN_EACH(fn, arg);
+    TQ_TRY(TQ__REQUIRE("ledger", err, fn));
+    return submit(store, &run, err);
 }
 
 int tq__ledger_run_many(tq_store *store, struct tq__run *runs, size_t count, struct tq_error *err)
 {
     struct tq__ledger *ledger = NULL;
-    TQ_TRY(enter(store, runs->fn, &ledger, err));
+    TQ_TRY(enter(store, &ledger, err));
     tq__combine_submit_many(&ledger->combine, runs, sizeof *runs, count);
     return TQ_OK;
 }
@@ -127,8 +136,9 @@ int tq__ledger_run_many(tq_store *store, struct tq__run *runs, size_t count, str
 int tq_ledger_read(tq_store *store, tq_tx_fn *fn, void *arg, struct tq_error *err)
 {
     struct tq__ledger *ledger = NULL;
-    TQ_TRY(enter(store, fn, &ledger, err));
     struct tq__run run = TQ__RUN(fn, arg);
+    TQ_TRY(TQ__REQUIRE("ledger", err, fn));
+    TQ_TRY(enter(store, &ledger, err));
     tq__ledger_run_alone(ledger, TQ_TX_READ, &run);
     return tq__run_result(&run, err);
 }

@@ -54,10 +54,11 @@ struct tq_tx {
     struct tq_tx *next; /* in ledger->running */
 };
 
-/* One request. Result and record are those of the last attempt. */
+/* One request, with one of two kinds of body. Result and record are those of the last attempt. */
 struct tq__run {
     struct tq__combine_item item; /* first */
-    tq_tx_fn *fn;
+    tq_tx_fn *fn;                 /* the body; NULL: `each` */
+    tq_tx_each_fn *each;          /* a body for many */
     void *arg;
     int result;
     struct tq_error err;
@@ -66,12 +67,16 @@ struct tq__run {
     {                                                                                              \
         .fn = (body), .arg = (argument), .err = TQ_ERROR_INIT                                      \
     }
+#define TQ__RUN_EACH(body, argument)                                                               \
+    {                                                                                              \
+        .each = (body), .arg = (argument), .err = TQ_ERROR_INIT                                    \
+    }
 /* Hand the result to the caller, with the record when it is a failure. */
 int tq__run_result(const struct tq__run *run, struct tq_error *err);
 
 /* Run a request in a transaction of its own; its result is in `run`. */
 void tq__ledger_run_alone(struct tq__ledger *ledger, uint32_t mode, struct tq__run *run);
-/* Run a list of requests in one transaction; each has its own result. */
+/* Run a list of at most TQ_EACH_MAX requests in one transaction; each has its own result. */
 void tq__ledger_run_merged(struct tq__ledger *ledger, struct tq__run *first);
 
 /*

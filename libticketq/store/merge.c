@@ -2,10 +2,15 @@
 /*
  * Runs requests in transactions: one alone, or many in one.
  *
- * Merged: BEGIN; for each request SAVEPOINT, body, and RELEASE or ROLLBACK TO as
- * its result says; one COMMIT. What can come of it, and who is told:
+ * Merged, requests are in groups: those that brought the same body for many, in one; any
+ * other in a group of its own. BEGIN; for each group SAVEPOINT, body, and RELEASE or
+ * ROLLBACK TO as its results say; one COMMIT. What can come of it, and who is told:
  *
- *   the body's result is negative   its caller, the others go on
+ *   the result of a request alone   its caller, the others go on
+ *   in its group is negative
+ *   of several in a group some      nobody yet: the group is undone. Those that did not
+ *   have a negative result, or      fail run again as a group, then each that failed runs
+ *   their body returns one          alone, behind a savepoint of its own
  *   savepoint, release or           nobody: the transaction is given up and each
  *   rollback_to fails, a statement  request is run again in one of its own, so
  *   asks for a retry, a deferred    that only the culprit fails
@@ -14,7 +19,9 @@
  *                                   waiting time is used up, then all
  *   begin or commit fails           all whose work would have been applied
  *
- * So a body may run more than once, and its result counts only with the commit.
+ * So a body may run more than once, and a result counts only with the commit: a
+ * request is failed only by a run in which nobody's work but committed work was
+ * there before it. A body for many runs at most twice for several, then for one.
  * Alone there is no savepoint: the transaction is the unit.
  *
  * Invariants: every begin is followed by exactly one commit or rollback; no
@@ -23,6 +30,8 @@
  * attempt. Threads: the caller's own; one merged run at a time (core/combine).
  */
 #include "store/ledger.h"
+
+#include <string.h>
 
 #include "core/backoff.h"
 
@@ -82,16 +91,49 @@ static void rollback(tq_tx *tx)
     tx->ledger->driver->rollback(tx->conn);
 }
 
-/* Runs the body. A statement's failure stays one, also where the body forgot to return it. */
-static void run_body(tq_tx *tx, struct tq__run *run)
+/* Hands requests to their body for many. */
+static int call_each(tq_tx *tx, struct tq__run *const *runs, size_t count)
 {
+    void *args[TQ_EACH_MAX] = {NULL};
+    struct tq_error *errs[TQ_EACH_MAX] = {NULL};
+    int results[TQ_EACH_MAX] = {TQ_OK};
+    for (size_t i = 0; i < count; i++) {
+        args[i] = runs[i]->arg;
+        errs[i] = &runs[i]->err;
+    }
+    int status = runs[0]->each(tx, args, count, results, errs);
+    for (size_t i = 0; i < count; i++) {
+        runs[i]->result = status < 0 ? status : results[i];
+    }
+    return status;
+}
+
+static int call_one(tq_tx *tx, struct tq__run *run)
+{
+    return run->result = run->fn(tx, run->arg, &run->err);
+}
+
+/*
+ * Runs the body of a group; true when no request failed. A statement's failure stays one,
+ * also where the body forgot to return it.
+ */
+static int run_body(tq_tx *tx, struct tq__run *const *runs, size_t count)
+{
+    int is_clean = 1;
     tx->failure = 0;
     tx->changed = 0;
-    run->result = run->fn(tx, run->arg, &run->err);
-    if (tx->failure && run->result >= 0) {
-        run->result = tq__fail(&run->err, tx->failure, "ledger",
-                               "the body went on after a statement had failed");
+    for (size_t i = 0; i < count; i++) {
+        runs[i]->err.status = TQ_OK; /* of an earlier run */
     }
+    int status = runs[0]->each ? call_each(tx, runs, count) : call_one(tx, runs[0]);
+    for (size_t i = 0; i < count; i++) {
+        if (tx->failure && status >= 0 && runs[i]->result >= 0) {
+            runs[i]->result = tq__fail(&runs[i]->err, tx->failure, "ledger",
+                                       "the body went on after a statement had failed");
+        }
+        is_clean &= runs[i]->result >= 0;
+    }
+    return is_clean;
 }
 
 int tq__run_result(const struct tq__run *run, struct tq_error *err)
@@ -110,8 +152,7 @@ static enum again attempt_alone(struct tq__ledger *ledger, uint32_t mode, struct
     if (run->result < 0) {
         return run->result == TQ_E_BUSY ? BUSY : DONE;
     }
-    run_body(&tx, run);
-    if (run->result < 0 || mode == TQ_TX_READ) {
+    if (!run_body(&tx, &run, 1) || mode == TQ_TX_READ) {
         rollback(&tx);
         return tx.failure == TQ_E_BUSY ? BUSY : DONE;
     }
@@ -131,44 +172,131 @@ void tq__ledger_run_alone(struct tq__ledger *ledger, uint32_t mode, struct tq__r
     }
 }
 
+/* ---- many ---- */
+
+/* All requests of a merged run, those of a group side by side. */
+struct batch {
+    struct tq__run *runs[TQ_EACH_MAX];
+    size_t count;
+};
+
 static struct tq__run *next_run(const struct tq__run *run)
 {
     return (struct tq__run *)run->item.next;
 }
 
-/* Runs one of many. TQ_OK when the transaction can go on, whatever became of the request. */
-static int run_guarded(tq_tx *tx, struct tq__run *run)
+static int is_of_group(const struct tq__run *run, const struct tq__run *first)
+{
+    return run == first || (run->each && run->each == first->each);
+}
+
+/* Groups stand where their first request stood in the list. */
+static void collect(struct batch *batch, struct tq__run *first)
+{
+    struct tq__run *waiting[TQ_EACH_MAX];
+    size_t count = 0;
+    for (struct tq__run *run = first; run; run = next_run(run)) {
+        waiting[count++] = run;
+    }
+    batch->count = 0;
+    while (count > 0) {
+        size_t rest = 0;
+        const struct tq__run *head = waiting[0];
+        for (size_t i = 0; i < count; i++) {
+            if (is_of_group(waiting[i], head)) {
+                batch->runs[batch->count++] = waiting[i];
+            } else {
+                waiting[rest++] = waiting[i];
+            }
+        }
+        count = rest;
+    }
+}
+
+static size_t group_count(const struct batch *batch, size_t first)
+{
+    size_t end = first + 1;
+    while (end < batch->count && is_of_group(batch->runs[end], batch->runs[first])) {
+        end++;
+    }
+    return end - first;
+}
+
+/* TQ_OK when the transaction can go on; `*out_is_kept`: no request failed. */
+static int run_guarded(tq_tx *tx, struct tq__run *const *runs, size_t count, int *out_is_kept)
 {
     const struct tq_ledger_driver *driver = tx->ledger->driver;
     TQ_TRY(driver->savepoint(tx->conn, NULL));
-    run_body(tx, run);
+    *out_is_kept = run_body(tx, runs, count);
     if (tx->failure == TQ_E_BUSY) {
         return TQ_E_BUSY;
     }
-    return run->result < 0 ? driver->rollback_to(tx->conn, NULL) : driver->release(tx->conn, NULL);
+    return *out_is_kept ? driver->release(tx->conn, NULL) : driver->rollback_to(tx->conn, NULL);
+}
+
+/* Moves those that failed behind the others; returns how many did not. */
+static size_t part(struct tq__run **runs, size_t count)
+{
+    struct tq__run *failed[TQ_EACH_MAX];
+    size_t good = 0, bad = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (runs[i]->result < 0) {
+            failed[bad++] = runs[i];
+        } else {
+            runs[good++] = runs[i];
+        }
+    }
+    memcpy(runs + good, failed, bad * sizeof *runs);
+    return good;
+}
+
+/* TQ_OK when the transaction can go on, whatever became of the requests. */
+static int run_group(tq_tx *tx, struct tq__run **runs, size_t count)
+{
+    int is_kept;
+    TQ_TRY(run_guarded(tx, runs, count, &is_kept));
+    if (is_kept || count == 1) {
+        return TQ_OK;
+    }
+    size_t good = part(runs, count);
+    if (good > 0) {
+        TQ_TRY(run_guarded(tx, runs, good, &is_kept));
+    }
+    for (size_t i = is_kept ? good : 0; i < count; i++) {
+        TQ_TRY(run_guarded(tx, &runs[i], 1, &is_kept));
+    }
+    return TQ_OK;
+}
+
+static int is_wanted(const struct batch *batch)
+{
+    int is_wanted = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        is_wanted |= batch->runs[i]->result >= 0;
+    }
+    return is_wanted;
 }
 
 /* `*out_status` is what happened to the transaction as a whole. */
-static enum again attempt_merged(struct tq__ledger *ledger, struct tq__run *first, int *out_status,
+static enum again attempt_merged(struct tq__ledger *ledger, struct batch *batch, int *out_status,
                                  struct tq_error *err)
 {
     tq_tx tx;
-    int is_wanted = 0;
-    for (struct tq__run *run = first; run; run = next_run(run)) {
-        run->result = TQ_OK;
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->runs[i]->result = TQ_OK; /* also of an earlier attempt */
     }
     *out_status = begin(ledger, TQ_TX_WRITE, &tx, err);
     if (*out_status < 0) {
         return *out_status == TQ_E_BUSY ? BUSY : DONE;
     }
-    for (struct tq__run *run = first; run; run = next_run(run)) {
-        if (run_guarded(&tx, run) < 0) {
+    for (size_t first = 0, count; first < batch->count; first += count) {
+        count = group_count(batch, first);
+        if (run_group(&tx, &batch->runs[first], count) < 0) {
             rollback(&tx);
             return SPLIT;
         }
-        is_wanted |= run->result >= 0;
     }
-    if (!is_wanted) {
+    if (!is_wanted(batch)) {
         rollback(&tx);
         return DONE;
     }
@@ -177,9 +305,10 @@ static enum again attempt_merged(struct tq__ledger *ledger, struct tq__run *firs
 }
 
 /* Tells a failure of the whole to those whose work would have been applied. */
-static void fail_all(struct tq__run *first, int status, const struct tq_error *err)
+static void fail_all(const struct batch *batch, int status, const struct tq_error *err)
 {
-    for (struct tq__run *run = first; run; run = next_run(run)) {
+    for (size_t i = 0; i < batch->count; i++) {
+        struct tq__run *run = batch->runs[i];
         if (run->result >= 0) {
             run->result =
                 tq__fail_native(&run->err, status, err->native, err->origin, "%s", err->message);
@@ -192,16 +321,18 @@ void tq__ledger_run_merged(struct tq__ledger *ledger, struct tq__run *first)
     struct tq__backoff backoff = {PAUSE_FIRST_MS, PAUSE_MAX_MS, 0};
     uint32_t left_ms = ledger->busy_timeout_ms;
     struct tq_error err = TQ_ERROR_INIT;
+    struct batch batch;
     enum again again;
     int status;
+    collect(&batch, first);
     do {
-        again = attempt_merged(ledger, first, &status, &err);
+        again = attempt_merged(ledger, &batch, &status, &err);
     } while (again == BUSY && tq__backoff_wait(&backoff, ledger->env, &left_ms));
     if (again == SPLIT) {
-        for (struct tq__run *run = first; run; run = next_run(run)) {
-            tq__ledger_run_alone(ledger, TQ_TX_WRITE, run);
+        for (size_t i = 0; i < batch.count; i++) {
+            tq__ledger_run_alone(ledger, TQ_TX_WRITE, batch.runs[i]);
         }
     } else if (status < 0) {
-        fail_all(first, status, &err);
+        fail_all(&batch, status, &err);
     }
 }

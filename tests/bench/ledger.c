@@ -2,8 +2,9 @@
 /*
  * What merging is worth: reservations on SQLite with every commit flushed. One is a
  * claim at the memory front, then in one transaction the hold, a row of the shop's
- * own and an event in the outbox. 64 threads bring theirs at the same time; the
- * reference is one thread that brings them one after the other.
+ * own and an event in the outbox. 64 threads bring theirs at the same time, and the body
+ * is given those that came together; the reference is one thread that brings them one
+ * after the other to the same body.
  */
 #include <stdio.h>
 
@@ -74,41 +75,75 @@ static void close_sale(struct sale *sale)
     bench_folder_done();
 }
 
+/* What a buyer brings, and room for what his body makes of it. */
 struct reservation {
     tq_book *book;
     const struct tq_hold_request *request;
     const struct tq_hold *claim;
+    char payload[160];
 };
 
-static int tell(tq_tx *tx, const struct tq_hold *hold, struct tq_error *err)
+/* Rows of everything that reservations of a body write. */
+struct rows {
+    struct tq_hold_request requests[TQ_EACH_MAX];
+    struct tq_hold holds[TQ_EACH_MAX];
+    struct tq_value values[TQ_EACH_MAX][5];
+    struct tq_event events[TQ_EACH_MAX];
+};
+
+static struct tq_event event_of(struct reservation *reservation, const struct tq_hold *hold)
 {
-    char payload[160];
-    int bytes = snprintf(payload, sizeof payload,
+    int bytes = snprintf(reservation->payload, sizeof reservation->payload,
                          "{\"reservationId\":\"%s\",\"scheduleId\":\"%s\",\"userId\":\"%s\"}",
                          hold->id, hold->schedule, hold->holder);
-    return tq_outbox_append(tx,
-                            TQ_ARGS(tq_event, .topic = "reservation.events",
-                                    .type = "ReservationMade", .aggregate_type = "reservation",
-                                    .aggregate_id = hold->id, .payload = payload,
-                                    .payload_bytes = (size_t)bytes),
-                            1, err);
+    return (struct tq_event){.size = sizeof(struct tq_event),
+                             .topic = "reservation.events",
+                             .type = "ReservationMade",
+                             .aggregate_type = "reservation",
+                             .aggregate_id = hold->id,
+                             .payload = reservation->payload,
+                             .payload_bytes = (size_t)bytes};
 }
 
-static int reserve(tq_tx *tx, void *arg, struct tq_error *err)
+/* The host's own row and its event, for every hold that was recorded. */
+static int write_down(tq_tx *tx, struct rows *rows, void *const reservations[], size_t count,
+                      int results[], struct tq_error *err)
 {
-    const struct reservation *reservation = arg;
-    struct tq_hold hold = *reservation->claim;
-    int rc = tq_hold_record(tx, reservation->book, reservation->request, 1, &hold, err);
-    if (rc || hold.status) {
-        return rc ? rc : hold.status;
+    size_t made = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct tq_hold *hold = &rows->holds[i];
+        results[i] = hold->status;
+        if (hold->status == TQ_OK) {
+            struct tq_value *row = rows->values[made];
+            row[0] = row[1] = tq_text(hold->id);
+            row[2] = tq_text(hold->holder);
+            row[3] = tq_int(99000);
+            row[4] = tq_int(tq_tx_now_ms(tx));
+            rows->events[made++] = event_of(reservations[i], hold);
+        }
     }
-    const struct tq_value row[] = {tq_text(hold.id), tq_text(hold.id), tq_text(hold.holder),
-                                   tq_int(99000), tq_int(tq_tx_now_ms(tx))};
-    rc = tq_tx_exec(tx,
-                    "INSERT INTO reservations (id, hold, user_id, price, created_ms)"
-                    " VALUES ($1, $2, $3, $4, $5)",
-                    row, 5, NULL, NULL, err);
-    return rc ? rc : tell(tx, &hold, err);
+    if (made == 0) {
+        return TQ_OK;
+    }
+    int rc = tq_tx_exec_many(tx,
+                             "INSERT INTO reservations (id, hold, user_id, price, created_ms)"
+                             " VALUES ($1, $2, $3, $4, $5)",
+                             rows->values[0], 5, made, NULL, err);
+    return rc ? rc : tq_outbox_append(tx, rows->events, made, err);
+}
+
+static int reserve(tq_tx *tx, void *const reservations[], size_t count, int results[],
+                   struct tq_error *const errs[])
+{
+    static struct rows rows; /* a ledger runs one batch at a time */
+    const struct reservation *first = reservations[0];
+    for (size_t i = 0; i < count; i++) {
+        const struct reservation *reservation = reservations[i];
+        rows.requests[i] = *reservation->request;
+        rows.holds[i] = *reservation->claim;
+    }
+    int rc = tq_hold_record(tx, first->book, rows.requests, count, rows.holds, errs[0]);
+    return rc ? rc : write_down(tx, &rows, reservations, count, results, errs[0]);
 }
 
 static void reserve_one(struct sale *sale, size_t number)
@@ -124,8 +159,9 @@ static void reserve_one(struct sale *sale, size_t number)
                 .seats = seats, .seats_count = 1);
     bench_check(tq_hold_claim(sale->book, request, 1, &claim, &err), TQ_OK, "claim", &err);
     bench_check(claim.status, TQ_OK, "claimed", &err);
-    struct reservation reservation = {sale->book, request, &claim};
-    bench_check(tq_ledger_run(sale->ledger, reserve, &reservation, &err), TQ_OK, "reserve", &err);
+    struct reservation reservation = {.book = sale->book, .request = request, .claim = &claim};
+    bench_check(tq_ledger_run_each(sale->ledger, reserve, &reservation, &err), TQ_OK, "reserve",
+                &err);
 }
 
 static void be_a_buyer(void *arg, size_t number)

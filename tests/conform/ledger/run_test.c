@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tq_ledger_run() and tq_ledger_read(): what is committed, what is undone, what
- * readers see, and that merged requests succeed or fail each for itself.
+ * tq_ledger_run(), tq_ledger_run_each() and tq_ledger_read(): what is committed, what is
+ * undone, what readers see, and that merged requests succeed or fail each for itself.
  */
 #include <ticketq/ledger.h>
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "conform/fixtures.h"
+#include "core/error.h"
 
 static struct tq_error err = TQ_ERROR_INIT;
 static struct world world;
@@ -249,6 +251,98 @@ START_TEST(merged_requests__succeed_or_fail_each_for_itself)
 }
 END_TEST
 
+/* ---- many at once with one body for all ---- */
+
+/* Adds rows with few statements; refuses without a trace, and fails what has to be undone. */
+static int add_each(tq_tx *tx, void *const args[], size_t requests_count, int results[],
+                    struct tq_error *const errs[])
+{
+    struct tq_value rows[TQ_EACH_MAX][2];
+    uint32_t changed[TQ_EACH_MAX];
+    size_t made = 0;
+    for (size_t i = 0; i < requests_count; i++) {
+        const struct request *request = args[i];
+        results[i] = request->result;
+        if (request->result <= 0) {
+            rows[made][0] = tq_int(request->id);
+            rows[made++][1] = tq_int(request->who);
+        }
+    }
+    int rc =
+        made ? tq_tx_exec_many(tx, "INSERT INTO t (id, who) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                               rows[0], 2, made, changed, errs[0])
+             : TQ_OK;
+    for (size_t i = 0, row = 0; rc == TQ_OK && i < requests_count; i++) {
+        const struct request *request = args[i];
+        if (request->result <= 0 && !changed[row++] && results[i] == TQ_OK) {
+            results[i] = TQ_REPEAT;
+        }
+        if (results[i] < 0) {
+            tq__fail(errs[i], results[i], "test", "row %lld", (long long)request->id);
+        }
+    }
+    return rc;
+}
+
+START_TEST(a_body_for_many__is_given_one_alone)
+{
+    struct request request = {1, 0, NULL, TQ_OK};
+    setup();
+    assert_status(tq_ledger_run_each(store, add_each, &request, &err), TQ_OK);
+    assert_status(tq_ledger_run_each(store, add_each, &request, &err), TQ_REPEAT);
+    request = (struct request){2, 0, NULL, TQ_REFUSED};
+    assert_status(tq_ledger_run_each(store, add_each, &request, &err), TQ_REFUSED);
+    request = (struct request){3, 0, NULL, TQ_E_LIMIT};
+    assert_status(tq_ledger_run_each(store, add_each, &request, &err), TQ_E_LIMIT);
+    ck_assert_str_eq(err.message, "row 3");
+    ck_assert_int_eq(rows_of(store), 1);
+    assert_status(tq_ledger_run_each(store, NULL, &request, &err), TQ_E_INVALID);
+    teardown();
+}
+END_TEST
+
+static void *write_many_each(void *arg)
+{
+    int64_t who = (intptr_t)arg;
+    intptr_t wrong = 0;
+    for (int64_t round = 0; round < ROUNDS; round++) {
+        struct tq_error own = TQ_ERROR_INIT;
+        struct request request = request_of(who, round);
+        char message[32];
+        int rc = who % 8 ? tq_ledger_run_each(store, add_each, &request, &own)
+                         : tq_ledger_run(store, add, &request, &own);
+        int expected = request.parent && who % 8 == 0 ? TQ_E_INVALID : request.result;
+        snprintf(message, sizeof message, "row %lld", (long long)request.id);
+        wrong += rc != expected;
+        wrong += rc < 0 && who % 8 && (own.status != rc || strcmp(own.message, message) != 0);
+    }
+    return (void *)wrong;
+}
+
+START_TEST(requests_of_a_body_for_many__succeed_or_fail_each_for_itself)
+{
+    pthread_t threads[THREADS];
+    int64_t kept = 0, wrong_rows = -1;
+    setup();
+    for (intptr_t i = 0; i < THREADS; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, write_many_each, (void *)i), 0);
+    }
+    for (int64_t i = 0; i < THREADS; i++) {
+        void *wrong;
+        pthread_join(threads[i], &wrong);
+        ck_assert_int_eq((intptr_t)wrong, 0);
+        for (int64_t round = 0; round < ROUNDS; round++) {
+            struct request request = request_of(i, round);
+            kept += i % 8 ? request.result == TQ_OK : request.result >= 0 && !request.parent;
+        }
+    }
+    ck_assert_int_eq(rows_of(store), kept);
+    assert_status(tq_ledger_read(store, count_wrong, &wrong_rows, &err), TQ_OK);
+    ck_assert_int_eq(wrong_rows, 0);
+    teardown();
+}
+END_TEST
+
 /* ---- several stores on one database ---- */
 
 static void *write_through_own_store(void *arg)
@@ -289,4 +383,6 @@ CONFORM_MAIN("ledger.run", results__decide_between_commit_and_undo,
              a_forgotten_failure__is_not_committed, a_deferred_constraint__stops_the_commit,
              writes__are_refused_to_readers, time__stands_still_within_a_transaction,
              readers__see_the_moment_they_began, merged_requests__succeed_or_fail_each_for_itself,
+             a_body_for_many__is_given_one_alone,
+             requests_of_a_body_for_many__succeed_or_fail_each_for_itself,
              several_stores__take_turns)

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * store/merge.c: every row of its table, with a driver that fails on purpose.
- *
- * A batch of a known size is made like this: the first request's body waits until
- * all others stand in the combiner's queue, so the next leader takes all of them.
+ * store/merge.c: every row of its table for bodies of one request, with a driver that fails
+ * on purpose. merge_each_test.c has bodies for many.
  */
 #include "store/ledger.h"
 
 #include <string.h>
 
 #include "lib/fault_ledger.h"
+#include "lib/merged.h"
 #include "lib/test_env.h"
 #include "lib/unit.h"
 
@@ -73,18 +72,6 @@ static int body(tq_tx *tx, void *arg, struct tq_error *failure)
     return rc ? rc : caller->result;
 }
 
-static size_t queue_length(void)
-{
-    struct tq__ledger *ledger = tq__store_attachment(store);
-    size_t length = 0;
-    pthread_mutex_lock(&ledger->combine.lock);
-    for (struct tq__combine_item *at = ledger->combine.first; at; at = at->next) {
-        length++;
-    }
-    pthread_mutex_unlock(&ledger->combine.lock);
-    return length;
-}
-
 /* The fault that a batch meets. */
 struct fault {
     int kind;
@@ -93,54 +80,23 @@ struct fault {
     int status;
 };
 
-static void pause_ms(void)
+static void set_fault(void *arg)
 {
-    uint32_t word = 0;
-    env.park(env.ctx, &word, 0, 1);
+    const struct fault *fault = arg;
+    fault_plan_set(fault->kind, fault->slots, fault->at);
+    fault_plan.status = fault->status;
 }
 
-/* Waits until the whole batch stands in the queue. */
-static int hold_the_gate(tq_tx *tx, void *arg, struct tq_error *failure)
+static void call(void *arg, size_t n)
 {
-    (void)tx;
-    (void)arg;
-    while (queue_length() < BATCH) {
-        pause_ms();
-    }
-    return tq__fail(failure, TQ_E_LIMIT, "test", "the gate is open");
-}
-
-static void *call(void *arg)
-{
-    struct caller *caller = arg;
+    struct caller *caller = (struct caller *)arg + n;
     caller->status = tq_ledger_run(store, body, caller, &caller->err);
-    return NULL;
-}
-
-static void *call_gate(void *arg)
-{
-    struct tq_error own = TQ_ERROR_INIT;
-    ck_assert_int_eq(tq_ledger_run(store, hold_the_gate, NULL, &own), TQ_E_LIMIT);
-    return arg;
 }
 
 /* Runs all callers as one batch, which meets the fault. */
 static void run_batch(struct fault fault)
 {
-    pthread_t threads[BATCH], first;
-    ck_assert_int_eq(pthread_create(&first, NULL, call_gate, NULL), 0);
-    while (fault_plan.calls[FAULT_BEGIN] == 0) {
-        pause_ms();
-    }
-    fault_plan_set(fault.kind, fault.slots, fault.at);
-    fault_plan.status = fault.status;
-    for (int i = 0; i < BATCH; i++) {
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, call, &callers[i]), 0);
-    }
-    pthread_join(first, NULL);
-    for (int i = 0; i < BATCH; i++) {
-        pthread_join(threads[i], NULL);
-    }
+    merged_run(store, BATCH, call, callers, set_fault, &fault);
 }
 
 static int take_int(void *arg, const struct tq_value *columns, size_t columns_count)
@@ -192,7 +148,7 @@ START_TEST(a_lone_request__needs_no_savepoint)
 {
     setup();
     fault_plan_set(FAULT_NONE, 0, 0);
-    call(&callers[0]);
+    call(callers, 0);
     ck_assert_int_eq(callers[0].status, TQ_OK);
     ck_assert_int_eq(fault_plan.calls[FAULT_SAVEPOINT], 0);
     ck_assert_int_eq(fault_plan.calls[FAULT_COMMIT], 1);
@@ -312,7 +268,7 @@ START_TEST(a_statement_that_wants_a_retry__gets_one)
     fault_plan_set(FAULT_BEFORE, 1u << FAULT_EXEC, 1);
     fault_plan.status = TQ_E_BUSY;
     callers[0].id = BATCH;
-    call(&callers[0]);
+    call(callers, 0);
     ck_assert_int_eq(callers[0].status, TQ_OK);
     ck_assert_int_eq(rows(), BATCH + 1);
     teardown();
