@@ -8,33 +8,21 @@
  *   look      read the next rows of the partitions that are leased (pending.c);
  *             renew the leases first where that is due (lease.c)
  *   publish   hand them to the transport, as many as it takes
- *   settle    one transaction: remove what was delivered, block what was refused
+ *   settle    one transaction: remove what was delivered, block what was refused (settle.c)
  *
- * A row under way has a slot in the window, and its report ends it:
+ * A row under way has a slot in the window, and its report ends it. After an outage,
+ * which is nobody's fault, or a refusal its lane is shut: no row of its key passes the
+ * one that failed. When the last one under way is back, the key is read from the
+ * table again, in order.
  *
- *   report        the row                         its key
- *   TQ_OK         is removed
- *   outage        stays pending, nobody's fault   shut until all of it is back
- *   refused       blocked, for longer each time;  shut, then blocked in the table:
- *                 parked after attempts_max       later rows of it wait behind
- *
- * A shut lane lets no row of its key pass the one that failed; when the last one
- * under way is back, the key is read from the table again, in order. Every write
- * repeats owner and epoch of the lease.
- *
- * Invariants: a row is removed only after its own good report; no row is handed
- * over while it is under way; slots in use = rows under way or not settled yet.
+ * Invariants: no row is handed over while it is under way; slots in use = rows under
+ * way or not settled yet.
  * Threads: [serial]; commits of the store and reports wake a step that waits.
  */
-#include "outbox/pending.h"
-
-#include <stdio.h>
+#include "outbox/relay.h"
 
 #include "core/args.h"
-#include "core/backoff.h"
 #include "core/env.h"
-#include "outbox/outbox_sql.h"
-#include "store/ledger.h"
 
 #define ORIGIN "outbox.relay"
 #define BATCH_DEFAULT 512
@@ -43,48 +31,8 @@
 #define LEASE_MS_MIN 100
 #define LEASE_MS_MAX 3600000
 #define ATTEMPTS_DEFAULT 8
-#define REFUSED_FIRST_MS 1000
-#define REFUSED_MAX_MS 60000
-#define REASON_MAX 96
 /* Nobody tells of what other processes commit, and leases have to be renewed. */
 #define WAIT_MAX_MS 1000
-
-enum flight_state {
-    UNDER_WAY = 0,
-    DELIVERED, /* to be removed */
-    REFUSED,   /* and one of its key before it is still under way */
-    BLAMED     /* refused, and the first of its key: to be blocked */
-};
-
-/* What the relay knows of a slot, beside the window. */
-struct flight {
-    uint32_t partition;
-    uint32_t attempts;
-    int32_t status; /* of the report */
-    uint32_t state; /* enum flight_state */
-};
-
-struct tq_relay {
-    struct tq_env env;
-    tq_store *store;
-    tq_transport *transport;
-    const struct tq_transport_driver *driver;
-    void *state;
-    void *producer;
-    struct tq_relay_options options;
-    struct tq__leases leases;
-    struct tq__window window;
-    struct tq__pending pending;
-    struct flight *flights; /* by the slot's place */
-    struct tq_report *reports;
-    struct tq_message *messages;
-    struct tq__message_parts *parts;
-    struct tq__slot **slots;
-    struct tq__commit_watch watch;
-    int is_watching;
-    int is_woken; /* atomic: the next wait is none */
-    struct tq_relay_stats stats;
-};
 
 TQ_AUTO_DEFINE(tq_relay, tq_relay_close)
 
@@ -203,11 +151,6 @@ void tq_relay_close(tq_relay *relay)
 
 /* ---- collect ---- */
 
-static struct flight *flight_of(const tq_relay *relay, const struct tq__slot *slot)
-{
-    return &relay->flights[slot - relay->window.slots];
-}
-
 /* The transport's own trouble, not the event's. */
 static int is_outage(int status)
 {
@@ -218,10 +161,10 @@ static int is_outage(int status)
 static void take_report(tq_relay *relay, const struct tq_report *report, int *outage)
 {
     struct tq__slot *slot = tq__window_slot(&relay->window, report->cookie);
-    if (!slot || flight_of(relay, slot)->state != UNDER_WAY) {
+    if (!slot || tq__flight_of(relay, slot)->state != TQ__FLIGHT_UNDER_WAY) {
         return;
     }
-    struct flight *flight = flight_of(relay, slot);
+    struct tq__flight *flight = tq__flight_of(relay, slot);
     if (is_outage(report->status)) {
         slot->lane->is_shut = 1;
         relay->stats.failed++;
@@ -230,8 +173,8 @@ static void take_report(tq_relay *relay, const struct tq_report *report, int *ou
         return;
     }
     flight->status = report->status;
-    flight->state = report->status >= 0 ? DELIVERED : REFUSED;
-    slot->lane->is_shut |= flight->state == REFUSED;
+    flight->state = report->status >= 0 ? TQ__FLIGHT_DELIVERED : TQ__FLIGHT_REFUSED;
+    slot->lane->is_shut |= flight->state == TQ__FLIGHT_REFUSED;
 }
 
 /* Takes what reports there are, waiting for the first. Returns how many. */
@@ -261,7 +204,7 @@ static uint64_t busy_partitions(const tq_relay *relay)
 {
     uint64_t busy = 0;
     for (const struct tq__slot *at = relay->window.first; at; at = at->next) {
-        busy |= 1ull << flight_of(relay, at)->partition;
+        busy |= 1ull << tq__flight_of(relay, at)->partition;
     }
     return busy;
 }
@@ -313,8 +256,8 @@ static size_t prepare(tq_relay *relay, struct tq_error *err)
         if (!slot) {
             break;
         }
-        *flight_of(relay, slot) =
-            (struct flight){.partition = row->partition, .attempts = row->attempts};
+        *tq__flight_of(relay, slot) =
+            (struct tq__flight){.partition = row->partition, .attempts = row->attempts};
         tq__row_event(row, &pending->text, &event, &parts);
         tq__event_to_message(&event, &relay->messages[count], &relay->parts[count]);
         relay->messages[count].cookie = tq__window_cookie(&relay->window, slot);
@@ -342,155 +285,6 @@ static size_t publish(tq_relay *relay, int *outage, struct tq_error *err)
     return accepted;
 }
 
-/* ---- settle ---- */
-
-/*
- * Only the first refused event of a key is to blame; those behind it go back to the
- * pending set, and one whose forerunner is still under way waits for its report.
- * Returns how many flights have something to write.
- */
-static size_t classify(tq_relay *relay)
-{
-    size_t ready = 0;
-    for (struct tq__slot *at = relay->window.first; at; at = at->next) {
-        at->lane->head = NULL;
-    }
-    for (struct tq__slot *at = relay->window.first, *next; at; at = next) {
-        struct flight *flight = flight_of(relay, at);
-        struct tq__lane *lane = at->lane;
-        next = at->next;
-        if (flight->state != DELIVERED && !lane->head) {
-            lane->head = at;
-            flight->state = flight->state == REFUSED ? BLAMED : flight->state;
-        } else if (flight->state == REFUSED && flight_of(relay, lane->head)->state == BLAMED) {
-            relay->stats.failed++;
-            tq__window_drop(&relay->window, at);
-            continue;
-        }
-        ready += flight->state == DELIVERED || flight->state == BLAMED;
-    }
-    return ready;
-}
-
-static int remove_rows(tq_tx *tx, const tq_relay *relay, struct tq_error *err)
-{
-    struct tq_value params[3 * 128];
-    size_t count = 0;
-    for (const struct tq__slot *at = relay->window.first; at; at = at->next) {
-        const struct flight *flight = flight_of(relay, at);
-        if (flight->state == DELIVERED) {
-            params[3 * count] = tq_int(at->number);
-            params[3 * count + 1] = tq_text(relay->leases.owner);
-            params[3 * count + 2] = tq_int(relay->leases.epochs[flight->partition]);
-            count++;
-        }
-        if (count > 0 && (count == 128 || !at->next)) {
-            TQ_TRY(tq_tx_exec_many(tx, OUTBOX_remove, params, 3, count, NULL, err));
-            count = 0;
-        }
-    }
-    return TQ_OK;
-}
-
-static int64_t blocked_until(const tq_relay *relay, uint32_t attempts, int64_t now_ms)
-{
-    struct tq__backoff backoff = {REFUSED_FIRST_MS, REFUSED_MAX_MS, attempts - 1};
-    return now_ms + tq__backoff_next(&backoff, &relay->env);
-}
-
-static int block_row(tq_tx *tx, const tq_relay *relay, const struct tq__slot *slot,
-                     struct tq_error *err)
-{
-    const struct flight *flight = flight_of(relay, slot);
-    uint32_t attempts = flight->attempts + 1;
-    int is_parked = attempts >= relay->options.attempts_max;
-    char reason[REASON_MAX];
-    snprintf(reason, sizeof reason, "%s: %s", tq_status_name(flight->status),
-             tq_status_text(flight->status));
-    const struct tq_value block[] = {
-        tq_int(slot->number),
-        tq_text(relay->leases.owner),
-        tq_int(relay->leases.epochs[flight->partition]),
-        is_parked ? tq_text(NULL) : tq_int(blocked_until(relay, attempts, tq_tx_now_ms(tx))),
-        tq_text(reason),
-    };
-    const struct tq_value row[] = {tq_int(slot->number), tq_int(attempts)};
-    TQ_TRY(tq_tx_exec(tx, OUTBOX_block, block, 5, NULL, NULL, err));
-    if (tq_tx_changed(tx) == 0) {
-        return TQ_OK;
-    }
-    return tq_tx_exec(tx, OUTBOX_block_row, row, 2, NULL, NULL, err);
-}
-
-/* New rows of a key that is blocked. */
-static int put_behind(tq_tx *tx, const tq_relay *relay, const struct tq__row *row,
-                      struct tq_error *err)
-{
-    const struct tq_value touch[] = {tq_text(tq__pending_key(&relay->pending, row))};
-    const struct tq_value mark[] = {
-        tq_int(row->id),
-        touch[0],
-        tq_text(relay->leases.owner),
-        tq_int(relay->leases.epochs[row->partition]),
-    };
-    TQ_TRY(tq_tx_exec(tx, OUTBOX_behind_touch, touch, 1, NULL, NULL, err));
-    return tq_tx_exec(tx, OUTBOX_behind_row, mark, 4, NULL, NULL, err);
-}
-
-static int free_due(tq_tx *tx, const char *key, struct tq_error *err)
-{
-    const struct tq_value due[] = {tq_text(key), tq_int(tq_tx_now_ms(tx))};
-    TQ_TRY(tq_tx_exec(tx, OUTBOX_unblock_due, due, 2, NULL, NULL, err));
-    if (tq_tx_changed(tx) == 0) {
-        return TQ_OK;
-    }
-    return tq_tx_exec(tx, OUTBOX_unblock_rows, due, 1, NULL, NULL, err);
-}
-
-static int write_settled(tq_tx *tx, void *arg, struct tq_error *err)
-{
-    const tq_relay *relay = arg;
-    TQ_TRY(remove_rows(tx, relay, err));
-    for (size_t i = 0; i < relay->pending.due_count; i++) {
-        TQ_TRY(free_due(tx, relay->pending.due[i], err));
-    }
-    for (const struct tq__slot *at = relay->window.first; at; at = at->next) {
-        if (flight_of(relay, at)->state == BLAMED) {
-            TQ_TRY(block_row(tx, relay, at, err));
-        }
-    }
-    for (size_t i = 0; i < relay->pending.behind_count; i++) {
-        TQ_TRY(put_behind(tx, relay, &relay->pending.behind[i], err));
-    }
-    return TQ_OK;
-}
-
-static void forget_settled(tq_relay *relay)
-{
-    for (struct tq__slot *at = relay->window.first, *next; at; at = next) {
-        const struct flight *flight = flight_of(relay, at);
-        next = at->next;
-        if (flight->state == DELIVERED) {
-            relay->stats.published++;
-        } else if (flight->state == BLAMED) {
-            int is_parked = flight->attempts + 1 >= relay->options.attempts_max;
-            relay->stats.parked += (uint32_t)is_parked;
-            relay->stats.failed += (uint32_t)!is_parked;
-        } else {
-            continue;
-        }
-        tq__window_drop(&relay->window, at);
-    }
-    relay->pending.due_count = relay->pending.behind_count = 0;
-}
-
-static int settle(tq_relay *relay, struct tq_error *err)
-{
-    TQ_TRY(tq_ledger_run(relay->store, write_settled, relay, err));
-    forget_settled(relay);
-    return TQ_OK;
-}
-
 /* ---- step ---- */
 
 static int work(tq_relay *relay, uint32_t wait_ms, int *outage, struct tq_error *err)
@@ -499,16 +293,16 @@ static int work(tq_relay *relay, uint32_t wait_ms, int *outage, struct tq_error 
     TQ_TRY(look(relay, err));
     size_t marked = relay->pending.due_count + relay->pending.behind_count;
     done += publish(relay, outage, err);
-    size_t ready = classify(relay);
+    size_t ready = tq__relay_classify(relay);
     if (done + marked + ready == 0 && *outage == TQ_OK &&
         !__atomic_exchange_n(&relay->is_woken, 0, __ATOMIC_ACQ_REL)) {
         uint32_t third_ms = relay->options.lease_ms / 3;
         wait_ms = wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS;
         done = collect(relay, wait_ms < third_ms ? wait_ms : third_ms, outage);
-        ready = classify(relay);
+        ready = tq__relay_classify(relay);
     }
     if (marked + ready > 0) {
-        TQ_TRY(settle(relay, err));
+        TQ_TRY(tq__relay_settle(relay, err));
     }
     return done + marked + ready ? TQ_OK : TQ_EMPTY;
 }

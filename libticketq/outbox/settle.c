@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a report of the transport does to the row, written for all that came since
+ * the last time in one transaction:
+ *
+ *   report        the row                         its key
+ *   TQ_OK         is removed
+ *   outage        stays pending (relay.c)         read again when all of it is back
+ *   refused       blocked, for longer each time;  blocked in the table: later rows
+ *                 parked after attempts_max       of it wait behind
+ *
+ * Rows that were written behind a blocked one are marked, and keys whose time has
+ * come are freed, as the last look found them (pending.c). Every write repeats owner
+ * and epoch of the lease, so that a relay which has lost it changes nothing.
+ *
+ * Invariants: a row is removed only after its own good report; of a key only the
+ * first that was refused is blocked. A body may run twice: it writes what the flights
+ * say, and they are forgotten after the commit. Threads: the relay's.
+ */
+#include "outbox/relay.h"
+
+#include <stdio.h>
+
+#include "core/backoff.h"
+#include "core/env.h"
+#include "outbox/outbox_sql.h"
+
+#define REFUSED_FIRST_MS 1000
+#define REFUSED_MAX_MS 60000
+#define REASON_MAX 96
+#define REMOVED_AT_ONCE 128
+
+/*
+ * Only the first refused event of a key is to blame; those behind it go back to the
+ * pending set, and one whose forerunner is still under way waits for its report.
+ */
+size_t tq__relay_classify(tq_relay *relay)
+{
+    size_t ready = 0;
+    for (struct tq__slot *at = relay->window.first; at; at = at->next) {
+        at->lane->head = NULL;
+    }
+    for (struct tq__slot *at = relay->window.first, *next; at; at = next) {
+        struct tq__flight *flight = tq__flight_of(relay, at);
+        struct tq__lane *lane = at->lane;
+        next = at->next;
+        if (flight->state != TQ__FLIGHT_DELIVERED && !lane->head) {
+            lane->head = at;
+            flight->state = flight->state == TQ__FLIGHT_REFUSED ? TQ__FLIGHT_BLAMED : flight->state;
+        } else if (flight->state == TQ__FLIGHT_REFUSED &&
+                   tq__flight_of(relay, lane->head)->state == TQ__FLIGHT_BLAMED) {
+            relay->stats.failed++;
+            tq__window_drop(&relay->window, at);
+            continue;
+        }
+        ready += flight->state == TQ__FLIGHT_DELIVERED || flight->state == TQ__FLIGHT_BLAMED;
+    }
+    return ready;
+}
+
+static int remove_rows(tq_tx *tx, const tq_relay *relay, struct tq_error *err)
+{
+    struct tq_value params[3 * REMOVED_AT_ONCE];
+    size_t count = 0;
+    for (const struct tq__slot *at = relay->window.first; at; at = at->next) {
+        const struct tq__flight *flight = tq__flight_of(relay, at);
+        if (flight->state == TQ__FLIGHT_DELIVERED) {
+            params[3 * count] = tq_int(at->number);
+            params[3 * count + 1] = tq_text(relay->leases.owner);
+            params[3 * count + 2] = tq_int(relay->leases.epochs[flight->partition]);
+            count++;
+        }
+        if (count > 0 && (count == REMOVED_AT_ONCE || !at->next)) {
+            TQ_TRY(tq_tx_exec_many(tx, OUTBOX_remove, params, 3, count, NULL, err));
+            count = 0;
+        }
+    }
+    return TQ_OK;
+}
+
+static int64_t blocked_until(const tq_relay *relay, uint32_t attempts, int64_t now_ms)
+{
+    struct tq__backoff backoff = {REFUSED_FIRST_MS, REFUSED_MAX_MS, attempts - 1};
+    return now_ms + tq__backoff_next(&backoff, &relay->env);
+}
+
+static int block_row(tq_tx *tx, const tq_relay *relay, const struct tq__slot *slot,
+                     struct tq_error *err)
+{
+    const struct tq__flight *flight = tq__flight_of(relay, slot);
+    uint32_t attempts = flight->attempts + 1;
+    int is_parked = attempts >= relay->options.attempts_max;
+    char reason[REASON_MAX];
+    snprintf(reason, sizeof reason, "%s: %s", tq_status_name(flight->status),
+             tq_status_text(flight->status));
+    const struct tq_value block[] = {
+        tq_int(slot->number),
+        tq_text(relay->leases.owner),
+        tq_int(relay->leases.epochs[flight->partition]),
+        is_parked ? tq_text(NULL) : tq_int(blocked_until(relay, attempts, tq_tx_now_ms(tx))),
+        tq_text(reason),
+    };
+    const struct tq_value row[] = {tq_int(slot->number), tq_int(attempts)};
+    TQ_TRY(tq_tx_exec(tx, OUTBOX_block, block, 5, NULL, NULL, err));
+    if (tq_tx_changed(tx) == 0) {
+        return TQ_OK;
+    }
+    return tq_tx_exec(tx, OUTBOX_block_row, row, 2, NULL, NULL, err);
+}
+
+/* New rows of a key that is blocked. */
+static int put_behind(tq_tx *tx, const tq_relay *relay, const struct tq__row *row,
+                      struct tq_error *err)
+{
+    const struct tq_value touch[] = {tq_text(tq__pending_key(&relay->pending, row))};
+    const struct tq_value mark[] = {
+        tq_int(row->id),
+        touch[0],
+        tq_text(relay->leases.owner),
+        tq_int(relay->leases.epochs[row->partition]),
+    };
+    TQ_TRY(tq_tx_exec(tx, OUTBOX_behind_touch, touch, 1, NULL, NULL, err));
+    return tq_tx_exec(tx, OUTBOX_behind_row, mark, 4, NULL, NULL, err);
+}
+
+static int free_due(tq_tx *tx, const char *key, struct tq_error *err)
+{
+    const struct tq_value due[] = {tq_text(key), tq_int(tq_tx_now_ms(tx))};
+    TQ_TRY(tq_tx_exec(tx, OUTBOX_unblock_due, due, 2, NULL, NULL, err));
+    if (tq_tx_changed(tx) == 0) {
+        return TQ_OK;
+    }
+    return tq_tx_exec(tx, OUTBOX_unblock_rows, due, 1, NULL, NULL, err);
+}
+
+static int write_settled(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    const tq_relay *relay = arg;
+    TQ_TRY(remove_rows(tx, relay, err));
+    for (size_t i = 0; i < relay->pending.due_count; i++) {
+        TQ_TRY(free_due(tx, relay->pending.due[i], err));
+    }
+    for (const struct tq__slot *at = relay->window.first; at; at = at->next) {
+        if (tq__flight_of(relay, at)->state == TQ__FLIGHT_BLAMED) {
+            TQ_TRY(block_row(tx, relay, at, err));
+        }
+    }
+    for (size_t i = 0; i < relay->pending.behind_count; i++) {
+        TQ_TRY(put_behind(tx, relay, &relay->pending.behind[i], err));
+    }
+    return TQ_OK;
+}
+
+static void forget_settled(tq_relay *relay)
+{
+    for (struct tq__slot *at = relay->window.first, *next; at; at = next) {
+        const struct tq__flight *flight = tq__flight_of(relay, at);
+        next = at->next;
+        if (flight->state == TQ__FLIGHT_DELIVERED) {
+            relay->stats.published++;
+        } else if (flight->state == TQ__FLIGHT_BLAMED) {
+            int is_parked = flight->attempts + 1 >= relay->options.attempts_max;
+            relay->stats.parked += (uint32_t)is_parked;
+            relay->stats.failed += (uint32_t)!is_parked;
+        } else {
+            continue;
+        }
+        tq__window_drop(&relay->window, at);
+    }
+    relay->pending.due_count = relay->pending.behind_count = 0;
+}
+
+int tq__relay_settle(tq_relay *relay, struct tq_error *err)
+{
+    TQ_TRY(tq_ledger_run(relay->store, write_settled, relay, err));
+    forget_settled(relay);
+    return TQ_OK;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outbox/settle.c: who of a key is to blame, for every order in which reports come in.
+ * What is written then is in tests/fault/outbox.
+ */
+#include "outbox/relay.h"
+
+#include "lib/test_env.h"
+#include "lib/unit.h"
+
+#define ROOM 8
+
+static struct test_env test;
+static struct tq_env env;
+static struct tq__flight flights[ROOM];
+static tq_relay relay;
+
+static void setup(void)
+{
+    test_env_init(&test, 1);
+    env = test_env_of(&test);
+    relay = (tq_relay){.env = env, .flights = flights};
+    ck_assert_int_eq(tq__window_open(&relay.window, &env, ROOM, NULL), TQ_OK);
+}
+
+static void teardown(void)
+{
+    tq__window_done(&relay.window);
+    ck_assert_int_eq(test.live, 0);
+}
+
+static struct tq__flight *fly(int64_t row, const char *key, uint32_t state)
+{
+    struct tq__flight *flight =
+        tq__flight_of(&relay, tq__window_add(&relay.window, row, key, NULL));
+    *flight = (struct tq__flight){.state = state};
+    return flight;
+}
+
+START_TEST(the_first_refused_of_a_key__is_blamed_and_those_behind_go_back)
+{
+    setup();
+    const struct tq__flight *first = fly(1, "a", TQ__FLIGHT_REFUSED);
+    const struct tq__flight *second = fly(2, "a", TQ__FLIGHT_UNDER_WAY);
+    fly(3, "a", TQ__FLIGHT_REFUSED);
+    const struct tq__flight *other = fly(4, "b", TQ__FLIGHT_REFUSED);
+    ck_assert_uint_eq(tq__relay_classify(&relay), 2);
+    ck_assert_uint_eq(first->state, TQ__FLIGHT_BLAMED);
+    ck_assert_uint_eq(second->state, TQ__FLIGHT_UNDER_WAY);
+    ck_assert_uint_eq(other->state, TQ__FLIGHT_BLAMED);
+    ck_assert_uint_eq(relay.window.count, 3);
+    ck_assert_uint_eq(relay.stats.failed, 1);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_refused_one__waits_for_the_report_of_its_forerunner)
+{
+    setup();
+    struct tq__flight *first = fly(1, "a", TQ__FLIGHT_UNDER_WAY);
+    const struct tq__flight *second = fly(2, "a", TQ__FLIGHT_REFUSED);
+    ck_assert_uint_eq(tq__relay_classify(&relay), 0);
+    ck_assert_uint_eq(second->state, TQ__FLIGHT_REFUSED);
+    first->state = TQ__FLIGHT_DELIVERED;
+    ck_assert_uint_eq(tq__relay_classify(&relay), 2);
+    ck_assert_uint_eq(second->state, TQ__FLIGHT_BLAMED);
+    teardown();
+}
+END_TEST
+
+START_TEST(what_was_delivered__is_ready_wherever_it_stands)
+{
+    setup();
+    fly(1, "a", TQ__FLIGHT_REFUSED);
+    fly(2, "a", TQ__FLIGHT_DELIVERED);
+    fly(3, "b", TQ__FLIGHT_UNDER_WAY);
+    fly(4, "b", TQ__FLIGHT_DELIVERED);
+    ck_assert_uint_eq(tq__relay_classify(&relay), 3);
+    ck_assert_uint_eq(relay.window.count, 4);
+    ck_assert_uint_eq(tq__relay_classify(&relay), 3); /* nothing changes by looking again */
+    teardown();
+}
+END_TEST
+
+UNIT_MAIN("outbox.settle", the_first_refused_of_a_key__is_blamed_and_those_behind_go_back,
+          a_refused_one__waits_for_the_report_of_its_forerunner,
+          what_was_delivered__is_ready_wherever_it_stands)
