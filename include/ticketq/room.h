@@ -18,8 +18,9 @@
  * A number is in one life only: waiting, then inside, then spent. A visitor who
  * fell silent in line may come back to the same number with the place token;
  * one who left, or whose time inside ran out, lines up anew. After the store
- * lost its memory, those who come back first are let in first: a host that minds
- * opens the room `poll_max_ms` later, when everybody has asked again.
+ * lost its memory, those who come back first are let in first, unless the policy
+ * gives everybody `recovery_ms` to do so: those near the front ask again after
+ * `poll_min_ms`, those far behind after `poll_max_ms`.
  *
  * Time is the store's, and in a room it never goes back. Threads: [any].
  */
@@ -65,6 +66,11 @@ struct tq_room_policy {
                                  gives one above all it issued, or a newcomer could get the
                                  number of somebody who has not come back yet. */
     int64_t first_epoch;    /**< The epoch is at least this. Default 1. As above, after a reset. */
+    uint32_t recovery_ms;   /**< A line that the store begins anew though numbers were issued before
+                                 (`first_sequence` is above 1) lets nobody in for this long, in
+                                 which those who stood in it come back to their numbers. Default
+                                 0: not at all. TQ_ROOM_SET_OPEN ends it. */
+    uint32_t reserved;
 };
 
 /** A visitor who comes, asks or leaves. */
@@ -97,7 +103,7 @@ struct tq_place {
 struct tq_room_state {
     size_t size;
     int64_t now_ms;
-    int64_t open_ms;
+    int64_t open_ms;        /**< Of the policy, or the end of a recovery if that is later. */
     int64_t close_ms;
     int64_t serving;        /**< The highest sequence number that was let in. */
     int64_t tail;           /**< The highest sequence number issued. */

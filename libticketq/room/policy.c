@@ -32,6 +32,7 @@ static const struct number {
     NUMBER(pass_ms, 600000, TQ_ROOM_SPAN_MAX_MS),
     NUMBER(poll_min_ms, 1000, TQ_ROOM_SPAN_MAX_MS),
     NUMBER(poll_max_ms, 20000, TQ_ROOM_SPAN_MAX_MS),
+    NUMBER(recovery_ms, 0, TQ_ROOM_SPAN_MAX_MS),
 #undef NUMBER
 };
 

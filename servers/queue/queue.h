@@ -72,6 +72,7 @@ struct queue {
     struct app_series *early;
     struct app_series *admitted;
     struct app_series *skipped;
+    uint32_t recovery_ms; /* of rooms that are opened again */
 };
 
 /* An operator's order. */

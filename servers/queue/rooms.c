@@ -147,8 +147,9 @@ static int open_row(struct queue *queue, const struct queue_row *row, struct tq_
     pthread_mutex_init(&room->order_lock, NULL);
     room->reserved = room->highest = row->policy.first_sequence - 1;
     atomic_init(&room->epoch, row->policy.first_epoch);
-    int rc =
-        tq_room_open(queue->lines, app_keys(queue->app), row->id, &row->policy, &room->room, err);
+    struct tq_room_policy policy = row->policy;
+    policy.recovery_ms = queue->recovery_ms;
+    int rc = tq_room_open(queue->lines, app_keys(queue->app), row->id, &policy, &room->room, err);
     if (rc == TQ_OK) {
         rc = restore(room, row, err);
     }

@@ -33,6 +33,13 @@ static const struct app_option options[] = {
      .kind = APP_NUMBER,
      .min = 0,
      .max = 100000},
+    {.name = "queue-recovery-ms",
+     .value = "MS",
+     .help = "after a start, how long those who stood in line may take to come back",
+     .fallback = "5000",
+     .kind = APP_NUMBER,
+     .min = 0,
+     .max = 3600000},
 };
 
 /* ---- inbox ---- */
@@ -272,6 +279,7 @@ static int open_queue(struct app *app, void **out_state, struct tq_error *err)
     }
     queue->app = app;
     queue->env = *app_env(app);
+    queue->recovery_ms = (uint32_t)app_config_number(app_config(app), "queue-recovery-ms");
     pthread_rwlock_init(&queue->lock, NULL);
     int rc = tq__map_init(&queue->rooms, &queue->env, err);
     if (rc == TQ_OK) {

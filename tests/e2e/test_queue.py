@@ -112,7 +112,8 @@ def test_no_more_are_inside_than_the_cap(world):
     assert state(world, schedule)["active"] == 4
 
 
-def test_orders_are_recorded_and_survive_a_kill(world):
+def test_orders_are_recorded_and_survive_a_kill(make_world):
+    world = make_world("--queue-recovery-ms", "0")  # it would show as the time of opening
     schedule = closed_room(world)
     closes = moment(time.time() + 5000)
     assert order(world, schedule, "SET_RATE", 77).json()["rate"] == 77
@@ -170,6 +171,28 @@ def test_numbers_never_run_back(world):
         back = enter(world, f"u{number}", schedule, placeToken=places[number]["placeToken"])
         assert back.json()["sequence"] == places[number]["sequence"]
     assert enter(world, "stranger", schedule).json()["ahead"] == 2
+
+
+def test_a_lost_line_is_let_in_by_number(make_world):
+    """Whoever was last in line comes back first, and waits for those before."""
+    world = make_world("--queue-recovery-ms", "600000")
+    schedule = closed_room(world)
+    places = [enter(world, f"u{i}", schedule).json() for i in range(3)]
+    world.ticketqd.kill()
+    world.ticketqd.start()
+    assert order(world, schedule, "SET_RATE", 1).status_code == 200
+    assert order(world, schedule, "SET_CAP", 1).status_code == 200
+    assert order(world, schedule, "RESUME").status_code == 200
+    assert enter(world, "stranger", schedule).json()["status"] == "WAITING"
+    for number in (2, 1, 0):
+        back = enter(world, f"u{number}", schedule, placeToken=places[number]["placeToken"]).json()
+        assert (back["status"], back["sequence"]) == ("WAITING", places[number]["sequence"])
+    world.call("POST", f"/v1/admin/rooms/{schedule}/orders", user="operator", role="admin",
+               json={"order": "SET_OPEN", "value": None, "reason": "all are back"})
+    wait_for("the first to be let in",
+             lambda: enter(world, "u0", schedule).json()["status"] == "ADMITTED")
+    for name in ("u1", "u2", "stranger"):
+        assert enter(world, name, schedule).json()["status"] == "WAITING"
 
 
 def test_a_reset_revokes_places_and_passes(world):

@@ -74,7 +74,9 @@ struct tq_room_driver {
      * Make the room known: create it with `policy`, or replace the policy of one
      * that exists and raise its next number and its epoch to what the policy
      * begins with. Must not touch visitors, counters, pause or drain, nor give
-     * the bucket more than it has. A new bucket is full.
+     * the bucket more than it has. A new bucket is full. A room that is created with
+     * numbers from above 1 recovers: for `recovery_ms` its ticks let nobody in, and its
+     * state says that it opens then.
      * @param policy  NULL: keep what is there.
      * @return TQ_OK; TQ_GONE only where `policy` is NULL.
      */

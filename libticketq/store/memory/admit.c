@@ -62,7 +62,7 @@ static int is_open(const struct tq__admit *admit)
 {
     const struct tq_room_policy *policy = admit->policy;
     int is_closed = policy->close_ms && admit->now_ms >= policy->close_ms;
-    return !admit->is_paused && admit->now_ms >= policy->open_ms && !is_closed;
+    return !admit->is_paused && admit->now_ms >= admit->opens_ms && !is_closed;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -93,8 +93,8 @@ uint32_t tq__admit_next_ms(const struct tq__admit *admit, struct tq__bucket *buc
                            int64_t freed_ms)
 {
     uint64_t wait = refill_ms(admit, bucket);
-    if (admit->now_ms < admit->policy->open_ms) {
-        wait = (uint64_t)(admit->policy->open_ms - admit->now_ms);
+    if (admit->now_ms < admit->opens_ms) {
+        wait = (uint64_t)(admit->opens_ms - admit->now_ms);
     } else if (!is_open(admit)) {
         wait = TICK_MAX_MS;
     } else if (admit->active >= admit->policy->max_active && freed_ms) {

@@ -93,6 +93,7 @@ static void carry_out(struct tq__room *room, const struct tq_room_action *action
         break;
     case TQ_ROOM_SET_OPEN:
         policy.open_ms = action->value;
+        room->recovered_ms = 0;
         break;
     case TQ_ROOM_SET_CLOSE:
         policy.close_ms = action->value;

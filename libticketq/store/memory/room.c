@@ -72,6 +72,7 @@ static int new_room(const struct tq_env *env, const char *id, const struct tq_ro
     room->policy = *policy;
     room->now_ms = tq__now_ms(env);
     room->next_sequence = policy->first_sequence;
+    room->recovered_ms = policy->first_sequence > 1 ? room->now_ms + policy->recovery_ms : 0;
     room->epoch = policy->first_epoch;
     room->waiting = (struct tq__link){&room->waiting, &room->waiting};
     room->active = (struct tq__link){&room->active, &room->active};

@@ -47,6 +47,7 @@ struct tq__room {
     uint64_t skipped;
     int64_t now_ms; /* never goes back */
     int64_t next_sequence;
+    int64_t recovered_ms; /* those who stood in a lost line have come back, or have had the time */
     int64_t serving;
     int64_t epoch;
     int is_paused;

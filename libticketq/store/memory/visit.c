@@ -280,10 +280,20 @@ static int64_t next_freed_ms(const struct tq__room *room)
     return silent < oldest ? silent : oldest;
 }
 
+static int64_t opens_ms(const struct tq__room *room)
+{
+    int64_t open_ms = room->policy.open_ms;
+    return open_ms > room->recovered_ms ? open_ms : room->recovered_ms;
+}
+
 void tq__room_tick(struct tq__room *room, struct tq_room_tick *out_tick)
 {
-    struct tq__admit admit = {&room->policy, room->now_ms, room->active_count, room->line.count,
-                              room->is_paused};
+    struct tq__admit admit = {.policy = &room->policy,
+                              .now_ms = room->now_ms,
+                              .active = room->active_count,
+                              .waiting = room->line.count,
+                              .opens_ms = opens_ms(room),
+                              .is_paused = room->is_paused};
     uint64_t admitted = tq__room_let_in(room, tq__admit_count(&admit, &room->bucket));
     tq__bucket_take(&room->bucket, &room->policy, admitted);
     admit.active += admitted;
@@ -310,7 +320,7 @@ void tq__room_show(struct tq__room *room, struct tq_room_view *out_view)
         .policy = room->policy,
         .state = {.size = sizeof out_view->state,
                   .now_ms = room->now_ms,
-                  .open_ms = room->policy.open_ms,
+                  .open_ms = opens_ms(room),
                   .close_ms = room->policy.close_ms,
                   .serving = room->serving,
                   .tail = room->next_sequence - 1,

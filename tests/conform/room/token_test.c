@@ -181,8 +181,50 @@ PROMISE(the_known_need_no_good_token, .rate = 1)
     ck_assert_int_eq(room_enter(w, "a", "not.a.token").status, TQ_OK);
 }
 
+#define RECOVERY_MS 5000
+
+/* Those behind come back first, and a newcomer before all of them. */
+PROMISE(a_line_that_recovers_lets_in_by_number, .rate = 1, .recovery_ms = RECOVERY_MS)
+{
+    struct tq_place places[3];
+    ck_assert_int_eq(room_state(w).open_ms, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        places[i] = room_enter(w, room_name(i), NULL);
+    }
+    struct tq_room_policy floor = after_loss(LAST_SEQUENCE);
+    floor.recovery_ms = RECOVERY_MS;
+    room_world_forget(w, &floor);
+    room_enter(w, "newcomer", NULL);
+    for (unsigned i = 3; i-- > 1;) {
+        room_enter(w, room_name(i), places[i].token);
+    }
+    struct tq_room_state state = room_state(w);
+    ck_assert_int_eq(state.open_ms, state.now_ms + RECOVERY_MS);
+    room_advance(w, RECOVERY_MS - 1);
+    ck_assert_uint_eq(room_tick(w).admitted, 0);
+    room_enter(w, "v0", places[0].token);
+    room_advance(w, 1);
+    ck_assert_uint_eq(room_tick(w).admitted, 1);
+    ck_assert_uint_eq(room_place(w, "v0").visit, TQ_VISIT_ADMITTED);
+    room_advance(w, 1000);
+    ck_assert_uint_eq(room_tick(w).admitted, 1);
+    ck_assert_uint_eq(room_place(w, "v1").visit, TQ_VISIT_ADMITTED);
+}
+
+PROMISE(an_operator_ends_a_recovery, .rate = 1)
+{
+    struct tq_room_policy floor = after_loss(LAST_SEQUENCE);
+    floor.recovery_ms = RECOVERY_MS;
+    room_world_forget(w, &floor);
+    room_enter(w, "a", NULL);
+    ck_assert_uint_eq(room_tick(w).admitted, 0);
+    ck_assert_int_eq(room_order(w, TQ_ROOM_SET_OPEN, 0, ""), TQ_OK);
+    ck_assert_uint_eq(room_tick(w).admitted, 1);
+}
+
 CONFORM_MAIN("conform.room.token", a_place_survives_the_store, a_higher_number_raises_the_next,
              a_number_has_one_owner, a_pass_survives_the_store, a_restored_pass_takes_a_slot,
              a_token_is_for_one_visitor_and_one_room, every_changed_byte_is_refused,
              a_reset_revokes, the_epoch_of_the_host_revokes, a_pass_ends_with_its_slot,
-             the_known_need_no_good_token)
+             the_known_need_no_good_token, a_line_that_recovers_lets_in_by_number,
+             an_operator_ends_a_recovery)

@@ -96,15 +96,15 @@ START_TEST(the_least_of_all_limits_is_let_in)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct tq__bucket bucket;
         tq__bucket_init(&bucket, &policy, 400);
-        struct tq__admit admit = {&policy, rows[i].now_ms, rows[i].active, rows[i].waiting,
-                                  rows[i].is_paused};
+        struct tq__admit admit = {&policy,         rows[i].now_ms, rows[i].active,
+                                  rows[i].waiting, policy.open_ms, rows[i].is_paused};
         ck_assert_uint_eq(tq__admit_count(&admit, &bucket), rows[i].expected);
     }
     policy = policy_of(TQ_ROOM_RATE_MAX, 1000, 0);
     policy.max_active = TQ_ROOM_LINE_MAX;
     struct tq__bucket bucket;
     tq__bucket_init(&bucket, &policy, 0);
-    struct tq__admit admit = {&policy, 0, 0, 100000, 0};
+    struct tq__admit admit = {.policy = &policy, .waiting = 100000};
     ck_assert_uint_eq(tq__admit_count(&admit, &bucket), TQ_BATCH_MAX);
 }
 END_TEST
@@ -115,7 +115,7 @@ START_TEST(the_next_tick_is_when_it_is_of_use)
     policy.max_active = 100;
     struct tq__bucket bucket;
     tq__bucket_init(&bucket, &policy, 0);
-    struct tq__admit admit = {&policy, 0, 0, 50, 0};
+    struct tq__admit admit = {.policy = &policy, .waiting = 50};
     ck_assert_uint_eq(tq__admit_next_ms(&admit, &bucket, 0), 1); /* the bucket has some */
     tq__bucket_take(&bucket, &policy, 10);
     ck_assert_uint_eq(tq__admit_next_ms(&admit, &bucket, 0), 500); /* half a burst */
@@ -124,9 +124,9 @@ START_TEST(the_next_tick_is_when_it_is_of_use)
     admit.active = 100;
     ck_assert_uint_eq(tq__admit_next_ms(&admit, &bucket, 70), 70); /* a slot ends */
     ck_assert_uint_eq(tq__admit_next_ms(&admit, &bucket, 90000), 1000);
-    policy.open_ms = 30;
+    admit.opens_ms = 30;
     ck_assert_uint_eq(tq__admit_next_ms(&admit, &bucket, 0), 30);
-    policy.open_ms = 0;
+    admit.opens_ms = 0;
     admit.is_paused = 1;
     ck_assert_uint_eq(tq__admit_next_ms(&admit, &bucket, 0), 1000);
 }
