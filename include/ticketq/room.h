@@ -103,7 +103,7 @@ struct tq_place {
 struct tq_room_state {
     size_t size;
     int64_t now_ms;
-    int64_t open_ms;        /**< Of the policy, or the end of a recovery if that is later. */
+    int64_t open_ms;        /**< Of the policy, or the end of a recovery that is later. */
     int64_t close_ms;
     int64_t serving;        /**< The highest sequence number that was let in. */
     int64_t tail;           /**< The highest sequence number issued. */

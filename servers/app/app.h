@@ -102,6 +102,11 @@ int app_worker_add(struct app *app, const struct app_worker_options *options,
                    struct app_worker **out_worker, struct tq_error *err);
 /* Ends the sleep of a worker. Cheap; NULL is allowed. */
 void app_worker_wake(struct app_worker *worker);
+/*
+ * The same for the worker of this name, if this process has it: what its service would find out by
+ * itself later, in a process of its own.
+ */
+void app_worker_hint(struct app *app, const char *name);
 
 /*
  * Read from another service by HTTP: its base URL is the option `<service>-url`, by default this

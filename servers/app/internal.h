@@ -18,7 +18,8 @@
 
 struct app_worker {
     struct app *app;
-    struct app_worker_options options;
+    char name[48];
+    struct app_worker_options options; /* with our copy of the name */
     pthread_t thread;
     int is_running;
     uint32_t bell;             /* 1: somebody woke us; a futex word */

@@ -25,6 +25,7 @@
 #include "app/internal.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "core/backoff.h"
@@ -54,6 +55,15 @@ void app_worker_wake(struct app_worker *worker)
     }
     if (worker->options.wake) {
         worker->options.wake(worker->options.arg);
+    }
+}
+
+void app_worker_hint(struct app *app, const char *name)
+{
+    for (size_t i = 0; i < app->workers_count; i++) {
+        if (strcmp(app->workers[i].options.name, name) == 0) {
+            app_worker_wake(&app->workers[i]);
+        }
     }
 }
 
@@ -102,9 +112,11 @@ int app_worker_add(struct app *app, const struct app_worker_options *options,
     if (app->workers_count == APP__WORKERS_MAX) {
         return tq__fail(err, TQ_E_LIMIT, "app", "more than %d workers", APP__WORKERS_MAX);
     }
-    snprintf(labels, sizeof labels, "worker=\"%s\"", options->name);
+    snprintf(worker->name, sizeof worker->name, "%s", options->name);
+    snprintf(labels, sizeof labels, "worker=\"%s\"", worker->name);
     worker->app = app;
     worker->options = *options;
+    worker->options.name = worker->name;
     worker->options.idle_ms = options->idle_ms ? options->idle_ms : IDLE_MS;
     worker->failures = app_counter(app->metrics, "ticketq_worker_failures_total",
                                    "Steps of a worker that failed.", labels);

@@ -222,11 +222,15 @@ static int follow(struct event_cache *cache, struct entry *entry, struct tq_erro
     return entry->result;
 }
 
+static int is_good(struct event_cache *cache, struct entry *entry)
+{
+    entry->used_ms = tq__now_ms(&cache->env);
+    return entry->page && entry->used_ms < entry->good_until_ms;
+}
+
 static int fetch(struct event_cache *cache, struct entry *entry, struct tq_error *err)
 {
-    int64_t now_ms = tq__now_ms(&cache->env);
-    entry->used_ms = now_ms;
-    if (entry->page && now_ms < entry->good_until_ms) {
+    if (is_good(cache, entry)) {
         return TQ_OK;
     }
     entry->waiting++;
@@ -239,6 +243,18 @@ static const struct event_page *share(struct entry *entry)
 {
     entry->page->readers++;
     return &entry->page->page;
+}
+
+int event_cache_peek(struct event_cache *cache, const char *key, const struct event_page **out_page)
+{
+    pthread_mutex_lock(&cache->lock);
+    struct entry *entry = tq__map_get(&cache->entries, key);
+    int rc = entry && is_good(cache, entry) ? TQ_OK : TQ_EMPTY;
+    if (rc == TQ_OK) {
+        *out_page = share(entry);
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return rc;
 }
 
 int event_cache_get(struct event_cache *cache, const char *key, const struct event_page **out_page,

@@ -42,6 +42,12 @@ void event_cache_free(struct event_cache *cache);
  */
 int event_cache_get(struct event_cache *cache, const char *key, const struct event_page **out_page,
                     struct tq_error *err);
+/*
+ * The page of a key if there is a good one: TQ_OK, otherwise TQ_EMPTY. Never loads and never waits
+ * for a load.
+ */
+int event_cache_peek(struct event_cache *cache, const char *key,
+                     const struct event_page **out_page);
 void event_page_release(struct event_cache *cache, const struct event_page *page);
 
 /* Loads so far. */

@@ -2,12 +2,16 @@
 /*
  * HTTP of the event service for everybody, and the internal read.
  *
- * Layouts and seat maps come out of the caches; everything is read in the pool
- * "event", because a cache may have to load. Threads: [any].
+ * Layouts and seat maps come out of the caches, in the turn when they are there;
+ * everything else is read in the pool "event", because a cache may have to load. Threads: [any].
  */
 #include "event/event.h"
 
 #include "app/access.h"
+
+#define LAYOUT_CACHING "public, max-age=3600, immutable"
+#define SEAT_MAP_CACHING "public, max-age=0, must-revalidate"
+#define QUICK_BYTES_MAX 262144 /* of a page that is copied in the turn of a loop */
 
 static void reply_document(struct http_request *request, int rc, const struct tq_error *err,
                            struct tq__buf *json, const char *missing_code)
@@ -62,6 +66,15 @@ static void show_schedule(struct http_request *request)
     }
 }
 
+static void answer_page(struct http_request *request, const struct event_page *page,
+                        const char *caching)
+{
+    http_set_header(request, "Cache-Control", caching);
+    if (!http_not_modified(request, page->etag)) {
+        http_reply(request, 200, "application/json", page->body.data, page->body.bytes);
+    }
+}
+
 static void reply_page(struct http_request *request, struct event_cache *cache, const char *caching)
 {
     struct tq_error err = TQ_ERROR_INIT;
@@ -79,23 +92,47 @@ static void reply_page(struct http_request *request, struct event_cache *cache, 
         app_fail(request, rc, &err);
         return;
     }
-    http_set_header(request, "Cache-Control", caching);
-    if (!http_not_modified(request, page->etag)) {
-        http_reply(request, 200, "application/json", page->body.data, page->body.bytes);
+    answer_page(request, page, caching);
+    event_page_release(cache, page);
+}
+
+/* Without the pool, when the page is there and copying it holds nobody up. */
+static int quick_page(struct http_request *request, struct event_cache *cache, const char *caching)
+{
+    const struct event_page *page = NULL;
+    if (event_cache_peek(cache, http_param(request, "scheduleId"), &page) != TQ_OK) {
+        return 0;
+    }
+    int is_small = page->body.bytes <= QUICK_BYTES_MAX;
+    if (is_small) {
+        answer_page(request, page, caching);
     }
     event_page_release(cache, page);
+    return is_small;
 }
 
 static void show_layout(struct http_request *request)
 {
     const struct events *events = request->arg;
-    reply_page(request, events->layouts, "public, max-age=3600, immutable");
+    reply_page(request, events->layouts, LAYOUT_CACHING);
+}
+
+static int quick_layout(struct http_request *request)
+{
+    const struct events *events = request->arg;
+    return quick_page(request, events->layouts, LAYOUT_CACHING);
 }
 
 static void show_seat_map(struct http_request *request)
 {
     const struct events *events = request->arg;
-    reply_page(request, events->seat_maps, "public, max-age=0, must-revalidate");
+    reply_page(request, events->seat_maps, SEAT_MAP_CACHING);
+}
+
+static int quick_seat_map(struct http_request *request)
+{
+    const struct events *events = request->arg;
+    return quick_page(request, events->seat_maps, SEAT_MAP_CACHING);
 }
 
 static void show_internal(struct http_request *request)
@@ -118,11 +155,13 @@ const struct http_route event_routes[EVENT_ROUTES_COUNT] = {
     {.method = "GET",
      .pattern = "/v1/schedules/{scheduleId}/seats",
      .handler = show_layout,
+     .quick = quick_layout,
      .flags = HTTP_PUBLIC_CACHE,
      POOLED},
     {.method = "GET",
      .pattern = "/v1/schedules/{scheduleId}/seat-map",
      .handler = show_seat_map,
+     .quick = quick_seat_map,
      .flags = HTTP_PUBLIC_CACHE,
      POOLED},
     {.method = "POST",

@@ -4,9 +4,10 @@
  *
  * A reset of a room begins a new epoch, and passes of an older one are no good. The
  * gateway keeps the epochs of rooms that were ever reset in memory, takes them over
- * from the queue service every second, and checks passes against them without
- * asking anybody. Epochs only grow. While the queue service is away the last answer
- * stands: a revocation is late by as much, at most by the life of a pass.
+ * from the queue service every second (at once when that runs in this process), and
+ * checks passes against them without asking anybody. Epochs only grow. While the queue
+ * service is away the last answer stands: a revocation is late by as much, at most by
+ * the life of a pass.
  *
  * Threads: [any]; readers share the lock.
  */

@@ -342,7 +342,8 @@ static enum MHD_Result submit(struct http_exchange *exchange)
 
 static enum MHD_Result dispatch(struct http_exchange *exchange)
 {
-    uint32_t mode = exchange->entry->route->mode;
+    const struct http_route *route = exchange->entry->route;
+    uint32_t mode = route->mode;
     exchange->phase = HTTP__HANDLED;
     exchange->request.body = exchange->body.data ? exchange->body.data : "";
     exchange->request.body_bytes = exchange->body.bytes;
@@ -351,11 +352,11 @@ static enum MHD_Result dispatch(struct http_exchange *exchange)
         refuse(exchange, 413, "BODY_TOO_LARGE", "The body is too long.");
     } else if (mode == HTTP_DIRECT) {
         run_direct(exchange);
-    } else if (mode == HTTP_POOL) {
-        return submit(exchange);
-    } else {
+    } else if (mode == HTTP_BATCH) {
         gather(exchange);
         return MHD_YES;
+    } else if (!route->quick || !route->quick(&exchange->request)) {
+        return submit(exchange);
     }
     return queue(exchange);
 }

@@ -8,7 +8,9 @@
  *
  *     HTTP_DIRECT  in the turn of the loop that read the request; must not block
  *     HTTP_BATCH   once per turn for all requests that arrived together
- *     HTTP_POOL    on a bounded pool of threads; may block; a full pool answers 503
+ *     HTTP_POOL    on a bounded pool of threads; may block; a full pool answers 503. A route
+ *                  that often knows the answer already has a `quick` function, which is
+ *                  tried in the turn first
  *
  * Every request is answered exactly once, by one of the http_reply... or
  * http_problem... functions. A DIRECT handler answers before it returns. BATCH and
@@ -48,6 +50,8 @@ enum http_mode { HTTP_DIRECT = 0, HTTP_BATCH = 1, HTTP_POOL = 2 };
 typedef void http_handler_fn(struct http_request *request);
 /* All of one route and one turn. Each must be answered. */
 typedef void http_batch_fn(struct http_request *const *requests, size_t count);
+/* Non-zero: it has answered. Must not block. */
+typedef int http_quick_fn(struct http_request *request);
 
 /* One row of a table; tables are constant and outlive the server. */
 struct http_route {
@@ -57,8 +61,9 @@ struct http_route {
     http_batch_fn *batch;     /* BATCH */
     uint32_t mode;            /* enum http_mode */
     uint32_t flags;
-    const char *pool; /* POOL: its name (http_pool_add) */
-    size_t body_max;  /* 0: HTTP_BODY_MAX */
+    const char *pool;     /* POOL: its name (http_pool_add) */
+    http_quick_fn *quick; /* POOL, optional */
+    size_t body_max;      /* 0: HTTP_BODY_MAX */
 };
 
 /* Who asks; set by a filter, read by handlers. Empty strings: not known. */

@@ -304,6 +304,8 @@ void http__take_answers(struct http_loop *loop);
 
 /* Hands the answer to the loop. The response is taken; NULL: the connection is cut. */
 void http__answer(struct http_exchange *exchange, unsigned status, struct MHD_Response *response);
+/* What http_set_header() was called with. */
+void http__add_fields(const struct http_exchange *exchange, struct MHD_Response *response);
 
 /* ---- stream.c ---- */
 

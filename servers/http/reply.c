@@ -63,7 +63,7 @@ void http_set_retry_after(struct http_request *request, int64_t wait_ms)
     http_set_header(request, "Retry-After", text);
 }
 
-static void add_fields(struct http_exchange *exchange, struct MHD_Response *response)
+void http__add_fields(const struct http_exchange *exchange, struct MHD_Response *response)
 {
     const char *at = exchange->fields.data;
     const char *end = at + exchange->fields.bytes;
@@ -91,7 +91,7 @@ static void finish(struct http_exchange *exchange, unsigned status, const char *
         if (!exchange->has_cache_control && !(flags & HTTP_PUBLIC_CACHE && status < 400)) {
             MHD_add_response_header(response, "Cache-Control", "no-store");
         }
-        add_fields(exchange, response);
+        http__add_fields(exchange, response);
     }
     http__answer(exchange, status, response);
 }

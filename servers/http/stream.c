@@ -138,6 +138,7 @@ http_stream *http_stream_open(struct http_request *request)
     MHD_add_response_header(response, "Content-Type", "text/event-stream");
     MHD_add_response_header(response, "Cache-Control", "no-cache, no-transform");
     MHD_add_response_header(response, "X-Accel-Buffering", "no");
+    http__add_fields(exchange, response);
     stream->refs++;
     exchange->stream = stream;
     http__answer(exchange, 200, response);

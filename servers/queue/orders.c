@@ -153,6 +153,9 @@ int queue_order(struct queue *queue, struct queue_room *room, const struct queue
         atomic_store(&room->epoch, what.row.policy.first_epoch);
     }
     pthread_mutex_unlock(&room->order_lock);
+    if (rc == TQ_OK && order->verb == TQ_ROOM_RESET) {
+        app_worker_hint(queue->app, "gateway.epochs");
+    }
     if (rc == TQ_OK) {
         app_log(TQ_LOG_INFO, "queue", "room %s: %s by %s", room->id, queue_verb_name(order->verb),
                 order->actor);

@@ -27,7 +27,7 @@ struct tq__admit {
     int64_t now_ms;
     uint64_t active;
     uint64_t waiting;
-    int64_t opens_ms; /* of the policy, or the end of a recovery if that is later */
+    int64_t opens_ms; /* of the policy, or the end of a recovery that is later */
     int is_paused;
 };
 

@@ -283,7 +283,8 @@ static int64_t next_freed_ms(const struct tq__room *room)
 static int64_t opens_ms(const struct tq__room *room)
 {
     int64_t open_ms = room->policy.open_ms;
-    return open_ms > room->recovered_ms ? open_ms : room->recovered_ms;
+    int is_later = room->recovered_ms > room->now_ms && room->recovered_ms > open_ms;
+    return is_later ? room->recovered_ms : open_ms;
 }
 
 void tq__room_tick(struct tq__room *room, struct tq_room_tick *out_tick)

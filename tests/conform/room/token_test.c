@@ -206,6 +206,7 @@ PROMISE(a_line_that_recovers_lets_in_by_number, .rate = 1, .recovery_ms = RECOVE
     room_advance(w, 1);
     ck_assert_uint_eq(room_tick(w).admitted, 1);
     ck_assert_uint_eq(room_place(w, "v0").visit, TQ_VISIT_ADMITTED);
+    ck_assert_int_eq(room_state(w).open_ms, 0);
     room_advance(w, 1000);
     ck_assert_uint_eq(room_tick(w).admitted, 1);
     ck_assert_uint_eq(room_place(w, "v1").visit, TQ_VISIT_ADMITTED);

@@ -48,6 +48,15 @@ static void wait_for_gate(struct http_request *request)
     http_reply_empty(request, 204);
 }
 
+static int answer_quickly(struct http_request *request)
+{
+    int is_known = http_query(request, "known") != NULL;
+    if (is_known) {
+        http_reply(request, 200, "text/plain", "known", 5);
+    }
+    return is_known;
+}
+
 static void be_silent(struct http_request *request)
 {
     (void)request;
@@ -95,6 +104,7 @@ static const struct http_route routes[] = {
     {.method = "GET",
      .pattern = "/gate",
      .handler = wait_for_gate,
+     .quick = answer_quickly,
      .mode = HTTP_POOL,
      .pool = "one"},
     {.method = "GET", .pattern = "/silent", .handler = be_silent},
@@ -337,6 +347,27 @@ START_TEST(a_full_pool__sheds)
 }
 END_TEST
 
+START_TEST(what_is_known__is_answered_past_a_busy_pool)
+{
+    rig_open(&rig, routes, COUNT, NULL, NULL);
+    gate = handled = 0;
+    int busy = wire_connect(rig.port);
+    wire_send(busy, "GET /gate HTTP/1.1\r\n" HOST "\r\n");
+    for (int i = 0; i < 2000 && !atomic_load(&handled); i++) {
+        usleep(1000);
+    }
+    for (int i = 0; i < 3; i++) {
+        ck_assert_str_eq(ask("GET /gate?known=1 HTTP/1.1\r\n" HOST "%s\r\n", ""), "known");
+    }
+    ck_assert_int_eq(handled, 1);
+    gate = 1;
+    wire_read(busy, &answer);
+    ck_assert_uint_eq(answer.status, 204);
+    close(busy);
+    rig_close(&rig);
+}
+END_TEST
+
 START_TEST(handlers_at_fault__do_not_hang_anybody)
 {
     rig_open(&rig, routes, COUNT, NULL, NULL);
@@ -509,6 +540,7 @@ UNIT_MAIN("http.exchange", requests__are_routed_and_read, connections__serve_man
           nothing_there__is_a_problem, bodies__are_limited_to_the_byte, heads__are_limited,
           ambiguous_requests__are_refused_and_the_connection_ends,
           gaps_in_a_head__are_refused_and_the_connection_ends, a_full_pool__sheds,
-          handlers_at_fault__do_not_hang_anybody, tags__answer_304, fields__answer_for_themselves,
+          what_is_known__is_answered_past_a_busy_pool, handlers_at_fault__do_not_hang_anybody,
+          tags__answer_304, fields__answer_for_themselves,
           filters__see_requests_first_and_observers_last, memory__may_run_out_at_any_point,
           mounts__are_checked)

@@ -23,6 +23,7 @@ static size_t unread_bytes;
 
 static void open_stream(struct http_request *request)
 {
+    http_set_header(request, "X-Request-Id", "r-1");
     atomic_store(&opened, http_stream_open(request));
 }
 
@@ -89,6 +90,7 @@ START_TEST(events__arrive)
 {
     int fd = begin(NULL);
     read_until(fd, "Content-Type: text/event-stream");
+    read_until(fd, "X-Request-Id: r-1\r\n");
     read_until(fd, ": connected\n\n");
     ck_assert_int_eq(http_stream_send(stream(), "place", "7", "{\"a\":1}", 7), TQ_OK);
     read_until(fd, "event: place\nid: 7\ndata: {\"a\":1}\n\n");

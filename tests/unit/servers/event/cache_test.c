@@ -140,6 +140,25 @@ START_TEST(cache__page_is_good_until_its_time)
 }
 END_TEST
 
+START_TEST(cache__peeking_never_loads)
+{
+    struct source source;
+    struct tq_error err = TQ_ERROR_INIT;
+    const struct event_page *page = NULL;
+    begin(&source, 4);
+    assert_status(event_cache_peek(source.cache, "a", &page), TQ_EMPTY);
+    expect_page(&source, "a", "a 1");
+    source.test.now_ms += TTL_MS - 1;
+    assert_status(event_cache_peek(source.cache, "a", &page), TQ_OK);
+    ck_assert_str_eq(page->body.data, "a 1");
+    event_page_release(source.cache, page);
+    source.test.now_ms += 1;
+    assert_status(event_cache_peek(source.cache, "a", &page), TQ_EMPTY);
+    ck_assert_int_eq(atomic_load(&source.loads), 1);
+    finish(&source);
+}
+END_TEST
+
 START_TEST(cache__page_in_hand_does_not_change)
 {
     struct source source;
@@ -206,5 +225,6 @@ END_TEST
 
 UNIT_MAIN("servers.event.cache", cache__stampede_costs_one_load,
           cache__failure_reaches_all_who_waited_and_is_not_kept, cache__page_is_good_until_its_time,
-          cache__page_in_hand_does_not_change, cache__longest_unused_makes_room,
-          cache__key_must_be_an_id, cache__no_memory_leaves_it_whole)
+          cache__peeking_never_loads, cache__page_in_hand_does_not_change,
+          cache__longest_unused_makes_room, cache__key_must_be_an_id,
+          cache__no_memory_leaves_it_whole)
