@@ -62,7 +62,8 @@ struct tq_book_options {
     size_t size;
     tq_store *front;       /**< A store with TQ_STORE_HOLD. A reference is kept. */
     tq_store *ledger;      /**< A store with TQ_STORE_LEDGER. A reference is kept. */
-    uint32_t life_max_ms;  /**< Hard maximum of a hold's life. Default TQ_HOLD_LIFE_MAX_MS. */
+    uint32_t life_max_ms;  /**< Hard maximum of a hold's life, at least TQ_HOLD_TTL_MIN_MS.
+                                Default TQ_HOLD_LIFE_MAX_MS. */
     uint32_t seats_limit;  /**< Most seats that one holder may have in HOLD, PAYING and SOLD
                                 together in a schedule. Default: no limit. */
 };
@@ -165,7 +166,11 @@ TQ_BEGIN_DECLS
  * @param options   Borrowed.
  * @param out_book  Written on TQ_OK.
  * @param err       Optional.
- * @return TQ_OK or a failure; TQ_E_UNSUPPORTED when a store lacks the table.
+ * @return TQ_OK             Open.
+ * @return TQ_E_INVALID      Neither front nor ledger.
+ * @return TQ_E_LIMIT        `life_max_ms` is too short.
+ * @return TQ_E_UNSUPPORTED  A store lacks the table.
+ * @return another failure of the stores.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_book_open(const struct tq_env *env,
@@ -191,6 +196,7 @@ TQ_API void tq_book_close(tq_book *book);
  * @param err          Optional.
  * @return TQ_OK      Seats were added.
  * @return TQ_REPEAT  All were known.
+ * @return a failure; after TQ_E_UNKNOWN define again.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_book_define(tq_book *book, const char *schedule,
@@ -261,10 +267,9 @@ TQ_API TQ_MUST_CHECK int tq_hold_give_back(tq_book *book, const struct tq_hold_r
 /**
  * Paid after the hold had ended: take all of its seats again, as PAYING and under
  * a new fence, which is in the result; one that has not ended yet is pinned.
- * `status`: TQ_OK; TQ_REPEAT: it is PAYING; TQ_TAKEN: one of them has another holder, nothing
- * changed; TQ_FULL: over the
- * holder's limit; otherwise as tq_hold_extend(). The fence of the ref may be the old
- * one or the new one.
+ * `status`: TQ_OK; TQ_REPEAT: it is PAYING; TQ_TAKEN: one of them has another holder,
+ * nothing changed; TQ_FULL: over the holder's limit; otherwise as tq_hold_extend().
+ * The fence of the ref may be the old one or the new one.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_hold_retake(tq_book *book, const struct tq_hold_ref *refs,
@@ -284,6 +289,7 @@ TQ_API TQ_MUST_CHECK int tq_hold_retake(tq_book *book, const struct tq_hold_ref 
  * @param err       Optional.
  * @return TQ_OK     Some were visited.
  * @return TQ_EMPTY  None was due.
+ * @return a failure of a store.
  * @return what `visit` returned, when that was not 0; those visited are freed.
  * @since 0.1
  */
@@ -386,7 +392,7 @@ TQ_API TQ_MUST_CHECK int tq_hold_record_sweep(tq_tx *tx, tq_book *book, size_t l
  * @param tx     A transaction on the book's ledger, also one that only reads. Borrowed.
  * @param book   Borrowed.
  * @param ref    `schedule` and `id`. Borrowed.
- * @param visit  Called once.
+ * @param visit  Optional. Called once.
  * @param arg    Handed to `visit`.
  * @param err    Optional.
  * @return TQ_OK    Visited.

@@ -143,6 +143,7 @@ TQ_API TQ_MUST_CHECK int tq_ledger_read(tq_store *store, tq_tx_fn *fn, void *arg
  * @return TQ_OK         The schema is at the last version.
  * @return TQ_REPEAT     It already was.
  * @return TQ_E_INVALID  A step is malformed or its SQL is wrong. Nothing was changed.
+ * @return TQ_E_LIMIT    No steps, or more than TQ_BATCH_MAX.
  * @return TQ_E_CORRUPT  The database is newer than this program. Nothing was changed.
  * @return a failure of tq_ledger_run().
  * @since 0.1

@@ -8,7 +8,7 @@
  * relay, and is applied exactly once by an inbox, which records (consumer,
  * event) in the handler's transaction.
  *
- * Tables: outbox_events, outbox_partitions and processed_events, in the
+ * Tables: outbox_events, _blocked, _partitions, _relays and processed_events, in the
  * database of the service that owns them. Work goes on in steps that the host
  * calls, from one process or many. Threads: append belongs to its transaction;
  * a relay and an inbox are [serial], but for their wake, and a host may open several.
@@ -25,12 +25,12 @@ typedef struct tq_inbox tq_inbox;
 /** An event. Strings are borrowed; where the library hands one out, during the call. */
 struct tq_event {
     size_t size;
-    const char *id;             /**< UUIDv7 (RFC 9562); NULL in append: made by the library. */
+    const char *id;             /**< An id. NULL in append: a UUIDv7 (RFC 9562) is made. */
     const char *topic;          /**< Required. "order.events"; ids and dots, 1 to 120 bytes. */
     const char *type;           /**< Required. "ReservationConfirmed"; an id. */
     const char *aggregate_type; /**< Required. An id. */
     const char *aggregate_id;   /**< Required. An id. */
-    const char *key;            /**< Order is kept per key. Default: aggregate_id. */
+    const char *key;            /**< Order is kept per key. An id. Default: aggregate_id. */
     const char *payload;        /**< JSON object. Need not end in NUL; when handed out it does. */
     size_t payload_bytes;       /**< 2 to TQ_EVENT_PAYLOAD_MAX. */
     const char *traceparent;    /**< W3C Trace Context. Optional. */
@@ -58,8 +58,9 @@ struct tq_relay_options {
     const char *owner;        /**< Required. An id, different for each relay that runs, and the
                                    same after a restart: it then takes its leases back at once. */
     uint32_t partitions_max;  /**< Most partitions to lease; default all. */
-    uint32_t batch;           /**< Events per step. Default 512. */
-    uint32_t lease_ms;        /**< Default 30000; longer than the transport may take to publish. */
+    uint32_t batch;           /**< Events per step, at most TQ_BATCH_MAX. Default 512. */
+    uint32_t lease_ms;        /**< 100 to 3600000, and longer than the transport may take to
+                                   publish. Default 30000. */
     uint32_t attempts_max;    /**< Refusals after which an event is parked. Default 8. */
 };
 
@@ -105,12 +106,12 @@ struct tq_inbox_options {
     size_t size;
     const char *consumer;          /**< Required. An id; also the consumer group. Copied. */
     const char *const *topics;     /**< Required. Copied. */
-    size_t topics_count;
+    size_t topics_count;           /**< 1 to TQ_BATCH_MAX. */
     const char *dead_letter_topic; /**< Required. "dlq.reservation". Copied. */
     tq_event_fn *handler;          /**< Required. */
     tq_applied_fn *applied;        /**< Optional. */
     void *arg;                     /**< Handed to both. */
-    uint32_t batch;                /**< Events per step. Default 256. */
+    uint32_t batch;                /**< Events per step, at most TQ_BATCH_MAX. Default 256. */
     uint32_t attempts_max;         /**< Failures after which an event is a dead letter. 0: never. */
 };
 
@@ -153,7 +154,8 @@ TQ_API TQ_MUST_CHECK int tq_outbox_append(tq_tx *tx, const struct tq_event *even
 /** Read depth and age. @param store Borrowed. @param out_stats `size` set. @since 0.1 */
 TQ_API TQ_MUST_CHECK int tq_outbox_stats(tq_store *store, struct tq_outbox_stats *out_stats,
                                          struct tq_error *err);
-/** List parked events, oldest first. @since 0.1 */
+/** List up to `limit` parked events, oldest first; a result of `visit` that is not 0 is passed on.
+    @since 0.1 */
 TQ_API TQ_MUST_CHECK int tq_outbox_parked(tq_store *store, size_t limit, tq_parked_fn *visit,
                                           void *arg, struct tq_error *err);
 /** Publish a parked event, and those that wait behind it, again. TQ_GONE: not parked. @since 0.1 */
@@ -163,7 +165,8 @@ TQ_API TQ_MUST_CHECK int tq_outbox_retry(tq_store *store, const char *event_id,
 TQ_API TQ_MUST_CHECK int tq_inbox_clean(tq_store *store, int64_t age_ms, size_t limit,
                                         struct tq_error *err);
 
-/** Open a relay from a store's outbox to a transport. References are kept. @since 0.1 */
+/** Open a relay from a store's outbox to a transport. References are kept. TQ_E_UNSUPPORTED: the
+    store has no ledger. @since 0.1 */
 TQ_API TQ_MUST_CHECK int tq_relay_open(tq_store *store, tq_transport *transport,
                                        const struct tq_relay_options *options,
                                        tq_relay **out_relay, struct tq_error *err);
@@ -190,7 +193,8 @@ TQ_API void tq_relay_wake(tq_relay *relay);
 /** Hand leases back and close. NULL is allowed. @since 0.1 */
 TQ_API void tq_relay_close(tq_relay *relay);
 
-/** Open an inbox and subscribe. With inproc, open inboxes before relays. @since 0.1 */
+/** Open an inbox and subscribe. References are kept. With inproc, open inboxes before relays.
+    TQ_E_UNSUPPORTED: the store has no ledger. @since 0.1 */
 TQ_API TQ_MUST_CHECK int tq_inbox_open(tq_store *store, tq_transport *transport,
                                        const struct tq_inbox_options *options,
                                        tq_inbox **out_inbox, struct tq_error *err);

@@ -172,7 +172,8 @@ TQ_BEGIN_DECLS
  * @param out_room  Written on TQ_OK; close it with tq_room_close().
  * @param err       Optional.
  * @return TQ_OK             Open.
- * @return TQ_E_INVALID      `id` is no id, or the policy closes before it opens.
+ * @return TQ_E_INVALID      `id` is no id, or the policy contradicts itself: it closes before it
+ *                           opens, or polls more seldom at the front than far behind.
  * @return TQ_E_LIMIT        The policy has a number over its limit.
  * @return TQ_E_UNSUPPORTED  The store keeps no rooms.
  * @return another failure of the store.
@@ -254,6 +255,7 @@ TQ_API TQ_MUST_CHECK int tq_room_leave(tq_room *room, const struct tq_visitor *v
  * @param err       Optional.
  * @return TQ_OK     Somebody was let in, skipped or freed.
  * @return TQ_EMPTY  There was nothing to do.
+ * @return a failure; after TQ_E_UNKNOWN tick again.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_room_tick(tq_room *room, struct tq_room_tick *out_tick,
@@ -278,7 +280,8 @@ TQ_API TQ_MUST_CHECK int tq_room_state(tq_room *room, struct tq_room_state *out_
  * @param err     Optional.
  * @return TQ_OK         Done.
  * @return TQ_REPEAT     An action with this request key is in the trail. Nothing changed.
- * @return TQ_E_INVALID  No such order, no actor, a reason that is no text. Nothing changed.
+ * @return TQ_E_INVALID  No such order, no actor, a key that is no id, a reason that is no text or
+ *                       does not end. Nothing changed.
  * @return TQ_E_LIMIT    The value is out of range. Nothing changed.
  * @return another failure; after TQ_E_UNKNOWN ask again with the same request key.
  * @since 0.1
@@ -314,6 +317,7 @@ TQ_API TQ_MUST_CHECK int tq_room_audit(tq_room *room, uint64_t after, tq_room_ac
  * @return TQ_EXPIRED  Genuine, but its time is over.
  * @return TQ_STALE    Genuine, but revoked by a reset.
  * @return TQ_REFUSED  Anything else.
+ * @return a failure of the environment.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_pass_check(tq_keys *keys, const char *room, int64_t min_epoch,

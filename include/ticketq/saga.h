@@ -157,11 +157,13 @@ TQ_BEGIN_DECLS
  * @param store      A store with TQ_STORE_LEDGER. A reference is kept.
  * @param type       Borrowed until closed.
  * @param arg        Handed to every handler.
- * @param out_sagas  Written on TQ_OK.
+ * @param out_sagas  Written on TQ_OK; close it with tq_sagas_close().
  * @param err        Optional; names the cell that is missing.
  * @return TQ_OK         Open.
  * @return TQ_E_INVALID  A cell is missing, doubled or contradicts a state.
- * @return TQ_E_LIMIT    Too many states or events.
+ * @return TQ_E_LIMIT    Too many states, events or definitions.
+ * @return TQ_E_UNSUPPORTED  The store has no ledger.
+ * @return a failure of tq_ledger_migrate().
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_sagas_open(tq_store *store, const struct tq_saga_type *type, void *arg,
@@ -198,6 +200,9 @@ TQ_API TQ_MUST_CHECK int tq_saga_start(tq_tx *tx, tq_sagas *sagas, const char *i
  * @return TQ_STALE    Somebody else moved it meanwhile. Nothing changed; bring it again.
  * @return TQ_GONE     No such saga.
  * @return another positive outcome of the handler: nothing changed.
+ * @return TQ_E_INVALID      The type knows no such event.
+ * @return TQ_E_UNSUPPORTED  The definition that the saga was begun with is not open.
+ * @return a failure, also of a handler: the transaction must fail.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_saga_apply(tq_tx *tx, tq_sagas *sagas, const char *id,
@@ -209,7 +214,7 @@ TQ_API TQ_MUST_CHECK int tq_saga_read(tq_tx *tx, tq_sagas *sagas, const char *id
 /**
  * Bring the deadline events that are due, each in a transaction of its own.
  * @param sagas        Borrowed.
- * @param limit        Most sagas in this call.
+ * @param limit        Most sagas in this call; more than 256 are left for the next.
  * @param out_next_ms  Optional. When the next is due, in milliseconds from now.
  * @param err          Optional.
  * @return TQ_OK     Some were brought.

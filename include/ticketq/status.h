@@ -33,7 +33,7 @@ enum tq_status {
     TQ_E_INVALID = -1,     /**< A required field is missing or malformed. Nothing was done. */
     TQ_E_ABI = -2,         /**< A struct of another release that cannot be understood. */
     TQ_E_UNSUPPORTED = -3, /**< This driver or this build cannot do that. */
-    TQ_E_LIMIT = -4,       /**< A field is over its limit. Nothing was done. */
+    TQ_E_LIMIT = -4,       /**< A field or a count is out of its range. Nothing was done. */
     TQ_E_NOMEM = -5,       /**< Out of memory. Nothing was done. */
     TQ_E_BUSY = -6,        /**< Not applied: contention. Try again. */
     TQ_E_UNAVAILABLE = -7, /**< Not applied: the store or the transport is not there. */

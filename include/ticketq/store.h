@@ -30,7 +30,8 @@ struct tq_store_options {
     const char *url;                      /**< Required. At most TQ_URL_MAX bytes. Copied. */
     const struct tq_store_driver *driver; /**< A driver of your own; NULL: chosen by the URL. */
     uint32_t busy_timeout_ms;             /**< Longest wait for a lock. Default 5000. */
-    uint32_t readers;                     /**< Ledger: connections that only read. Default 2. */
+    uint32_t readers;                     /**< Ledger: connections that only read, at most 64.
+                                               Default 2. */
 };
 
 TQ_BEGIN_DECLS
@@ -43,7 +44,8 @@ TQ_BEGIN_DECLS
  * @param out_store  Written on TQ_OK; close it with tq_store_close().
  * @param err        Optional.
  * @return TQ_OK             Open.
- * @return TQ_E_INVALID      The URL is malformed or names no driver.
+ * @return TQ_E_INVALID      The URL is malformed, names no driver, or has an option that the
+ *                           driver does not know.
  * @return TQ_E_UNSUPPORTED  The driver is not in this build.
  * @return TQ_E_ABI          The driver or a struct is of another release.
  * @return TQ_E_UNAVAILABLE  It could not be reached.

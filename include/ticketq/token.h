@@ -47,7 +47,7 @@ struct tq_key {
     size_t size;
     const char *id;        /**< Required. Unique in the ring. Copied. */
     uint32_t purpose;      /**< Required. enum tq_purpose. */
-    uint32_t algorithm;    /**< Default TQ_HS256. */
+    uint32_t algorithm;    /**< enum tq_algorithm. Default TQ_HS256. */
     const void *secret;    /**< Required. Copied; wiped when the ring is freed. */
     size_t secret_bytes;   /**< TQ_KEY_SECRET_MIN to TQ_KEY_SECRET_MAX. */
     int64_t not_before_ms; /**< Signs from here on. 0: always. */
@@ -76,7 +76,9 @@ TQ_BEGIN_DECLS
  * @param env       Copied.
  * @param out_keys  Written on TQ_OK; free it with tq_keys_free().
  * @param err       Optional.
- * @return TQ_OK or TQ_E_NOMEM.
+ * @return TQ_OK         Made.
+ * @return TQ_E_INVALID  The environment lacks a function.
+ * @return TQ_E_NOMEM    Nothing was made.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_keys_new(const struct tq_env *env, tq_keys **out_keys,
@@ -99,6 +101,7 @@ TQ_API void tq_keys_free(tq_keys *keys);
  * @return TQ_REPEAT     There is a key of that id. Nothing changed.
  * @return TQ_E_INVALID  An id, purpose or algorithm is not allowed.
  * @return TQ_E_LIMIT    The secret is too short or too long, or the ring is full.
+ * @return TQ_E_INTERNAL The digest failed. Nothing was added.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_keys_add(tq_keys *keys, const struct tq_key *key,
@@ -133,7 +136,7 @@ TQ_API TQ_MUST_CHECK int tq_keys_load(tq_keys *keys, const char *json, size_t by
  * @return TQ_E_INVALID      A required claim is missing or malformed, or it would expire
  *                           before it is issued.
  * @return TQ_E_LIMIT        It would live longer than TQ_TOKEN_LIFE_MAX_MS.
- * @return TQ_E_UNAVAILABLE  No key of that purpose is valid now.
+ * @return TQ_E_UNAVAILABLE  No key of that purpose is valid now, or there is no randomness.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_token_sign(tq_keys *keys, uint32_t purpose,

@@ -42,7 +42,7 @@ struct tq_header {
 /** How to open a transport. */
 struct tq_transport_options {
     size_t size;
-    const char *url;                          /**< Required. Copied. */
+    const char *url;                          /**< Required. At most TQ_URL_MAX bytes. Copied. */
     const struct tq_transport_driver *driver; /**< A driver of your own; NULL: by the URL. */
 };
 
@@ -56,7 +56,8 @@ TQ_BEGIN_DECLS
  * @param out_transport  Written on TQ_OK; close it with tq_transport_close().
  * @param err            Optional.
  * @return TQ_OK             Open.
- * @return TQ_E_INVALID      The URL is malformed or names no driver.
+ * @return TQ_E_INVALID      The URL is malformed, names no driver, or has an option that the
+ *                           driver does not know.
  * @return TQ_E_UNSUPPORTED  The driver is not in this build.
  * @return TQ_E_ABI          The driver or a struct is of another release.
  * @return TQ_E_UNAVAILABLE  It could not be reached.
