@@ -190,7 +190,8 @@ def with_part(body, way, value):
 
 def is_lawful(name, body):
     media = OPERATIONS[name][2]["requestBody"]["content"]["application/json"]
-    return jsonschema.Draft202012Validator(media["schema"], resolver=CONTRACT.resolver).is_valid(body)
+    return jsonschema.Draft202012Validator(
+        media["schema"], resolver=CONTRACT.resolver).is_valid(body)
 
 
 @pytest.mark.parametrize("name", WITH_BODY)
