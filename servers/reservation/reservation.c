@@ -5,9 +5,11 @@
  * A hold is claimed on the front first, which turns most of the crowd away
  * without touching the disk. What is left is one transaction: the person's
  * limit, the seats (tq_hold_record), the row with the prices of this moment,
- * the saga, the event and the answer for whoever repeats the request. If the
- * ledger refuses, the claim is given back. The front is told of a commit
- * afterwards; until then it is at worst too strict.
+ * the saga, the event and the answer for whoever repeats the request. Requests
+ * that come at the same time are recorded by one run (tq_ledger_run_each), which
+ * asks for the seats of all with a few statements. If the ledger refuses, the
+ * claim is given back. The front is told of a commit afterwards; until then it is
+ * at worst too strict.
  *
  * The sweep ends holds whose time ran out and their reservations in the same
  * transaction, so that no seat is free while its reservation still counts.
@@ -21,6 +23,7 @@
 
 #include <openssl/evp.h>
 
+#include "core/env.h"
 #include "core/error.h"
 
 #define ORIGIN "reservation"
@@ -76,37 +79,98 @@ static int write_down(tq_tx *tx, struct recording *recording, struct tq_error *e
     return app_once_end(tx, wish->once, 201, &wish->answer, err);
 }
 
-/* End the transaction without a trace, the claimed key included: the key may be used again. */
+/* Leave no trace, not even the claimed key: it may be used again. */
 static int undo(struct recording *recording, int outcome)
 {
     recording->refused = outcome;
     return TQ_E_INVALID;
 }
 
-static int record(tq_tx *tx, void *arg, struct tq_error *err)
+/*
+ * Claim the key of the request and count the person's seats. TQ_OK: go on. A key that another
+ * request of this run is at work with has no answer yet: that is left for a run of its own.
+ */
+static int admit(tq_tx *tx, struct recording *recording, struct tq_error *err)
 {
-    struct recording *recording = arg;
     struct hold_wish *wish = recording->wish;
-    struct tq_hold hold = *recording->claim;
+    int status = recording->claim->status;
     recording->refused = 0; /* of an earlier run */
     int rc = app_once_begin(tx, wish->once, err);
+    if (rc == TQ_REPEAT && !wish->once->status) {
+        return tq__fail(err, TQ_E_BUSY, ORIGIN, "the key is being used");
+    }
     if (rc != TQ_OK) {
         return rc;
     }
-    if (hold.status != TQ_OK && hold.status != TQ_REPEAT) {
+    if (status != TQ_OK && status != TQ_REPEAT) {
         return undo(recording, TQ_EXPIRED);
     }
     rc = reservation_row_person_take(tx, &wish->row, wish->sale.person_limit, err);
-    if (rc != TQ_OK) {
-        return rc < 0 ? rc : undo(recording, rc);
+    return rc > 0 ? undo(recording, rc) : rc;
+}
+
+/* What follows from what the ledger says of the seats. */
+static int reserve(tq_tx *tx, struct recording *recording, const struct tq_hold *hold,
+                   struct tq_error *err)
+{
+    if (hold->status != TQ_OK) {
+        recording->wish->taken = hold->taken;
+        return undo(recording, hold->status == TQ_REPEAT ? TQ_EXPIRED : hold->status);
     }
-    TQ_TRY(tq_hold_record(tx, recording->service->book, recording->request, 1, &hold, err));
-    if (hold.status != TQ_OK) {
-        wish->taken = hold.taken;
-        return undo(recording, hold.status == TQ_REPEAT ? TQ_EXPIRED : hold.status);
-    }
-    TQ_TRY(fill(tx, wish, &hold, err));
+    TQ_TRY(fill(tx, recording->wish, hold, err));
     return write_down(tx, recording, err);
+}
+
+/* Those of a run that were admitted. */
+struct admitted {
+    struct tq_hold_request *requests;
+    struct tq_hold *holds;
+    size_t *places; /* among the arguments of the run */
+    size_t count;
+};
+
+static int record_admitted(tq_tx *tx, void *const args[], const struct admitted *admitted,
+                           int results[], struct tq_error *const errs[])
+{
+    const struct recording *first = args[0];
+    if (admitted->count == 0) {
+        return TQ_OK;
+    }
+    TQ_TRY(tq_hold_record(tx, first->service->book, admitted->requests, admitted->count,
+                          admitted->holds, errs[0]));
+    for (size_t i = 0; i < admitted->count; i++) {
+        size_t place = admitted->places[i];
+        results[place] = reserve(tx, args[place], &admitted->holds[i], errs[place]);
+    }
+    return TQ_OK;
+}
+
+/* The body of all holds that come at the same time. */
+static int record(tq_tx *tx, void *const args[], size_t count, int results[],
+                  struct tq_error *const errs[])
+{
+    const struct tq_env *env = tq_tx_env(tx);
+    struct admitted admitted = {
+        .requests = tq__alloc(env, count, sizeof *admitted.requests),
+        .holds = tq__alloc(env, count, sizeof *admitted.holds),
+        .places = tq__alloc(env, count, sizeof *admitted.places),
+    };
+    int rc =
+        admitted.requests && admitted.holds && admitted.places ? TQ_OK : tq__nomem(ORIGIN, errs[0]);
+    for (size_t i = 0; rc == TQ_OK && i < count; i++) {
+        const struct recording *recording = args[i];
+        results[i] = admit(tx, args[i], errs[i]);
+        if (results[i] == TQ_OK) {
+            admitted.requests[admitted.count] = *recording->request;
+            admitted.holds[admitted.count] = *recording->claim;
+            admitted.places[admitted.count++] = i;
+        }
+    }
+    rc = rc == TQ_OK ? record_admitted(tx, args, &admitted, results, errs) : rc;
+    tq__release(env, admitted.requests);
+    tq__release(env, admitted.holds);
+    tq__release(env, admitted.places);
+    return rc;
 }
 
 /* An id for the front and the ledger out of who asks and the key of the request. */
@@ -181,7 +245,7 @@ int reservation_hold(struct reservations *service, struct hold_wish *wish, struc
         wish->taken = claim.taken;
         return claim.status;
     }
-    rc = tq_ledger_run(service->ledger, record, &recording, err);
+    rc = tq_ledger_run_each(service->ledger, record, &recording, err);
     if (claim.status == TQ_OK && rc != TQ_OK && rc != TQ_E_UNKNOWN) {
         give_claim_back(service, &claim);
     }

@@ -101,6 +101,7 @@ static inline void hall_close(void)
 static inline int hold_as(const char *user, const char *key, int first, int count,
                           struct reservation *row)
 {
+    struct tq_error err = TQ_ERROR_INIT;
     struct app_once once = {.body = TQ__BUF(&hall.service.env)};
     struct hold_wish wish = {.once = &once, .answer = TQ__BUF(&hall.service.env)};
     snprintf(once.scope, sizeof once.scope, "hold:%s", user);
@@ -112,7 +113,11 @@ static inline int hold_as(const char *user, const char *key, int first, int coun
     for (int i = 0; i < count; i++) {
         snprintf(wish.row.seats[i].id, TQ_ID_SIZE, "A-%d", first + i);
     }
-    int rc = reservation_hold(&hall.service, &wish, &hall.err);
+    int rc = reservation_hold(&hall.service, &wish, &err);
+    if (rc == TQ_REPEAT) {
+        ck_assert_uint_eq(once.status, 201);
+        ck_assert_uint_gt(once.body.bytes, 0);
+    }
     if (row) {
         *row = wish.row;
     }

@@ -5,6 +5,8 @@
  */
 #include "hall.h"
 
+#include "lib/merged.h"
+
 #define KEY "a-key-that-comes-again"
 
 START_TEST(a_hold_writes_everything_at_once)
@@ -59,6 +61,45 @@ START_TEST(a_key_that_comes_again)
     ck_assert_int_eq(reservation_cancel(&hall.service, row.id, "ann", &row, &hall.err), TQ_OK);
     ck_assert_int_eq(hold_as("ann", KEY, 0, 2, NULL), TQ_REPEAT);
     ck_assert_uint_eq(seats_in(TQ_SEAT_HOLD), 1);
+    hall_close();
+}
+END_TEST
+
+/* One of those who come at the same time. */
+struct comer {
+    const char *user;
+    const char *key;
+    int first, count;
+    int rc;
+};
+
+static void come(void *arg, size_t n)
+{
+    struct comer *comer = (struct comer *)arg + n;
+    comer->rc = hold_as(comer->user, comer->key, comer->first, comer->count, NULL);
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+START_TEST(holds_at_the_same_time__each_for_itself)
+{
+    struct comer comers[] = {{"ann", KEY, 0, 2, 99},
+                             {"ann", KEY, 0, 2, 99},
+                             {"bob", "a-key-of-bob-alone", 2, 1, 99},
+                             {"eve", "a-key-for-too-many", 3, LIMIT + 1, 99}};
+    hall_open();
+    merged_run(hall.service.ledger, 4, come, comers, nothing, NULL);
+    ck_assert_int_eq(comers[0].rc + comers[1].rc, TQ_OK + TQ_REPEAT);
+    ck_assert_int_eq(comers[2].rc, TQ_OK);
+    ck_assert_int_eq(comers[3].rc, TQ_FULL);
+    ck_assert_uint_eq(seats_in(TQ_SEAT_HOLD), 3);
+    ck_assert_str_eq(ask("SELECT CAST(COUNT(*) AS TEXT) FROM idempotency"), "2");
+    ck_assert_str_eq(ask("SELECT CAST(SUM(seats) AS TEXT) FROM person_seats"), "3");
+    ck_assert_str_eq(ask("SELECT CAST(COUNT(*) AS TEXT) FROM reservations"), "2");
+    ck_assert_str_eq(ask("SELECT CAST(COUNT(*) AS TEXT) FROM sagas"), "2");
     hall_close();
 }
 END_TEST
@@ -183,7 +224,8 @@ END_TEST
 
 UNIT_MAIN("servers.reservation.reservation", a_hold_writes_everything_at_once,
           the_persons_limit__below_at_and_over, a_refusal_leaves_no_trace, a_key_that_comes_again,
-          the_front_comes_back_after_a_restart, what_is_not_on_sale,
-          only_the_owner_extends_and_cancels, the_sweep_ends_what_has_run_out_and_nothing_else,
+          holds_at_the_same_time__each_for_itself, the_front_comes_back_after_a_restart,
+          what_is_not_on_sale, only_the_owner_extends_and_cancels,
+          the_sweep_ends_what_has_run_out_and_nothing_else,
           who_comes_before_the_sweep_gets_the_seat_and_the_old_reservation_ends,
           the_list_is_newest_first_and_goes_on_behind_a_cursor)
