@@ -247,11 +247,11 @@ long tq__base64url_decode(unsigned char *target, size_t room, const char *text, 
     return (long)bytes;
 }
 
-int tq__uuid7(const struct tq_env *env, int64_t now_ms, char target[37], struct tq_error *err)
+void tq__uuid7_of(int64_t now_ms, const unsigned char chance[TQ__UUID7_CHANCE], char target[37])
 {
     static const char hex[] = "0123456789abcdef";
     unsigned char bytes[16];
-    TQ_TRY(tq__random(env, bytes + 6, sizeof bytes - 6, err));
+    memcpy(bytes + 6, chance, TQ__UUID7_CHANCE);
     for (int i = 0; i < 6; i++) {
         bytes[i] = (unsigned char)(now_ms >> (40 - 8 * i));
     }
@@ -266,5 +266,12 @@ int tq__uuid7(const struct tq_env *env, int64_t now_ms, char target[37], struct 
         *out++ = hex[bytes[i] & 15];
     }
     *out = '\0';
+}
+
+int tq__uuid7(const struct tq_env *env, int64_t now_ms, char target[37], struct tq_error *err)
+{
+    unsigned char chance[TQ__UUID7_CHANCE];
+    TQ_TRY(tq__random(env, chance, sizeof chance, err));
+    tq__uuid7_of(now_ms, chance, target);
     return TQ_OK;
 }

@@ -37,6 +37,9 @@ struct batch {
     const struct tq_env *env;
     struct tq_value *params;
     char (*ids)[37];
+    unsigned char (*chance)[TQ__UUID7_CHANCE]; /* for an id each; drawn for all at once */
+    int is_drawn;
+    size_t count;
     size_t *headers_at;
     struct tq__buf headers;
 };
@@ -45,6 +48,7 @@ static void batch_done(struct batch *batch)
 {
     tq__release(batch->env, batch->params);
     tq__release(batch->env, batch->ids);
+    tq__release(batch->env, batch->chance);
     tq__release(batch->env, batch->headers_at);
     tq__buf_done(&batch->headers);
 }
@@ -52,11 +56,23 @@ static void batch_done(struct batch *batch)
 static int batch_make(struct batch *batch, const struct tq_env *env, size_t count,
                       struct tq_error *err)
 {
-    *batch = (struct batch){.env = env, .headers = TQ__BUF(env)};
+    *batch = (struct batch){.env = env, .headers = TQ__BUF(env), .count = count};
     batch->params = tq__alloc(env, count * APPEND_PARAMS, sizeof *batch->params);
     batch->ids = tq__alloc(env, count, sizeof *batch->ids);
+    batch->chance = tq__alloc(env, count, sizeof *batch->chance);
     batch->headers_at = tq__alloc(env, count + 1, sizeof *batch->headers_at);
-    return batch->params && batch->ids && batch->headers_at ? TQ_OK : tq__nomem(ORIGIN, err);
+    int is_made = batch->params && batch->ids && batch->chance && batch->headers_at;
+    return is_made ? TQ_OK : tq__nomem(ORIGIN, err);
+}
+
+static int make_id(struct batch *batch, size_t place, int64_t now_ms, struct tq_error *err)
+{
+    if (!batch->is_drawn) {
+        TQ_TRY(tq__random(batch->env, batch->chance, batch->count * sizeof *batch->chance, err));
+        batch->is_drawn = 1;
+    }
+    tq__uuid7_of(now_ms, batch->chance[place], batch->ids[place]);
+    return TQ_OK;
 }
 
 static int put_event(struct batch *batch, size_t place, const struct tq_event *event,
@@ -65,7 +81,7 @@ static int put_event(struct batch *batch, size_t place, const struct tq_event *e
     struct tq_value *params = batch->params + place * APPEND_PARAMS;
     const char *id = event->id;
     if (!id) {
-        TQ_TRY(tq__uuid7(batch->env, now_ms, batch->ids[place], err));
+        TQ_TRY(make_id(batch, place, now_ms, err));
         id = batch->ids[place];
     }
     tq__event_put_headers(&batch->headers, event);
