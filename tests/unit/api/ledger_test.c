@@ -47,12 +47,22 @@ static void teardown(void)
     ck_assert_int_eq(test.live, 0);
 }
 
+static int run_none(tq_tx *tx, void *const args[], size_t count, int results[],
+                    struct tq_error *const errs[])
+{
+    (void)tx, (void)args, (void)count, (void)results, (void)errs;
+    ck_abort_msg("a body ran");
+    return TQ_OK;
+}
+
 START_TEST(nothing__is_no_argument)
 {
     tq_tx *tx = NULL;
     setup();
     REFUSED(tq_ledger_run(NULL, count_rows, NULL, &err), TQ_E_INVALID, "store");
     REFUSED(tq_ledger_run(store, NULL, NULL, &err), TQ_E_INVALID, "fn");
+    REFUSED(tq_ledger_run_each(NULL, run_none, NULL, &err), TQ_E_INVALID, "store");
+    REFUSED(tq_ledger_run_each(store, NULL, NULL, &err), TQ_E_INVALID, "fn");
     REFUSED(tq_ledger_read(NULL, count_rows, NULL, &err), TQ_E_INVALID, "store");
     REFUSED(tq_ledger_read(store, NULL, NULL, &err), TQ_E_INVALID, "fn");
     REFUSED(tq_ledger_migrate(NULL, &table, 1, &err), TQ_E_INVALID, "store");
