@@ -123,8 +123,9 @@ def test_rate_and_cap_are_never_exceeded(world, tight):
 
 
 @pytest.mark.parametrize("tight", LIMITS)
-def test_a_death_grants_one_burst_and_who_was_inside(world, tight):
-    """The line is forgotten with the process, but passes stay good until they end."""
+def test_a_death_grants_one_burst_and_nobody_above_the_cap(make_world, tight):
+    """The line is forgotten with the process, but nobody is let in until leases have ended."""
+    world = make_world("--queue-recovery-ms", str(ACTIVE_MS + 300))
     rate, burst, cap = LIMITS[tight]
 
     def kill():
@@ -132,7 +133,7 @@ def test_a_death_grants_one_burst_and_who_was_inside(world, tight):
         world.ticketqd.kill()
         world.ticketqd.start()
     admitted = crowd(world, sale(world, LIMITS[tight]), kill)
-    assert len(admitted) > VISITORS / 2
+    assert len(admitted) > VISITORS / 3
     over, inside = most_over_rate(admitted, rate), most_inside(admitted)
     print(f"{len(admitted)} let in, {over:.1f} over the rate, {inside} inside")
-    assert over <= 2 * burst and inside <= 2 * cap
+    assert over <= 2 * burst and inside <= cap
