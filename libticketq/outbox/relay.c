@@ -19,7 +19,7 @@
  * way or not settled yet.
  * Threads: [serial]; commits of the store and reports wake a step that waits.
  */
-#include "outbox/relay.h"
+#include "outbox/settle.h"
 
 #include "core/args.h"
 #include "core/env.h"

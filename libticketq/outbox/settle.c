@@ -17,7 +17,7 @@
  * first that was refused is blocked. A body may run twice: it writes what the flights
  * say, and they are forgotten after the commit. Threads: the relay's.
  */
-#include "outbox/relay.h"
+#include "outbox/settle.h"
 
 #include <stdio.h>
 

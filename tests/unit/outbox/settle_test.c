@@ -3,7 +3,7 @@
  * outbox/settle.c: who of a key is to blame, for every order in which reports come in.
  * What is written then is in tests/fault/outbox.
  */
-#include "outbox/relay.h"
+#include "outbox/settle.h"
 
 #include "lib/test_env.h"
 #include "lib/unit.h"

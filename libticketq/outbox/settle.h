@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the relay share.
+ * A relay, and how it settles what was reported.
  */
-#ifndef TQ_OUTBOX_RELAY_H
-#define TQ_OUTBOX_RELAY_H
+#ifndef TQ_OUTBOX_SETTLE_H
+#define TQ_OUTBOX_SETTLE_H
 
 #include "outbox/pending.h"
 #include "store/ledger.h"
@@ -50,8 +50,6 @@ static inline struct tq__flight *tq__flight_of(const tq_relay *relay, const stru
 {
     return &relay->flights[slot - relay->window.slots];
 }
-
-/* settle.c */
 
 /* Sees who is to blame for what was refused. Returns how many flights are ready to be settled. */
 size_t tq__relay_classify(tq_relay *relay);
