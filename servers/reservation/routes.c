@@ -166,55 +166,39 @@ static void verb_refused(struct http_request *request, const struct reservation 
     }
 }
 
-static void extend(struct http_request *request)
+typedef int verb_fn(struct reservations *service, const char *id, const char *user,
+                    struct reservation *row, struct tq_error *err);
+
+/* Carries a verb out on the reservation of the path, for who asks. */
+static void serve_owner(struct http_request *request, verb_fn *verb, unsigned status)
 {
-    struct reservations *service = request->arg;
     const char *id = http_param_id(request, "reservationId");
     struct reservation row;
     struct tq_error err = TQ_ERROR_INIT;
     if (!id) {
         return;
     }
-    int rc = reservation_extend(service, id, request->identity.subject, &row, &err);
+    int rc = verb(request->arg, id, request->identity.subject, &row, &err);
     if (rc == TQ_OK || rc == TQ_REPEAT) {
-        reply_row(request, 200, &row);
+        reply_row(request, status, &row);
     } else {
         verb_refused(request, &row, rc, &err);
     }
+}
+
+static void extend(struct http_request *request)
+{
+    serve_owner(request, reservation_extend, 200);
 }
 
 static void cancel(struct http_request *request)
 {
-    struct reservations *service = request->arg;
-    const char *id = http_param_id(request, "reservationId");
-    struct reservation row;
-    struct tq_error err = TQ_ERROR_INIT;
-    if (!id) {
-        return;
-    }
-    int rc = reservation_cancel(service, id, request->identity.subject, &row, &err);
-    if (rc == TQ_OK || rc == TQ_REPEAT) {
-        reply_row(request, 202, &row);
-    } else {
-        verb_refused(request, &row, rc, &err);
-    }
+    serve_owner(request, reservation_cancel, 202);
 }
 
 static void get(struct http_request *request)
 {
-    struct reservations *service = request->arg;
-    const char *id = http_param_id(request, "reservationId");
-    struct reservation row;
-    struct tq_error err = TQ_ERROR_INIT;
-    if (!id) {
-        return;
-    }
-    int rc = reservation_get(service, id, request->identity.subject, &row, &err);
-    if (rc == TQ_OK) {
-        reply_row(request, 200, &row);
-    } else {
-        verb_refused(request, &row, rc, &err);
-    }
+    serve_owner(request, reservation_get, 200);
 }
 
 static void list(struct http_request *request)
