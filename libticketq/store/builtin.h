@@ -8,6 +8,7 @@
 #include <ticketq/driver/store.h>
 
 extern const struct tq_store_driver tq__memory_driver;
+extern const struct tq_store_driver tq__redis_driver;
 extern const struct tq_store_driver tq__sqlite_driver;
 
 #endif

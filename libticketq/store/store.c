@@ -23,14 +23,25 @@
 
 static const struct tq_store_driver *const builtin[] = {
     &tq__memory_driver,
+#ifdef TQ_WITH_REDIS
+    &tq__redis_driver,
+#endif
 #ifdef TQ_WITH_SQLITE
     &tq__sqlite_driver,
 #endif
 };
 
 /* Schemes that a build may lack: a better message than "unknown". */
-static const char *const optional_schemes[] = {"sqlite", "redis", "rediss", "postgres",
-                                               "postgresql"};
+static const struct {
+    const char *scheme;
+    const char *why;
+} missing[] = {
+    {"sqlite", "this build has no driver for it"},
+    {"redis", "this build has no driver for it"},
+    {"rediss", "hiredis is used without TLS; put a TLS proxy beside the host and use redis:"},
+    {"postgres", "this build has no driver for it"},
+    {"postgresql", "this build has no driver for it"},
+};
 
 static int find_builtin(const char *scheme, const struct tq_store_driver **out,
                         struct tq_error *err)
@@ -41,10 +52,9 @@ static int find_builtin(const char *scheme, const struct tq_store_driver **out,
             return TQ_OK;
         }
     }
-    for (size_t i = 0; i < sizeof optional_schemes / sizeof *optional_schemes; i++) {
-        if (strcmp(optional_schemes[i], scheme) == 0) {
-            return tq__fail(err, TQ_E_UNSUPPORTED, "store",
-                            "this build has no driver for %s:", scheme);
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        if (strcmp(missing[i].scheme, scheme) == 0) {
+            return tq__fail(err, TQ_E_UNSUPPORTED, "store", "%s: %s", scheme, missing[i].why);
         }
     }
     return tq__fail(err, TQ_E_INVALID, "store", "no driver is called %s:", scheme);

@@ -6,10 +6,15 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <ticketq/system.h>
 
 static const struct fixture fixtures[] = {
     {.name = "memory", .url = "memory:"},
+    {.name = "redis", .server = "TICKETQ_TEST_REDIS", .has_own_clock = 1},
+    {.name = "redis-cluster", .server = "TICKETQ_TEST_REDIS_CLUSTER", .has_own_clock = 1},
     {.name = "sqlite", .url = "sqlite:%s/ledger.db"},
     {.name = "sqlite-memory", .url = "sqlite::memory:"},
     {.name = "memory-sqlite", .url = "sqlite:%s/ledger.db", .front = "memory:"},
@@ -20,11 +25,20 @@ static const struct fixture fixtures[] = {
 
 static const struct fixture *chosen;
 
+static void skip_without_server(void)
+{
+    if (chosen->server && !getenv(chosen->server)) {
+        printf("1..0 # SKIP %s is not set\n", chosen->server);
+        exit(EXIT_SUCCESS);
+    }
+}
+
 void fixture_choose(const char *name)
 {
     for (size_t i = 0; i < sizeof fixtures / sizeof *fixtures; i++) {
         if (strcmp(fixtures[i].name, name) == 0) {
             chosen = &fixtures[i];
+            skip_without_server();
             return;
         }
     }
@@ -37,9 +51,26 @@ int fixture_has_own_clock(void)
     return chosen->has_own_clock;
 }
 
+/* A prefix of the world's own, so that many may share a server. */
+static void fill_server_url(struct world *world)
+{
+    static unsigned worlds;
+    const char *server = getenv(chosen->server);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(world->url, sizeof world->url, "%s%cprefix=%x-%llx-%x:", server,
+             strchr(server, '?') ? '&' : '?', (unsigned)getpid(),
+             (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000,
+             worlds++);
+}
+
 /* The URL with the folder in it. */
 static void fill_url(struct world *world)
 {
+    if (chosen->server) {
+        fill_server_url(world);
+        return;
+    }
     const char *mark = strstr(chosen->url, "%s");
     int before = mark ? (int)(mark - chosen->url) : (int)strlen(chosen->url);
     snprintf(world->url, sizeof world->url, "%.*s%s%s", before, chosen->url,
@@ -50,6 +81,9 @@ void world_open(struct world *world)
 {
     test_env_init(&world->test, 1);
     world->env = test_env_of(&world->test);
+    if (chosen->has_own_clock) { /* leases and tokens are of one time */
+        world->env.now_ms = tq_system_now_ms;
+    }
     folder_make(world->folder);
     fill_url(world);
 }
@@ -71,6 +105,11 @@ tq_store *world_store(struct world *world)
 tq_store *world_front(struct world *world)
 {
     return chosen->front ? open_store(world, chosen->front) : NULL;
+}
+
+void world_forget(struct world *world)
+{
+    fill_url(world);
 }
 
 void world_advance(struct world *world, uint32_t ms)

@@ -32,6 +32,7 @@ struct fixture {
     const char *url;       /* of a store; `%s` stands for a folder of the world's own */
     const char *front;     /* URL of a second store, in front of a ledger; NULL: none */
     const char *transport; /* URL of a transport; NULL: none */
+    const char *server;    /* variable with the URL of a server, for the `%s`; unset: skipped */
     int has_own_clock;     /* the server's, which nobody moves; otherwise the world's */
 };
 
@@ -40,10 +41,13 @@ struct world {
     struct test_env test;
     struct tq_env env;
     char folder[FOLDER_SIZE];
-    char url[256];
+    char url[1024];
 };
 
-/* Choose the fixture for all worlds of this process; ends the program for an unknown name. */
+/*
+ * Choose the fixture for all worlds of this process. Ends the program for an unknown name, and,
+ * with a TAP plan that says so, when the server that it needs is not there.
+ */
 void fixture_choose(const char *name);
 /* True when the store's time cannot be moved, only waited for. */
 int fixture_has_own_clock(void);
@@ -56,6 +60,8 @@ tq_store *world_front(struct world *world);
 tq_transport *world_transport(struct world *world);
 /* Let that much time pass for the store. */
 void world_advance(struct world *world, uint32_t ms);
+/* A store that outlives its handles forgets; whatever was opened on it has to be closed. */
+void world_forget(struct world *world);
 /* Removes the folder; whatever was opened has to be closed and all memory given back. */
 void world_close(struct world *world);
 

@@ -66,6 +66,7 @@ void room_world_forget(struct room_world *w, const struct tq_room_policy *policy
     tq_room_close(w->room);
     tq_store_close(w->store);
     w->room = NULL;
+    world_forget(&w->world);
     open_store(w);
     room_world_room(w, policy);
 }

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state of the Redis driver, and its tables.
+ */
+#ifndef TQ_STORE_REDIS_H
+#define TQ_STORE_REDIS_H
+
+#include <ticketq/driver/store.h>
+
+struct redis_client; /* client.h */
+
+struct redis_state {
+    struct redis_client *client;
+};
+
+extern const struct tq_room_driver tq__redis_room;
+
+#endif

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The room table of the Redis driver: arguments into words, answers into structs.
+ * What a slot does is in room.lua.
+ *
+ * Calls of enter, place and leave for one room that come at the same time are joined: one
+ * execution, one view for all. Ids go as they are; an arrival with a token goes as
+ * `+visit number epoch id`. Short batches need no memory but the stack's.
+ */
+#include "store/redis/redis.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/bytes.h"
+#include "core/env.h"
+#include "core/error.h"
+#include "store/redis/client.h"
+
+#define BATCH_SMALL 16
+#define TOKEN_SIZE (TQ_ID_SIZE + 64)
+#define ACTION_SIZE 64
+
+enum { POLICY_FIELDS = 14 };
+
+/* The words of a call. */
+struct words {
+    const struct tq_env *env;
+    struct redis_text *texts;
+    char (*tokens)[TOKEN_SIZE]; /* of arrivals that have one */
+    void *heap;
+    struct redis_text small_texts[BATCH_SMALL];
+    char small_tokens[BATCH_SMALL][TOKEN_SIZE];
+};
+
+static int words_begin(struct words *words, const struct tq_env *env, size_t count, int has_tokens,
+                       struct tq_error *err)
+{
+    words->env = env;
+    words->texts = words->small_texts;
+    words->tokens = words->small_tokens;
+    words->heap = NULL;
+    if (count <= BATCH_SMALL) {
+        return TQ_OK;
+    }
+    words->heap = tq__alloc(env, count, sizeof *words->texts + (has_tokens ? TOKEN_SIZE : 0));
+    if (!words->heap) {
+        return tq__nomem("store.redis", err);
+    }
+    words->texts = words->heap;
+    words->tokens = (void *)(words->texts + count);
+    return TQ_OK;
+}
+
+static void words_done(struct words *words)
+{
+    tq__release(words->env, words->heap);
+}
+
+static struct redis_text text_of(const char *text)
+{
+    return (struct redis_text){text, strlen(text)};
+}
+
+/* Reading numbers one after the other, from arrays of integers only. */
+
+struct numbers {
+    const redisReply *array;
+    size_t next;
+    int is_bad;
+};
+
+static int64_t next_number(struct numbers *numbers)
+{
+    const redisReply *array = numbers->array;
+    if (array->type != REDIS_REPLY_ARRAY || numbers->next >= array->elements ||
+        array->element[numbers->next]->type != REDIS_REPLY_INTEGER) {
+        numbers->is_bad = 1;
+        return 0;
+    }
+    return array->element[numbers->next++]->integer;
+}
+
+static void read_policy(struct numbers *numbers, struct tq_room_policy *policy)
+{
+    policy->size = sizeof *policy;
+    policy->open_ms = next_number(numbers);
+    policy->close_ms = next_number(numbers);
+    uint32_t *const members[] = {
+        &policy->rate,        &policy->rate_per_ms, &policy->burst,     &policy->max_active,
+        &policy->capacity,    &policy->waiting_ms,  &policy->active_ms, &policy->pass_ms,
+        &policy->poll_min_ms, &policy->poll_max_ms,
+    };
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        *members[i] = (uint32_t)next_number(numbers);
+    }
+    policy->first_sequence = next_number(numbers);
+    policy->first_epoch = next_number(numbers);
+}
+
+#define WINDOW_MS 10000
+
+/* The fields of the state in room.lua, in their order, then who waits and who is inside. */
+static int read_view(const redisReply *reply, struct tq_room_view *view)
+{
+    struct numbers numbers = {.array = reply};
+    struct tq_room_state *state = &view->state;
+    memset(view, 0, sizeof *view);
+    view->size = sizeof *view;
+    state->size = sizeof *state;
+    read_policy(&numbers, &view->policy);
+    state->now_ms = next_number(&numbers);
+    state->tail = next_number(&numbers) - 1;
+    state->serving = next_number(&numbers);
+    state->epoch = next_number(&numbers);
+    state->admitted = (uint64_t)next_number(&numbers);
+    state->skipped = (uint64_t)next_number(&numbers);
+    state->is_paused = (uint32_t)next_number(&numbers);
+    state->is_draining = (uint32_t)next_number(&numbers);
+    numbers.next += 2; /* the bucket */
+    int64_t flow_ms = next_number(&numbers);
+    view->recent_admitted = (uint64_t)(next_number(&numbers) + next_number(&numbers));
+    view->recent_gone = (uint64_t)(next_number(&numbers) + next_number(&numbers));
+    int has_before = next_number(&numbers) != 0;
+    view->recent_ms = has_before ? (uint32_t)(WINDOW_MS + state->now_ms - flow_ms) : 0;
+    numbers.next += 2; /* the trail, the next sweep */
+    state->waiting = (uint64_t)next_number(&numbers);
+    state->active = (uint64_t)next_number(&numbers);
+    state->open_ms = view->policy.open_ms;
+    state->close_ms = view->policy.close_ms;
+    state->rate = view->policy.rate;
+    state->rate_per_ms = view->policy.rate_per_ms;
+    state->max_active = view->policy.max_active;
+    return numbers.is_bad ? -1 : 0;
+}
+
+/* One caller's part of the places that are told. */
+struct places {
+    size_t count;
+    struct tq_room_spot *spots;
+    struct tq_room_view *view;
+};
+
+enum memo { LEFT, KIND, SEQUENCE, AHEAD }; /* the run that is being read */
+
+static int next_run(const redisReply *runs, struct redis_answer *answer)
+{
+    struct numbers numbers = {.array = runs, .next = answer->cursor};
+    answer->memo[KIND] = next_number(&numbers);
+    answer->memo[LEFT] = next_number(&numbers);
+    answer->memo[SEQUENCE] = next_number(&numbers);
+    answer->memo[AHEAD] = next_number(&numbers);
+    answer->cursor = numbers.next;
+    return numbers.is_bad || answer->memo[LEFT] < 1 ? -1 : 0;
+}
+
+static struct tq_room_spot spot_of(const int64_t memo[4], const struct tq_room_view *view)
+{
+    const struct tq_room_policy *policy = &view->policy;
+    int64_t now_ms = view->state.now_ms;
+    if (memo[KIND] < 0) {
+        return (struct tq_room_spot){.status = (int32_t)(-1 - memo[KIND])};
+    }
+    struct tq_room_spot spot = {.visit = (uint32_t)memo[KIND], .sequence = memo[SEQUENCE]};
+    if (spot.visit == TQ_VISIT_WAITING) {
+        spot.ahead = (uint64_t)memo[AHEAD];
+        spot.expires_ms = now_ms + policy->waiting_ms;
+    } else {
+        int64_t silence = now_ms + policy->active_ms, age = memo[AHEAD] + policy->pass_ms;
+        spot.expires_ms = silence < age ? silence : age;
+    }
+    return spot;
+}
+
+/* [view, runs] */
+static int read_places(struct redis_call *call, struct redis_answer *answer)
+{
+    const redisReply *reply = answer->reply;
+    struct places *places = call->out;
+    if (reply->type == REDIS_REPLY_INTEGER && reply->integer == TQ_GONE) {
+        return TQ_GONE;
+    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        read_view(reply->element[0], places->view)) {
+        return tq__redis_nonsense(call);
+    }
+    for (size_t i = 0; i < places->count; i++) {
+        if (answer->memo[LEFT] == 0 && next_run(reply->element[1], answer)) {
+            return tq__redis_nonsense(call);
+        }
+        places->spots[i] = spot_of(answer->memo, places->view);
+        answer->memo[LEFT]--;
+        answer->memo[SEQUENCE]++;
+        answer->memo[AHEAD]++;
+    }
+    return TQ_OK;
+}
+
+static int read_statuses(struct redis_call *call, struct redis_answer *answer)
+{
+    struct numbers numbers = {.array = answer->reply, .next = answer->cursor};
+    int32_t *out_statuses = call->out;
+    if (answer->reply->type == REDIS_REPLY_INTEGER && answer->reply->integer == TQ_GONE) {
+        return TQ_GONE;
+    }
+    for (size_t i = 0; i < call->args_count; i++) {
+        out_statuses[i] = (int32_t)next_number(&numbers);
+    }
+    answer->cursor = numbers.next;
+    return numbers.is_bad ? tq__redis_nonsense(call) : TQ_OK;
+}
+
+/* A status alone. */
+static int read_status(struct redis_call *call, struct redis_answer *answer)
+{
+    return answer->reply->type == REDIS_REPLY_INTEGER ? (int)answer->reply->integer
+                                                      : tq__redis_nonsense(call);
+}
+
+static int room_open(void *opaque, const char *room, const struct tq_room_policy *policy,
+                     struct tq_error *err)
+{
+    struct redis_state *state = opaque;
+    char numbers[POLICY_FIELDS][24];
+    struct redis_text args[POLICY_FIELDS];
+    if (policy) {
+        const int64_t values[POLICY_FIELDS] = {
+            policy->open_ms,        policy->close_ms,    policy->rate,        policy->rate_per_ms,
+            policy->burst,          policy->max_active,  policy->capacity,    policy->waiting_ms,
+            policy->active_ms,      policy->pass_ms,     policy->poll_min_ms, policy->poll_max_ms,
+            policy->first_sequence, policy->first_epoch,
+        };
+        for (size_t i = 0; i < POLICY_FIELDS; i++) {
+            snprintf(numbers[i], sizeof numbers[i], "%lld", (long long)values[i]);
+            args[i] = text_of(numbers[i]);
+        }
+    }
+    struct redis_call call = {.script = REDIS_ROOM_OPEN,
+                              .tag = room,
+                              .args = args,
+                              .args_count = policy ? POLICY_FIELDS : 0,
+                              .read = read_status};
+    return tq__redis_run(state->client, &call, 1, err);
+}
+
+static struct redis_text arrival_text(const struct tq_room_arrival *arrival, char *token)
+{
+    if (arrival->visit == TQ_VISIT_NONE) {
+        return text_of(arrival->id);
+    }
+    int bytes = snprintf(token, TOKEN_SIZE, "+%u %lld %lld %s", arrival->visit,
+                         (long long)arrival->sequence, (long long)arrival->epoch, arrival->id);
+    return (struct redis_text){token, (size_t)bytes};
+}
+
+static int room_enter(void *opaque, const char *room, const struct tq_room_arrival *arrivals,
+                      size_t count, struct tq_room_spot *out_spots, struct tq_room_view *out_view,
+                      struct tq_error *err)
+{
+    struct redis_state *state = opaque;
+    struct words words;
+    struct places places = {count, out_spots, out_view};
+    TQ_TRY(words_begin(&words, tq__redis_env(state->client), count, 1, err));
+    for (size_t i = 0; i < count; i++) {
+        words.texts[i] = arrival_text(&arrivals[i], words.tokens[i]);
+    }
+    struct redis_call call = {.script = REDIS_ROOM_ENTER,
+                              .tag = room,
+                              .args = words.texts,
+                              .args_count = count,
+                              .is_joinable = 1,
+                              .read = read_places,
+                              .out = &places};
+    int rc = tq__redis_run(state->client, &call, 1, err);
+    words_done(&words);
+    return rc;
+}
+
+/* A script over ids. */
+static int run_ids(struct redis_state *state, enum redis_script_id script, const char *room,
+                   const char *const *visitors, size_t count, redis_read_fn *read, void *out,
+                   struct tq_error *err)
+{
+    struct words words;
+    TQ_TRY(words_begin(&words, tq__redis_env(state->client), count, 0, err));
+    for (size_t i = 0; i < count; i++) {
+        words.texts[i] = text_of(visitors[i]);
+    }
+    struct redis_call call = {.script = script,
+                              .tag = room,
+                              .args = words.texts,
+                              .args_count = count,
+                              .is_joinable = 1,
+                              .read = read,
+                              .out = out};
+    int rc = tq__redis_run(state->client, &call, 1, err);
+    words_done(&words);
+    return rc;
+}
+
+static int room_place(void *opaque, const char *room, const char *const *visitors, size_t count,
+                      struct tq_room_spot *out_spots, struct tq_room_view *out_view,
+                      struct tq_error *err)
+{
+    struct places places = {count, out_spots, out_view};
+    return run_ids(opaque, REDIS_ROOM_PLACE, room, visitors, count, read_places, &places, err);
+}
+
+static int room_leave(void *opaque, const char *room, const char *const *visitors, size_t count,
+                      int32_t *out_statuses, struct tq_error *err)
+{
+    return run_ids(opaque, REDIS_ROOM_LEAVE, room, visitors, count, read_statuses, out_statuses,
+                   err);
+}
+
+/* [admitted, skipped, freed, next_ms] */
+static int read_tick(struct redis_call *call, struct redis_answer *answer)
+{
+    struct numbers numbers = {.array = answer->reply};
+    struct tq_room_tick *tick = call->out;
+    if (answer->reply->type == REDIS_REPLY_INTEGER) {
+        return (int)answer->reply->integer;
+    }
+    uint32_t *const members[] = {&tick->admitted, &tick->skipped, &tick->freed, &tick->next_ms};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        *members[i] = (uint32_t)next_number(&numbers);
+    }
+    if (numbers.is_bad) {
+        return tq__redis_nonsense(call);
+    }
+    return tick->admitted || tick->skipped || tick->freed ? TQ_OK : TQ_EMPTY;
+}
+
+static int room_tick(void *opaque, const char *room, struct tq_room_tick *out_tick,
+                     struct tq_error *err)
+{
+    struct redis_state *state = opaque;
+    struct redis_call call = {
+        .script = REDIS_ROOM_TICK, .tag = room, .read = read_tick, .out = out_tick};
+    return tq__redis_run(state->client, &call, 1, err);
+}
+
+static int read_view_alone(struct redis_call *call, struct redis_answer *answer)
+{
+    if (answer->reply->type == REDIS_REPLY_INTEGER) {
+        return (int)answer->reply->integer;
+    }
+    return read_view(answer->reply, call->out) ? tq__redis_nonsense(call) : TQ_OK;
+}
+
+static int room_view(void *opaque, const char *room, struct tq_room_view *out_view,
+                     struct tq_error *err)
+{
+    struct redis_state *state = opaque;
+    struct redis_call call = {.script = REDIS_ROOM_VIEW,
+                              .tag = room,
+                              .is_joinable = 1,
+                              .read = read_view_alone,
+                              .out = out_view};
+    return tq__redis_run(state->client, &call, 1, err);
+}
+
+static int room_operate(void *opaque, const char *room, const struct tq_room_action *action,
+                        struct tq_error *err)
+{
+    struct redis_state *state = opaque;
+    char order[24], value[24], rest[TQ_ID_SIZE + TQ_ROOM_REASON_SIZE];
+    snprintf(order, sizeof order, "%u", action->order);
+    snprintf(value, sizeof value, "%lld", (long long)action->value);
+    snprintf(rest, sizeof rest, "%s\n%s", action->actor, action->reason);
+    const struct redis_text args[] = {text_of(order), text_of(value), text_of(action->request_key),
+                                      text_of(rest)};
+    struct redis_call call = {.script = REDIS_ROOM_OPERATE,
+                              .tag = room,
+                              .args = args,
+                              .args_count = sizeof args / sizeof *args,
+                              .read = read_status};
+    return tq__redis_run(state->client, &call, 1, err);
+}
+
+struct trail {
+    struct tq_room_action *actions;
+    size_t room_for;
+    size_t *out_count;
+};
+
+/* Copies up to the end of the line; returns what is behind it, NULL when it does not fit. */
+static const char *copy_line(char *target, size_t room, const char *text)
+{
+    size_t bytes = strcspn(text, "\n");
+    if (bytes >= room) {
+        return NULL;
+    }
+    memcpy(target, text, bytes);
+    target[bytes] = '\0';
+    return text + bytes + (text[bytes] == '\n');
+}
+
+/* `number at order value`, the request key, the actor, the reason: a line each. */
+static int read_action(const redisReply *reply, struct tq_room_action *action)
+{
+    unsigned long long number;
+    long long at_ms, value;
+    char head[ACTION_SIZE * 2];
+    memset(action, 0, sizeof *action);
+    action->size = sizeof *action;
+    if (reply->type != REDIS_REPLY_STRING) {
+        return -1;
+    }
+    const char *at = copy_line(head, sizeof head, reply->str);
+    if (!at || sscanf(head, "%llu %lld %u %lld", &number, &at_ms, &action->order, &value) != 4) {
+        return -1;
+    }
+    action->number = number;
+    action->at_ms = at_ms;
+    action->value = value;
+    at = copy_line(action->request_key, sizeof action->request_key, at);
+    at = at ? copy_line(action->actor, sizeof action->actor, at) : NULL;
+    at = at ? copy_line(action->reason, sizeof action->reason, at) : NULL;
+    return at ? 0 : -1;
+}
+
+static int read_trail(struct redis_call *call, struct redis_answer *answer)
+{
+    const redisReply *reply = answer->reply;
+    struct trail *trail = call->out;
+    if (reply->type == REDIS_REPLY_INTEGER) {
+        return (int)reply->integer;
+    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements > trail->room_for) {
+        return tq__redis_nonsense(call);
+    }
+    for (size_t i = 0; i < reply->elements; i++) {
+        if (read_action(reply->element[i], &trail->actions[i])) {
+            return tq__redis_nonsense(call);
+        }
+    }
+    *trail->out_count = reply->elements;
+    return TQ_OK;
+}
+
+static int room_audit(void *opaque, const char *room, uint64_t after,
+                      struct tq_room_action *out_actions, size_t room_for, size_t *out_count,
+                      struct tq_error *err)
+{
+    struct redis_state *state = opaque;
+    struct trail trail = {out_actions, room_for, out_count};
+    char from[24], count[24];
+    snprintf(from, sizeof from, "%llu", (unsigned long long)after);
+    snprintf(count, sizeof count, "%zu", room_for);
+    const struct redis_text args[] = {text_of(from), text_of(count)};
+    struct redis_call call = {.script = REDIS_ROOM_AUDIT,
+                              .tag = room,
+                              .args = args,
+                              .args_count = 2,
+                              .read = read_trail,
+                              .out = &trail};
+    return tq__redis_run(state->client, &call, 1, err);
+}
+
+const struct tq_room_driver tq__redis_room = {
+    .size = sizeof(struct tq_room_driver),
+    .open = room_open,
+    .enter = room_enter,
+    .place = room_place,
+    .leave = room_leave,
+    .tick = room_tick,
+    .view = room_view,
+    .operate = room_operate,
+    .audit = room_audit,
+};

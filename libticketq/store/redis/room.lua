@@ -1,0 +1,649 @@
+-- SPDX-License-Identifier: MIT
+-- A room on Redis: what ticketq/driver/room.h asks of a driver, a script for each
+-- slot, each one atomic step. Every script is `room`, below, and then its own part.
+--
+--   queue:{room}           sorted set   who waits, by number: the line
+--   queue:{room}:state     hash         policy, numbers, counters, bucket, flow
+--   queue:{room}:heard     hash         page -> when each of its numbers was heard from
+--   queue:{room}:oldest    sorted set   page -> nobody in it was heard from before
+--   queue:{room}:spent     hash         page -> a bit for each of its numbers
+--   queue:{room}:inside    hash         visitor -> number and instant of admission
+--   queue:{room}:seen      sorted set   who is inside, by the last word heard
+--   queue:{room}:since     sorted set   who is inside, by admission
+--   queue:{room}:trail     list         orders of operators, oldest first
+--
+-- Who waits costs an entry of the line and six bytes of a page; a second sorted set
+-- for the leases would double that. A page has an instant for each of PAGE
+-- consecutive numbers; zero: that number does not wait. Leases of one kind are equally
+-- long, so who in a page is silent cannot be due before its oldest instant is; hearing from
+-- somebody makes that instant too early at worst. So a sweep reads the few pages
+-- whose oldest instant is due, ends whose time is over, and notes the new oldest:
+-- each page is read about once in the length of a lease. `wake` is when that is
+-- next of any use; before it a sweep costs nothing.
+--
+-- Numbers are below 2^53, as is the bucket's level: doubles count them exactly.
+
+-- name: room
+#!lua
+local LINE, STATE, HEARD, OLDEST, SPENT, INSIDE, SEEN, SINCE, TRAIL = unpack(KEYS)
+local OK, GONE, REPEAT, EMPTY, CLOSED, FULL, REFUSED = 0, 3, 5, 6, 7, 8, 9
+local WAITING, ADMITTED = 1, 2
+local BATCH_MAX, WINDOW_MS, NEVER = 4096, 10000, 4503599627370496
+local PAGE, STAMP, BITS, SLICE = 64, 'I6', 1024, 1000
+
+local call, pack, rep, sub = redis.call, struct.pack, string.rep, string.sub
+local floor, min, max = math.floor, math.min, math.max
+
+-- What is kept in the state: the policy, in the order of its C struct, then the rest.
+local FIELDS = {
+  'open_ms', 'close_ms', 'rate', 'rate_per_ms', 'burst', 'max_active', 'capacity', 'waiting_ms',
+  'active_ms', 'pass_ms', 'poll_min_ms', 'poll_max_ms', 'first_sequence', 'first_epoch',
+  'now_ms', 'next', 'serving', 'epoch', 'admitted', 'skipped', 'is_paused', 'is_draining',
+  'level', 'filled_ms', 'flow_ms', 'admitted_now', 'admitted_before', 'gone_now', 'gone_before',
+  'has_before', 'trail_last', 'wake',
+}
+local POLICY = 14
+local room, was = {}, {}
+
+local function clock()
+  local at = call('TIME')
+  return at[1] * 1000 + floor(at[2] / 1000)
+end
+
+-- A command with many arguments, in slices that fit on Lua's stack. SLICE is even.
+local function each(command, key, list)
+  local replies = {}
+  for first = 1, #list, SLICE do
+    local last = min(first + SLICE - 1, #list)
+    local reply = call(command, key, unpack(list, first, last))
+    if #list <= SLICE then return reply end
+    if type(reply) == 'table' then
+      for i = 1, #reply do replies[first + i - 1] = reply[i] end
+    end
+  end
+  return replies
+end
+
+-- Pages: strings in a hash, read when first used and written back together.
+local function pages(key)
+  return {key = key, at = {}, is_new = {}}
+end
+
+local function page(book, number)
+  local text = book.at[number]
+  if not text then
+    text = call('HGET', book.key, number) or ''
+    book.at[number] = text
+  end
+  return text
+end
+
+local function fetch(book, numbers)
+  if #numbers > 1 then
+    local texts = each('HMGET', book.key, numbers)
+    for i = 1, #numbers do book.at[numbers[i]] = texts[i] or '' end
+  end
+end
+
+local function write(book, number, from, bytes)
+  local text = page(book, number)
+  if #text < from then text = text .. rep('\0', from - #text) end
+  book.at[number] = sub(text, 1, from) .. bytes .. sub(text, from + #bytes + 1)
+  book.is_new[number] = true
+end
+
+local function write_back(book)
+  local list = {}
+  for number in pairs(book.is_new) do
+    list[#list + 1] = number
+    list[#list + 1] = book.at[number]
+  end
+  each('HSET', book.key, list)
+end
+
+local heard, spent = pages(HEARD), pages(SPENT)
+
+-- Those with the numbers first .. last, who stand in the line, are heard from.
+local function hear(first, last)
+  local stamp = pack(STAMP, room.now_ms)
+  while first <= last do
+    local number, from = floor(first / PAGE), first % PAGE
+    local count = min(PAGE - from, last - first + 1)
+    if page(heard, number) == '' then call('ZADD', OLDEST, room.now_ms, number) end
+    write(heard, number, from * #stamp, rep(stamp, count))
+    first = first + count
+  end
+  room.wake = min(room.wake, room.now_ms + room.waiting_ms)
+end
+
+-- A number does not wait any more.
+local function unhear(sequence)
+  write(heard, floor(sequence / PAGE), sequence % PAGE * 6, pack(STAMP, 0))
+end
+
+local function bit_of(sequence)
+  local place = sequence % BITS
+  return floor(sequence / BITS), floor(place / 8), 2 ^ (place % 8)
+end
+
+local function is_spent(sequence)
+  local number, at, mask = bit_of(sequence)
+  local byte = string.byte(page(spent, number), at + 1) or 0
+  return bit.band(byte, mask) ~= 0
+end
+
+local function spend(sequence)
+  local number, at, mask = bit_of(sequence)
+  local byte = string.byte(page(spent, number), at + 1) or 0
+  write(spent, number, at, string.char(bit.bor(byte, mask)))
+end
+
+-- Who left the line, in this window of ten seconds and the one before.
+local function note_flow(admitted, gone)
+  local passed = room.now_ms - room.flow_ms
+  if passed >= WINDOW_MS then
+    local is_next = passed < 2 * WINDOW_MS
+    room.admitted_before = is_next and room.admitted_now or 0
+    room.gone_before = is_next and room.gone_now or 0
+    room.admitted_now, room.gone_now = 0, 0
+    room.flow_ms = is_next and room.flow_ms + WINDOW_MS or room.now_ms
+    room.has_before = 1
+  end
+  room.admitted_now = room.admitted_now + admitted
+  room.gone_now = room.gone_now + gone
+end
+
+local function begin_flow()
+  room.flow_ms, room.has_before = room.now_ms, 0
+  room.admitted_now, room.admitted_before, room.gone_now, room.gone_before = 0, 0, 0, 0
+end
+
+-- Ends the silent ones of a page. Numbers between two of them that do not wait may
+-- lie in the range that is taken out of the line: they are not in it.
+local function sweep_page(number, horizon)
+  local text = page(heard, number)
+  local count = floor(#text / 6)
+  local stamps = {struct.unpack(rep(STAMP, count), text)}
+  local ended, oldest, from, to = 0, NEVER, nil, nil
+  for i = 1, count + 1 do
+    local stamp = stamps[i]
+    if i > count or stamp > horizon then
+      if from then
+        call('ZREMRANGEBYSCORE', LINE, number * PAGE + from - 1, number * PAGE + to - 1)
+        from = nil
+      end
+      if i <= count then oldest = min(oldest, stamp) end
+    elseif stamp > 0 then
+      ended, from, to, stamps[i] = ended + 1, from or i, i, 0
+    end
+  end
+  stamps[count + 1] = nil
+  if oldest == NEVER then
+    call('HDEL', HEARD, number)
+    call('ZREM', OLDEST, number)
+    heard.at[number], heard.is_new[number] = nil, nil
+  else
+    call('ZADD', OLDEST, oldest, number)
+    if ended > 0 then write(heard, number, 0, pack(rep(STAMP, count), unpack(stamps, 1, count))) end
+  end
+  return ended
+end
+
+local function sweep_waiting()
+  local horizon = room.now_ms - room.waiting_ms
+  local due = call('ZRANGEBYSCORE', OLDEST, '-inf', horizon)
+  local ended = 0
+  for i = 1, #due do due[i] = tonumber(due[i]) end
+  fetch(heard, due)
+  for i = 1, #due do ended = ended + sweep_page(due[i], horizon) end
+  return ended
+end
+
+local function sweep_inside()
+  local ended = 0
+  for key, horizon in pairs({[SEEN] = room.now_ms - room.active_ms,
+                             [SINCE] = room.now_ms - room.pass_ms}) do
+    local due = call('ZRANGEBYSCORE', key, '-inf', horizon)
+    if #due > 0 then
+      each('ZREM', SEEN, due)
+      each('ZREM', SINCE, due)
+      each('HDEL', INSIDE, due)
+      ended = ended + #due
+    end
+  end
+  return ended
+end
+
+local function first_ms(key, length)
+  local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+  return first[2] and first[2] + length or NEVER
+end
+
+-- When the next slot inside runs out.
+local function next_freed_ms()
+  return min(first_ms(SEEN, room.active_ms), first_ms(SINCE, room.pass_ms))
+end
+
+local function sweep()
+  local skipped, freed = 0, 0
+  if room.now_ms >= room.wake then
+    skipped, freed = sweep_waiting(), sweep_inside()
+    room.wake = min(first_ms(OLDEST, room.waiting_ms), next_freed_ms())
+    room.skipped = room.skipped + skipped
+  end
+  note_flow(0, skipped)
+  return skipped, freed
+end
+
+-- Reads the room and sweeps it: true, who was skipped, who was freed. False: there is none.
+local function enter_room()
+  local values = call('HMGET', STATE, unpack(FIELDS))
+  if not values[1] then return false end
+  for i = 1, #FIELDS do
+    local value = tonumber(values[i])
+    room[FIELDS[i]], was[FIELDS[i]] = value, value
+  end
+  room.now_ms = max(room.now_ms, clock())
+  return true, sweep()
+end
+
+-- Writes back what has changed.
+local function leave_room()
+  local list = {}
+  for i = 1, #FIELDS do
+    local name = FIELDS[i]
+    if room[name] ~= was[name] then
+      list[#list + 1] = name
+      list[#list + 1] = room[name]
+    end
+  end
+  each('HSET', STATE, list)
+  write_back(heard)
+  write_back(spent)
+end
+
+local function view()
+  local shown = {}
+  for i = 1, #FIELDS do shown[i] = room[FIELDS[i]] end
+  shown[#FIELDS + 1] = call('ZCARD', LINE)
+  shown[#FIELDS + 2] = call('ZCARD', SEEN)
+  return shown
+end
+
+-- The bucket: `level` in units of which an admission costs `rate_per_ms`.
+local function burst() return room.burst > 0 and room.burst or room.rate end
+local function brim() return burst() * room.rate_per_ms end
+
+local function fill()
+  local full, passed = brim(), room.now_ms - room.filled_ms
+  local lacks = max(full - room.level, 0)
+  if passed > floor(lacks / room.rate) then
+    room.level = full
+  else
+    room.level = room.level + passed * room.rate
+  end
+  room.filled_ms = room.now_ms
+end
+
+-- a * b / c, rounded down, where a < c and a * b may not fit into 2^53.
+local function scale(a, b, c)
+  local high, low = floor(a / 32768), a % 32768
+  local rest = high * b % c * 32768 + low * b
+  return floor(high * b / c) * 32768 + floor(rest / c)
+end
+
+-- The bucket, filled before, under a policy that came in its place.
+local function convert(from_per_ms)
+  local whole, part = floor(room.level / from_per_ms), room.level % from_per_ms
+  if from_per_ms ~= room.rate_per_ms then
+    room.level = whole * room.rate_per_ms + scale(part, room.rate_per_ms, from_per_ms)
+  end
+  room.level = min(room.level, brim())
+end
+
+-- After a change of the policy, which is in `room` already; `from_per_ms` is the old one's.
+local function settle_policy(from_per_ms)
+  convert(from_per_ms)
+  room.next = max(room.next, room.first_sequence)
+  room.epoch = max(room.epoch, room.first_epoch)
+  room.wake = 0
+end
+
+local function begin_inside(list)
+  local inside, seen = {}, {}
+  for i = 1, #list, 2 do
+    local id, sequence = list[i], list[i + 1]
+    inside[i], inside[i + 1] = id, sequence .. ' ' .. string.format('%.0f', room.now_ms)
+    seen[i], seen[i + 1] = room.now_ms, id
+    spend(tonumber(sequence))
+    room.serving = max(room.serving, tonumber(sequence))
+  end
+  each('HSET', INSIDE, inside)
+  each('ZADD', SEEN, seen)
+  each('ZADD', SINCE, seen)
+  room.wake = min(room.wake, room.now_ms + min(room.active_ms, room.pass_ms))
+end
+
+-- Lets in the first `count` of the line, or all that there are; says how many.
+local function let_in(count)
+  local first = count > 0 and call('ZPOPMIN', LINE, count) or {}
+  local done = #first / 2
+  for i = 2, #first, 2 do unhear(tonumber(first[i])) end
+  begin_inside(first)
+  room.admitted = room.admitted + done
+  note_flow(done, 0)
+  if call('ZCARD', LINE) == 0 then begin_flow() end
+  return done
+end
+
+-- Who stands where, of a list of ids: numbers in line; number and instant inside.
+local function look_up(ids)
+  local numbers, absent = each('ZMSCORE', LINE, ids), {}
+  for i = 1, #ids do
+    if not numbers[i] then absent[#absent + 1] = ids[i] end
+  end
+  local inside, texts = {}, #absent > 0 and each('HMGET', INSIDE, absent) or {}
+  for i = 1, #absent do inside[absent[i]] = texts[i] or nil end
+  return numbers, inside
+end
+
+-- Pages of those who are in line already, in one command.
+local function fetch_pages(numbers, count)
+  local wanted, list = {}, {}
+  for i = 1, count do
+    local number = numbers[i] and floor(numbers[i] / PAGE)
+    if number and not wanted[number] and not heard.at[number] then
+      wanted[number], list[#list + 1] = true, number
+    end
+  end
+  fetch(heard, list)
+end
+
+-- Spots are answered in runs of those who wait one behind the other: kind, how many,
+-- the first's number, how many are ahead of it. The kind is a visit or -1 - status;
+-- inside, a run is one visitor, and instead of `ahead` there is the instant of admission.
+local runs, kind_of, next_number, next_ahead = {}, nil, nil, nil
+local function tell(kind, sequence, ahead)
+  local last = #runs
+  if kind == WAITING and kind_of == WAITING and sequence == next_number and ahead == next_ahead then
+    runs[last - 2] = runs[last - 2] + 1
+  else
+    runs[last + 1], runs[last + 2], runs[last + 3], runs[last + 4] = kind, 1, sequence, ahead
+  end
+  kind_of, next_number, next_ahead = kind, sequence + 1, ahead + 1
+end
+
+local function tell_inside(id, text)
+  local sequence, since = string.match(text, '^(%S+) (%S+)$')
+  call('ZADD', SEEN, 'XX', room.now_ms, id)
+  tell(ADMITTED, tonumber(sequence), tonumber(since))
+end
+
+-- name: room_open
+-- ARGV: the policy, or nothing.
+local is_there = enter_room()
+if #ARGV == 0 then
+  if not is_there then return GONE end
+  leave_room()
+  return OK
+end
+if not is_there then
+  for i = POLICY + 1, #FIELDS do room[FIELDS[i]] = 0 end
+  room.now_ms = clock()
+  room.wake = NEVER
+  begin_flow()
+else
+  fill()
+end
+local per_ms = room.rate_per_ms
+for i = 1, POLICY do room[FIELDS[i]] = tonumber(ARGV[i]) end
+if not is_there then
+  room.level, room.filled_ms = brim(), room.now_ms
+end
+settle_policy(per_ms or room.rate_per_ms)
+leave_room()
+return OK
+
+-- name: room_enter
+-- ARGV: an id; with a token `+visit number epoch id`.
+if not enter_room() then return GONE end
+local ids, tokens, count = {}, {}, #ARGV
+for i = 1, count do
+  local text = ARGV[i]
+  if string.byte(text) == 43 then
+    local visit, sequence, epoch, id = string.match(text, '^%+(%d+) (%-?%d+) (%-?%d+) (.+)$')
+    tokens[i] = {tonumber(visit), tonumber(sequence), tonumber(epoch)}
+    text = id
+  end
+  ids[i] = text
+end
+local numbers, inside = look_up(ids)
+local waiting = call('ZCARD', LINE)
+local is_closed = room.close_ms > 0 and room.now_ms >= room.close_ms
+local behind, first_new, is_new = {}, room.next, {}
+fetch_pages(numbers, count)
+
+-- Newcomers are put into the line together, behind everybody.
+local function line_up()
+  if #behind > 0 then
+    each('ZADD', LINE, behind)
+    hear(first_new, room.next - 1)
+    behind = {}
+  end
+  first_new = room.next
+end
+
+local function is_free(sequence)
+  return not is_spent(sequence) and call('ZCOUNT', LINE, sequence, sequence) == 0
+end
+
+-- Brings back a number. Returns false where the token counts as none.
+local function come_back(id, visit, sequence)
+  line_up()
+  if not is_free(sequence) or (visit == WAITING and is_closed) then return false end
+  room.next = max(room.next, sequence + 1)
+  first_new = room.next
+  if visit == ADMITTED then
+    begin_inside({id, string.format('%.0f', sequence)})
+    inside[id] = call('HGET', INSIDE, id)
+    tell_inside(id, inside[id])
+  else
+    call('ZADD', LINE, sequence, id)
+    hear(sequence, sequence)
+    waiting = waiting + 1
+    is_new[id] = sequence
+    tell(WAITING, sequence, call('ZRANK', LINE, id))
+  end
+  return true
+end
+
+local function arrive(i, id)
+  local token = tokens[i]
+  local visit = token and token[1] or 0
+  if visit ~= 0 and token[3] < room.epoch then
+    return tell(-1 - REFUSED, 0, 0)
+  end
+  if visit ~= 0 and come_back(id, visit, token[2]) then return end
+  if is_closed or room.is_draining == 1 then
+    tell(-1 - CLOSED, 0, 0)
+  elseif waiting >= room.capacity then
+    tell(-1 - FULL, 0, 0)
+  else
+    local last = #behind
+    behind[last + 1], behind[last + 2] = room.next, id
+    is_new[id] = room.next
+    tell(WAITING, room.next, waiting)
+    waiting, room.next = waiting + 1, room.next + 1
+  end
+end
+
+for i = 1, count do
+  local id, sequence = ids[i], numbers[i]
+  if sequence then
+    sequence = tonumber(sequence)
+    hear(sequence, sequence)
+    tell(WAITING, sequence, call('ZRANK', LINE, id))
+  elseif is_new[id] then
+    line_up()
+    tell(WAITING, is_new[id], call('ZRANK', LINE, id))
+  elseif inside[id] then
+    tell_inside(id, inside[id])
+  else
+    arrive(i, id)
+  end
+end
+line_up()
+leave_room()
+return {view(), runs}
+
+-- name: room_place
+-- ARGV: ids.
+if not enter_room() then return GONE end
+local numbers, inside = look_up(ARGV)
+fetch_pages(numbers, #ARGV)
+for i = 1, #ARGV do
+  local id, sequence = ARGV[i], numbers[i]
+  if sequence then
+    sequence = tonumber(sequence)
+    hear(sequence, sequence)
+    tell(WAITING, sequence, call('ZRANK', LINE, id))
+  elseif inside[id] then
+    tell_inside(id, inside[id])
+  else
+    tell(-1 - GONE, 0, 0)
+  end
+end
+leave_room()
+return {view(), runs}
+
+-- name: room_leave
+-- ARGV: ids.
+if not enter_room() then return GONE end
+local numbers, inside = look_up(ARGV)
+local statuses, is_gone = {}, {}
+for i = 1, #ARGV do
+  local id, sequence = ARGV[i], numbers[i]
+  statuses[i] = OK
+  if is_gone[id] then
+    statuses[i] = GONE
+  elseif sequence then
+    call('ZREM', LINE, id)
+    unhear(tonumber(sequence))
+    spend(tonumber(sequence))
+    note_flow(0, 1)
+  elseif inside[id] then
+    call('HDEL', INSIDE, id)
+    call('ZREM', SEEN, id)
+    call('ZREM', SINCE, id)
+  else
+    statuses[i] = GONE
+  end
+  is_gone[id] = true
+end
+leave_room()
+return statuses
+
+-- name: room_tick
+local is_there, skipped, freed = enter_room()
+if not is_there then return GONE end
+local TICK_MAX_MS, IDLE_MS = 1000, 100
+local waiting, active = call('ZCARD', LINE), call('ZCARD', SEEN)
+local is_closed = room.close_ms > 0 and room.now_ms >= room.close_ms
+local is_open = room.is_paused == 0 and room.now_ms >= room.open_ms and not is_closed
+
+local function count_admissible()
+  fill()
+  if not is_open or active >= room.max_active then return 0 end
+  local may = floor(room.level / room.rate_per_ms)
+  return min(may, room.max_active - active, waiting, BATCH_MAX)
+end
+
+-- Until the bucket holds half its burst, so that few ticks do, or who waits if that is less.
+local function refill_ms()
+  local want = min(floor((burst() + 1) / 2), max(waiting, 1)) * room.rate_per_ms
+  if room.level >= want then return 0 end
+  return floor((want - room.level + room.rate - 1) / room.rate)
+end
+
+local function next_ms()
+  local wait = refill_ms()
+  if room.now_ms < room.open_ms then
+    wait = room.open_ms - room.now_ms
+  elseif not is_open then
+    wait = TICK_MAX_MS
+  elseif active >= room.max_active and active > 0 then
+    wait = next_freed_ms() - room.now_ms
+  elseif waiting == 0 and wait < IDLE_MS then
+    wait = IDLE_MS
+  end
+  return max(1, min(wait, TICK_MAX_MS))
+end
+
+local admitted = let_in(count_admissible())
+room.level = room.level - admitted * room.rate_per_ms
+active, waiting = active + admitted, waiting - admitted
+leave_room()
+return {admitted, skipped, freed, next_ms()}
+
+-- name: room_view
+if not enter_room() then return GONE end
+leave_room()
+return view()
+
+-- name: room_operate
+-- ARGV: order, value, request key, the rest of the line of the trail.
+if not enter_room() then return GONE end
+local PAUSE, RESUME, SET_RATE, SET_CAP, ADVANCE, DRAIN, RESET, SET_OPEN, SET_CLOSE =
+  1, 2, 3, 4, 5, 6, 7, 8, 9
+local AUDIT_MAX = 1024
+local order, value, key = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+
+local function is_repeated()
+  local lines = key ~= '' and call('LRANGE', TRAIL, 0, -1) or {}
+  for i = 1, #lines do
+    if string.match(lines[i], '^[^\n]*\n([^\n]*)') == key then return true end
+  end
+  return false
+end
+
+local function set(name) room[name] = value end
+
+local carry_out = {
+  [PAUSE] = function() room.is_paused = 1 end,
+  [RESUME] = function() room.is_paused, room.is_draining = 0, 0 end,
+  [SET_RATE] = function() set('rate') end,
+  [SET_CAP] = function() set('max_active') end,
+  [ADVANCE] = function() let_in(value) end,
+  [DRAIN] = function() room.is_draining = 1 end,
+  [RESET] = function()
+    call('UNLINK', LINE, HEARD, OLDEST, SPENT, INSIDE, SEEN, SINCE)
+    heard, spent = pages(HEARD), pages(SPENT)
+    room.epoch = room.epoch + 1
+  end,
+  [SET_OPEN] = function() set('open_ms') end,
+  [SET_CLOSE] = function() set('close_ms') end,
+}
+
+if is_repeated() then
+  leave_room()
+  return REPEAT
+end
+fill()
+carry_out[order]()
+settle_policy(room.rate_per_ms)
+room.trail_last = room.trail_last + 1
+local line = {string.format('%.0f %.0f %.0f %s', room.trail_last, room.now_ms, order, ARGV[2]), key,
+              ARGV[4]}
+call('RPUSH', TRAIL, table.concat(line, '\n'))
+call('LTRIM', TRAIL, -AUDIT_MAX, -1)
+leave_room()
+return OK
+
+-- name: room_audit
+-- ARGV: the number behind which to begin, how many.
+if not enter_room() then return GONE end
+local after, count = tonumber(ARGV[1]), tonumber(ARGV[2])
+local first = room.trail_last - call('LLEN', TRAIL)
+local from = max(after - first, 0)
+leave_room()
+return call('LRANGE', TRAIL, from, from + count - 1)

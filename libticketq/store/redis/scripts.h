@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scripts of the driver.
+ */
+#ifndef TQ_STORE_REDIS_SCRIPTS_H
+#define TQ_STORE_REDIS_SCRIPTS_H
+
+enum redis_script_id {
+    REDIS_CLOCK,
+    REDIS_ROOM_OPEN,
+    REDIS_ROOM_ENTER,
+    REDIS_ROOM_PLACE,
+    REDIS_ROOM_LEAVE,
+    REDIS_ROOM_TICK,
+    REDIS_ROOM_VIEW,
+    REDIS_ROOM_OPERATE,
+    REDIS_ROOM_AUDIT,
+    REDIS_SCRIPTS
+};
+
+#define REDIS_SCRIPT_PARTS 4
+
+struct redis_script {
+    const char *parts[REDIS_SCRIPT_PARTS]; /* the text is all, one after the other; NULL: no more */
+    const char *stem;                      /* of its keys: "queue:" */
+    const char *const *endings;            /* of the keys that every call has; ends with NULL */
+};
+
+/* By enum redis_script_id. */
+extern const struct redis_script tq__redis_scripts[REDIS_SCRIPTS];
+
+#endif
