@@ -11,10 +11,16 @@
 
 #include <ticketq/system.h>
 
+#include "lib/redis_server.h"
+
 static const struct fixture fixtures[] = {
     {.name = "memory", .url = "memory:"},
+    {.name = "redis-still", .server = "TICKETQ_TEST_REDIS_STILL", .has_own_server = 1},
     {.name = "redis", .server = "TICKETQ_TEST_REDIS", .has_own_clock = 1},
-    {.name = "redis-cluster", .server = "TICKETQ_TEST_REDIS_CLUSTER", .has_own_clock = 1},
+    {.name = "redis-cluster",
+     .server = "TICKETQ_TEST_REDIS_CLUSTER",
+     .options = "cluster=1&",
+     .has_own_clock = 1},
     {.name = "sqlite", .url = "sqlite:%s/ledger.db"},
     {.name = "sqlite-memory", .url = "sqlite::memory:"},
     {.name = "memory-sqlite", .url = "sqlite:%s/ledger.db", .front = "memory:"},
@@ -25,10 +31,23 @@ static const struct fixture fixtures[] = {
 
 static const struct fixture *chosen;
 
-static void skip_without_server(void)
+static void start_server(void)
 {
+    char url[64];
+    unsigned port = redis_server_start(STILL_CLOCK);
+    if (port) {
+        snprintf(url, sizeof url, "redis://127.0.0.1:%u", port);
+        setenv(chosen->server, url, 1);
+    }
+}
+
+static void find_server(void)
+{
+    if (chosen->has_own_server) {
+        start_server();
+    }
     if (chosen->server && !getenv(chosen->server)) {
-        printf("1..0 # SKIP %s is not set\n", chosen->server);
+        printf("1..0 # SKIP there is no %s\n", chosen->server);
         exit(EXIT_SUCCESS);
     }
 }
@@ -38,7 +57,7 @@ void fixture_choose(const char *name)
     for (size_t i = 0; i < sizeof fixtures / sizeof *fixtures; i++) {
         if (strcmp(fixtures[i].name, name) == 0) {
             chosen = &fixtures[i];
-            skip_without_server();
+            find_server();
             return;
         }
     }
@@ -51,6 +70,11 @@ int fixture_has_own_clock(void)
     return chosen->has_own_clock;
 }
 
+int fixture_is_remote(void)
+{
+    return chosen->server != NULL;
+}
+
 /* A prefix of the world's own, so that many may share a server. */
 static void fill_server_url(struct world *world)
 {
@@ -58,8 +82,8 @@ static void fill_server_url(struct world *world)
     const char *server = getenv(chosen->server);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    snprintf(world->url, sizeof world->url, "%s%cprefix=%x-%llx-%x:", server,
-             strchr(server, '?') ? '&' : '?', (unsigned)getpid(),
+    snprintf(world->url, sizeof world->url, "%s?%sprefix=%x-%llx-%x:", server,
+             chosen->options ? chosen->options : "", (unsigned)getpid(),
              (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000,
              worlds++);
 }
@@ -86,6 +110,7 @@ void world_open(struct world *world)
     }
     folder_make(world->folder);
     fill_url(world);
+    world_advance(world, 0);
 }
 
 static tq_store *open_store(struct world *world, const char *url)
@@ -118,6 +143,9 @@ void world_advance(struct world *world, uint32_t ms)
         usleep(ms * 1000);
     } else {
         world->test.now_ms += ms;
+    }
+    if (chosen->has_own_server) {
+        redis_server_set_clock(world->test.now_ms);
     }
 }
 

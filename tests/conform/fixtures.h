@@ -32,7 +32,9 @@ struct fixture {
     const char *url;       /* of a store; `%s` stands for a folder of the world's own */
     const char *front;     /* URL of a second store, in front of a ledger; NULL: none */
     const char *transport; /* URL of a transport; NULL: none */
-    const char *server;    /* variable with the URL of a server, for the `%s`; unset: skipped */
+    const char *server;    /* variable with the URL of a server; unset: skipped */
+    const char *options;   /* of that URL */
+    int has_own_server;    /* started with the program, with the world's clock; or skipped */
     int has_own_clock;     /* the server's, which nobody moves; otherwise the world's */
 };
 
@@ -51,6 +53,8 @@ struct world {
 void fixture_choose(const char *name);
 /* True when the store's time cannot be moved, only waited for. */
 int fixture_has_own_clock(void);
+/* True when each call is a round trip to a server: long tests do less. */
+int fixture_is_remote(void);
 
 void world_open(struct world *world);
 /* A store on the world's URL, which several may share when the driver says so. */

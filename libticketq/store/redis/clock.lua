@@ -1,4 +1,3 @@
--- SPDX-License-Identifier: MIT
 -- name: clock
 -- The server's clock in milliseconds.
 #!lua

@@ -1,4 +1,3 @@
--- SPDX-License-Identifier: MIT
 -- A room on Redis: what ticketq/driver/room.h asks of a driver, a script for each
 -- slot, each one atomic step. Every script is `room`, below, and then its own part.
 --

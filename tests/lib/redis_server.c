@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starts redis-server on a free port in a folder of its own, with still_clock.c
+ * preloaded. The clock is a file that both sides map.
+ */
+#include "lib/redis_server.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WAIT_STEP_US 5000
+#define WAIT_STEPS 2000
+
+static struct {
+    pid_t owner, pid;
+    char folder[32];
+    char clock[48];
+    volatile int64_t *clock_ms;
+} server;
+
+static struct sockaddr_in loopback(unsigned port)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((uint16_t)port),
+                                .sin_addr = {htonl(INADDR_LOOPBACK)}};
+}
+
+static unsigned free_port(void)
+{
+    struct sockaddr_in address = loopback(0);
+    socklen_t bytes = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int is_bound = bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+                   getsockname(fd, (struct sockaddr *)&address, &bytes) == 0;
+    close(fd);
+    return is_bound ? ntohs(address.sin_port) : 0;
+}
+
+static int is_listening(unsigned port)
+{
+    struct sockaddr_in address = loopback(port);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int rc = connect(fd, (struct sockaddr *)&address, sizeof address);
+    close(fd);
+    return rc == 0;
+}
+
+/* Only who started it ends it: a test that was forked does not. */
+static void stop(void)
+{
+    if (server.owner == getpid()) {
+        kill(server.pid, SIGKILL);
+        waitpid(server.pid, NULL, 0);
+        unlink(server.clock);
+        rmdir(server.folder);
+    }
+}
+
+static void map_clock(void)
+{
+    int fd = open(server.clock, O_RDWR | O_CREAT, 0600);
+    void *page = MAP_FAILED;
+    if (fd >= 0 && ftruncate(fd, sizeof *server.clock_ms) == 0) {
+        page = mmap(NULL, sizeof *server.clock_ms, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    }
+    if (page == MAP_FAILED) {
+        abort();
+    }
+    close(fd);
+    server.clock_ms = page;
+    *server.clock_ms = 1000;
+}
+
+static void run(unsigned port, const char *preload)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%u", port);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setenv("LD_PRELOAD", preload, 1);
+    setenv("STILL_CLOCK_FILE", server.clock, 1);
+    int quiet = open("/dev/null", O_WRONLY);
+    dup2(quiet, STDOUT_FILENO);
+    execlp("redis-server", "redis-server", "--port", number, "--bind", "127.0.0.1", "--save", "",
+           "--appendonly", "no", "--dir", server.folder, "--maxmemory-policy", "noeviction", NULL);
+    _exit(127);
+}
+
+unsigned redis_server_start(const char *preload)
+{
+    unsigned port = free_port();
+    snprintf(server.folder, sizeof server.folder, "/tmp/ticketq-redis-XXXXXX");
+    if (!mkdtemp(server.folder)) {
+        return 0;
+    }
+    snprintf(server.clock, sizeof server.clock, "%s/clock", server.folder);
+    map_clock();
+    server.owner = getpid();
+    server.pid = fork();
+    if (server.pid == 0) {
+        run(port, preload);
+    }
+    atexit(stop);
+    for (int i = 0; i < WAIT_STEPS && waitpid(server.pid, NULL, WNOHANG) == 0; i++) {
+        if (is_listening(port)) {
+            return port;
+        }
+        usleep(WAIT_STEP_US);
+    }
+    return 0;
+}
+
+void redis_server_set_clock(int64_t now_ms)
+{
+    *server.clock_ms = now_ms;
+}
