@@ -9,6 +9,7 @@
  */
 #include "store/redis/redis.h"
 
+#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,57 +82,98 @@ static int64_t next_number(struct numbers *numbers)
     return array->element[numbers->next++]->integer;
 }
 
-static void read_policy(struct numbers *numbers, struct tq_room_policy *policy)
+/* The numbers of a view, 64 bits each, least byte first: FIELDS in room.lua, then two more. */
+enum {
+    OPEN_MS,
+    CLOSE_MS,
+    RATE, /* from here on as in struct tq_room_policy */
+    FIRST_SEQUENCE = 12,
+    FIRST_EPOCH,
+    NOW_MS,
+    NEXT,
+    SERVING,
+    EPOCH,
+    ADMITTED,
+    SKIPPED,
+    IS_PAUSED,
+    IS_DRAINING,
+    FLOW_MS = 24,
+    ADMITTED_NOW,
+    ADMITTED_BEFORE,
+    GONE_NOW,
+    GONE_BEFORE,
+    HAS_BEFORE,
+    WAITING = 32,
+    ACTIVE,
+    VIEW_FIELDS
+};
+
+#define WINDOW_MS 10000
+
+static void read_policy(const int64_t fields[VIEW_FIELDS], struct tq_room_policy *policy)
 {
-    policy->size = sizeof *policy;
-    policy->open_ms = next_number(numbers);
-    policy->close_ms = next_number(numbers);
     uint32_t *const members[] = {
         &policy->rate,        &policy->rate_per_ms, &policy->burst,     &policy->max_active,
         &policy->capacity,    &policy->waiting_ms,  &policy->active_ms, &policy->pass_ms,
         &policy->poll_min_ms, &policy->poll_max_ms,
     };
+    policy->size = sizeof *policy;
+    policy->open_ms = fields[OPEN_MS];
+    policy->close_ms = fields[CLOSE_MS];
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        *members[i] = (uint32_t)next_number(numbers);
+        *members[i] = (uint32_t)fields[RATE + i];
     }
-    policy->first_sequence = next_number(numbers);
-    policy->first_epoch = next_number(numbers);
+    policy->first_sequence = fields[FIRST_SEQUENCE];
+    policy->first_epoch = fields[FIRST_EPOCH];
 }
 
-#define WINDOW_MS 10000
+static int read_fields(const redisReply *reply, int64_t fields[VIEW_FIELDS])
+{
+    if (reply->type != REDIS_REPLY_STRING || reply->len != VIEW_FIELDS * sizeof *fields) {
+        return -1;
+    }
+    for (size_t i = 0; i < VIEW_FIELDS; i++) {
+        uint64_t field;
+        memcpy(&field, reply->str + i * sizeof field, sizeof field);
+        fields[i] = (int64_t)le64toh(field);
+    }
+    return 0;
+}
 
-/* The fields of the state in room.lua, in their order, then who waits and who is inside. */
 static int read_view(const redisReply *reply, struct tq_room_view *view)
 {
-    struct numbers numbers = {.array = reply};
+    int64_t fields[VIEW_FIELDS];
     struct tq_room_state *state = &view->state;
+    if (read_fields(reply, fields)) {
+        return -1;
+    }
     memset(view, 0, sizeof *view);
     view->size = sizeof *view;
-    state->size = sizeof *state;
-    read_policy(&numbers, &view->policy);
-    state->now_ms = next_number(&numbers);
-    state->tail = next_number(&numbers) - 1;
-    state->serving = next_number(&numbers);
-    state->epoch = next_number(&numbers);
-    state->admitted = (uint64_t)next_number(&numbers);
-    state->skipped = (uint64_t)next_number(&numbers);
-    state->is_paused = (uint32_t)next_number(&numbers);
-    state->is_draining = (uint32_t)next_number(&numbers);
-    numbers.next += 2; /* the bucket */
-    int64_t flow_ms = next_number(&numbers);
-    view->recent_admitted = (uint64_t)(next_number(&numbers) + next_number(&numbers));
-    view->recent_gone = (uint64_t)(next_number(&numbers) + next_number(&numbers));
-    int has_before = next_number(&numbers) != 0;
-    view->recent_ms = has_before ? (uint32_t)(WINDOW_MS + state->now_ms - flow_ms) : 0;
-    numbers.next += 2; /* the trail, the next sweep */
-    state->waiting = (uint64_t)next_number(&numbers);
-    state->active = (uint64_t)next_number(&numbers);
-    state->open_ms = view->policy.open_ms;
-    state->close_ms = view->policy.close_ms;
-    state->rate = view->policy.rate;
-    state->rate_per_ms = view->policy.rate_per_ms;
-    state->max_active = view->policy.max_active;
-    return numbers.is_bad ? -1 : 0;
+    read_policy(fields, &view->policy);
+    *state = (struct tq_room_state){
+        .size = sizeof *state,
+        .now_ms = fields[NOW_MS],
+        .open_ms = view->policy.open_ms,
+        .close_ms = view->policy.close_ms,
+        .serving = fields[SERVING],
+        .tail = fields[NEXT] - 1,
+        .waiting = (uint64_t)fields[WAITING],
+        .active = (uint64_t)fields[ACTIVE],
+        .admitted = (uint64_t)fields[ADMITTED],
+        .skipped = (uint64_t)fields[SKIPPED],
+        .rate = view->policy.rate,
+        .rate_per_ms = view->policy.rate_per_ms,
+        .max_active = view->policy.max_active,
+        .is_paused = (uint32_t)fields[IS_PAUSED],
+        .is_draining = (uint32_t)fields[IS_DRAINING],
+        .epoch = fields[EPOCH],
+    };
+    view->recent_admitted = (uint64_t)(fields[ADMITTED_NOW] + fields[ADMITTED_BEFORE]);
+    view->recent_gone = (uint64_t)(fields[GONE_NOW] + fields[GONE_BEFORE]);
+    if (fields[HAS_BEFORE]) {
+        view->recent_ms = (uint32_t)(WINDOW_MS + fields[NOW_MS] - fields[FLOW_MS]);
+    }
+    return 0;
 }
 
 /* One caller's part of the places that are told. */
@@ -261,10 +303,12 @@ static int room_enter(void *opaque, const char *room, const struct tq_room_arriv
     struct words words;
     struct places places = {count, out_spots, out_view};
     TQ_TRY(words_begin(&words, tq__redis_env(state->client), count, 1, err));
+    int is_return = 0;
     for (size_t i = 0; i < count; i++) {
         words.texts[i] = arrival_text(&arrivals[i], words.tokens[i]);
+        is_return |= arrivals[i].visit != TQ_VISIT_NONE;
     }
-    struct redis_call call = {.script = REDIS_ROOM_ENTER,
+    struct redis_call call = {.script = is_return ? REDIS_ROOM_RETURN : REDIS_ROOM_ENTER,
                               .tag = room,
                               .args = words.texts,
                               .args_count = count,

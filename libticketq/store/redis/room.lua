@@ -1,8 +1,9 @@
 -- A room on Redis: what ticketq/driver/room.h asks of a driver, a script for each
--- slot, each one atomic step. Every script is `room`, below, and then its own part.
+-- slot, each one atomic step. A script is `room`, then what it needs of `seek`, `inside`
+-- and `bucket`, then its own part: a server makes every function anew in every call.
 --
 --   queue:{room}           sorted set   who waits, by number: the line
---   queue:{room}:state     hash         policy, numbers, counters, bucket, flow
+--   queue:{room}:state     string       policy, numbers, counters, bucket, flow: FIELDS
 --   queue:{room}:heard     hash         page -> when each of its numbers was heard from
 --   queue:{room}:oldest    sorted set   page -> nobody in it was heard from before
 --   queue:{room}:spent     hash         page -> a bit for each of its numbers
@@ -25,15 +26,16 @@
 -- name: room
 #!lua
 local LINE, STATE, HEARD, OLDEST, SPENT, INSIDE, SEEN, SINCE, TRAIL = unpack(KEYS)
-local OK, GONE, REPEAT, EMPTY, CLOSED, FULL, REFUSED = 0, 3, 5, 6, 7, 8, 9
+local OK, GONE, REPEAT, CLOSED, FULL, REFUSED = 0, 3, 5, 7, 8, 9
 local WAITING, ADMITTED = 1, 2
-local BATCH_MAX, WINDOW_MS, NEVER = 4096, 10000, 4503599627370496
+local WINDOW_MS, NEVER = 10000, 4503599627370496
 local PAGE, STAMP, BITS, SLICE = 64, 'I6', 1024, 1000
-
 local call, pack, rep, sub = redis.call, struct.pack, string.rep, string.sub
 local floor, min, max = math.floor, math.min, math.max
 
--- What is kept in the state: the policy, in the order of its C struct, then the rest.
+-- The state: 64-bit numbers one behind the other. The policy, in the order of its C
+-- struct, is in front. A view is the state with two more: who waits, who is inside.
+local POLICY = 14
 local FIELDS = {
   'open_ms', 'close_ms', 'rate', 'rate_per_ms', 'burst', 'max_active', 'capacity', 'waiting_ms',
   'active_ms', 'pass_ms', 'poll_min_ms', 'poll_max_ms', 'first_sequence', 'first_epoch',
@@ -41,32 +43,25 @@ local FIELDS = {
   'level', 'filled_ms', 'flow_ms', 'admitted_now', 'admitted_before', 'gone_now', 'gone_before',
   'has_before', 'trail_last', 'wake',
 }
-local POLICY = 14
-local room, was = {}, {}
-
-local function clock()
-  local at = call('TIME')
-  return at[1] * 1000 + floor(at[2] / 1000)
-end
+local LAYOUT = '<' .. rep('i8', #FIELDS)
+local at = call('TIME')
+local room = {now_ms = at[1] * 1000 + floor(at[2] / 1000)}
+local state = call('GET', STATE)
 
 -- A command with many arguments, in slices that fit on Lua's stack. SLICE is even.
 local function each(command, key, list)
+  if #list == 0 then return list end
+  if #list <= SLICE then return call(command, key, unpack(list)) end
   local replies = {}
   for first = 1, #list, SLICE do
-    local last = min(first + SLICE - 1, #list)
-    local reply = call(command, key, unpack(list, first, last))
-    if #list <= SLICE then return reply end
-    if type(reply) == 'table' then
-      for i = 1, #reply do replies[first + i - 1] = reply[i] end
-    end
+    local reply = call(command, key, unpack(list, first, min(first + SLICE - 1, #list)))
+    for i = 1, type(reply) == 'table' and #reply or 0 do replies[first + i - 1] = reply[i] end
   end
   return replies
 end
 
 -- Pages: strings in a hash, read when first used and written back together.
-local function pages(key)
-  return {key = key, at = {}, is_new = {}}
-end
+local heard, spent = {key = HEARD, at = {}, is_new = {}}, {key = SPENT, at = {}, is_new = {}}
 
 local function page(book, number)
   local text = book.at[number]
@@ -77,13 +72,6 @@ local function page(book, number)
   return text
 end
 
-local function fetch(book, numbers)
-  if #numbers > 1 then
-    local texts = each('HMGET', book.key, numbers)
-    for i = 1, #numbers do book.at[numbers[i]] = texts[i] or '' end
-  end
-end
-
 local function write(book, number, from, bytes)
   local text = page(book, number)
   if #text < from then text = text .. rep('\0', from - #text) end
@@ -91,16 +79,10 @@ local function write(book, number, from, bytes)
   book.is_new[number] = true
 end
 
-local function write_back(book)
-  local list = {}
-  for number in pairs(book.is_new) do
-    list[#list + 1] = number
-    list[#list + 1] = book.at[number]
-  end
-  each('HSET', book.key, list)
+local function fetch(book, numbers)
+  local texts = each('HMGET', book.key, numbers)
+  for i = 1, #numbers do book.at[numbers[i]] = texts[i] or '' end
 end
-
-local heard, spent = pages(HEARD), pages(SPENT)
 
 -- Those with the numbers first .. last, who stand in the line, are heard from.
 local function hear(first, last)
@@ -115,24 +97,14 @@ local function hear(first, last)
   room.wake = min(room.wake, room.now_ms + room.waiting_ms)
 end
 
--- A number does not wait any more.
-local function unhear(sequence)
-  write(heard, floor(sequence / PAGE), sequence % PAGE * 6, pack(STAMP, 0))
-end
-
-local function bit_of(sequence)
-  local place = sequence % BITS
-  return floor(sequence / BITS), floor(place / 8), 2 ^ (place % 8)
-end
-
-local function is_spent(sequence)
-  local number, at, mask = bit_of(sequence)
-  local byte = string.byte(page(spent, number), at + 1) or 0
-  return bit.band(byte, mask) ~= 0
-end
-
+-- A number does not wait, or not any more, and is spent. A page that is not there stays so.
 local function spend(sequence)
-  local number, at, mask = bit_of(sequence)
+  local of_heard = floor(sequence / PAGE)
+  if page(heard, of_heard) ~= '' then
+    write(heard, of_heard, sequence % PAGE * 6, '\0\0\0\0\0\0')
+  end
+  local number, bit_at = floor(sequence / BITS), sequence % BITS
+  local at, mask = floor(bit_at / 8), 2 ^ (bit_at % 8)
   local byte = string.byte(page(spent, number), at + 1) or 0
   write(spent, number, at, string.char(bit.bor(byte, mask)))
 end
@@ -152,210 +124,118 @@ local function note_flow(admitted, gone)
   room.gone_now = room.gone_now + gone
 end
 
-local function begin_flow()
-  room.flow_ms, room.has_before = room.now_ms, 0
-  room.admitted_now, room.admitted_before, room.gone_now, room.gone_before = 0, 0, 0, 0
-end
-
--- Ends the silent ones of a page. Numbers between two of them that do not wait may
--- lie in the range that is taken out of the line: they are not in it.
-local function sweep_page(number, horizon)
-  local text = page(heard, number)
-  local count = floor(#text / 6)
-  local stamps = {struct.unpack(rep(STAMP, count), text)}
-  local ended, oldest, from, to = 0, NEVER, nil, nil
-  for i = 1, count + 1 do
-    local stamp = stamps[i]
-    if i > count or stamp > horizon then
-      if from then
-        call('ZREMRANGEBYSCORE', LINE, number * PAGE + from - 1, number * PAGE + to - 1)
-        from = nil
-      end
-      if i <= count then oldest = min(oldest, stamp) end
-    elseif stamp > 0 then
-      ended, from, to, stamps[i] = ended + 1, from or i, i, 0
-    end
-  end
-  stamps[count + 1] = nil
-  if oldest == NEVER then
-    call('HDEL', HEARD, number)
-    call('ZREM', OLDEST, number)
-    heard.at[number], heard.is_new[number] = nil, nil
-  else
-    call('ZADD', OLDEST, oldest, number)
-    if ended > 0 then write(heard, number, 0, pack(rep(STAMP, count), unpack(stamps, 1, count))) end
-  end
-  return ended
-end
-
-local function sweep_waiting()
-  local horizon = room.now_ms - room.waiting_ms
-  local due = call('ZRANGEBYSCORE', OLDEST, '-inf', horizon)
-  local ended = 0
-  for i = 1, #due do due[i] = tonumber(due[i]) end
-  fetch(heard, due)
-  for i = 1, #due do ended = ended + sweep_page(due[i], horizon) end
-  return ended
-end
-
-local function sweep_inside()
-  local ended = 0
-  for key, horizon in pairs({[SEEN] = room.now_ms - room.active_ms,
-                             [SINCE] = room.now_ms - room.pass_ms}) do
-    local due = call('ZRANGEBYSCORE', key, '-inf', horizon)
-    if #due > 0 then
-      each('ZREM', SEEN, due)
-      each('ZREM', SINCE, due)
-      each('HDEL', INSIDE, due)
-      ended = ended + #due
-    end
-  end
-  return ended
-end
-
+-- When the first of a sorted set of instants is `length` old.
 local function first_ms(key, length)
   local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
   return first[2] and first[2] + length or NEVER
 end
 
--- When the next slot inside runs out.
-local function next_freed_ms()
-  return min(first_ms(SEEN, room.active_ms), first_ms(SINCE, room.pass_ms))
-end
-
+-- Ends every lease whose time has come; returns who was skipped and who was freed.
 local function sweep()
-  local skipped, freed = 0, 0
-  if room.now_ms >= room.wake then
-    skipped, freed = sweep_waiting(), sweep_inside()
-    room.wake = min(first_ms(OLDEST, room.waiting_ms), next_freed_ms())
-    room.skipped = room.skipped + skipped
+  local horizon = room.now_ms - room.waiting_ms
+
+  -- Numbers between two silent ones that do not wait may lie in the range that is
+  -- taken out of the line: they are not in it.
+  local function sweep_page(number)
+    local text = page(heard, number)
+    local count = floor(#text / 6)
+    local stamps = {struct.unpack(rep(STAMP, count), text)}
+    local ended, oldest, from, to = 0, NEVER, nil, nil
+    for i = 1, count + 1 do
+      local stamp = stamps[i]
+      if i > count or stamp > horizon then
+        if from then
+          call('ZREMRANGEBYSCORE', LINE, number * PAGE + from - 1, number * PAGE + to - 1)
+          from = nil
+        end
+        if i <= count then oldest = min(oldest, stamp) end
+      elseif stamp > 0 then
+        ended, from, to, stamps[i] = ended + 1, from or i, i, 0
+      end
+    end
+    if oldest == NEVER then
+      call('HDEL', HEARD, number)
+      call('ZREM', OLDEST, number)
+      heard.at[number] = nil
+    else
+      call('ZADD', OLDEST, oldest, number)
+      if ended > 0 then
+        write(heard, number, 0, pack(rep(STAMP, count), unpack(stamps, 1, count)))
+      end
+    end
+    return ended
   end
-  note_flow(0, skipped)
+
+  local function sweep_inside(key, length)
+    local due = call('ZRANGEBYSCORE', key, '-inf', room.now_ms - length)
+    each('ZREM', SEEN, due)
+    each('ZREM', SINCE, due)
+    each('HDEL', INSIDE, due)
+    return #due
+  end
+
+  local due, skipped = call('ZRANGEBYSCORE', OLDEST, '-inf', horizon), 0
+  for i = 1, #due do due[i] = tonumber(due[i]) end
+  fetch(heard, due)
+  for i = 1, #due do skipped = skipped + sweep_page(due[i]) end
+  local freed = sweep_inside(SEEN, room.active_ms) + sweep_inside(SINCE, room.pass_ms)
+  room.skipped = room.skipped + skipped
+  room.wake = min(first_ms(OLDEST, room.waiting_ms), first_ms(SEEN, room.active_ms),
+                  first_ms(SINCE, room.pass_ms))
   return skipped, freed
 end
 
 -- Reads the room and sweeps it: true, who was skipped, who was freed. False: there is none.
 local function enter_room()
-  local values = call('HMGET', STATE, unpack(FIELDS))
-  if not values[1] then return false end
-  for i = 1, #FIELDS do
-    local value = tonumber(values[i])
-    room[FIELDS[i]], was[FIELDS[i]] = value, value
-  end
-  room.now_ms = max(room.now_ms, clock())
-  return true, sweep()
+  if not state then return false end
+  local now_ms, values = room.now_ms, {struct.unpack(LAYOUT, state)}
+  for i = 1, #FIELDS do room[FIELDS[i]] = values[i] end
+  room.now_ms = max(room.now_ms, now_ms)
+  local skipped, freed = 0, 0
+  if room.now_ms >= room.wake then skipped, freed = sweep() end
+  note_flow(0, skipped)
+  return true, skipped, freed
 end
 
--- Writes back what has changed.
+-- Writes back what has changed, and returns the view.
 local function leave_room()
-  local list = {}
-  for i = 1, #FIELDS do
-    local name = FIELDS[i]
-    if room[name] ~= was[name] then
-      list[#list + 1] = name
-      list[#list + 1] = room[name]
+  local values = {}
+  for i = 1, #FIELDS do values[i] = room[FIELDS[i]] end
+  state = pack(LAYOUT, unpack(values))
+  call('SET', STATE, state)
+  for _, book in ipairs({heard, spent}) do
+    local list = {}
+    for number in pairs(book.is_new) do
+      list[#list + 1] = number
+      list[#list + 1] = book.at[number]
     end
+    each('HSET', book.key, list)
   end
-  each('HSET', STATE, list)
-  write_back(heard)
-  write_back(spent)
+  return state .. pack('<i8i8', call('ZCARD', LINE), call('ZCARD', SEEN))
 end
 
-local function view()
-  local shown = {}
-  for i = 1, #FIELDS do shown[i] = room[FIELDS[i]] end
-  shown[#FIELDS + 1] = call('ZCARD', LINE)
-  shown[#FIELDS + 2] = call('ZCARD', SEEN)
-  return shown
-end
-
--- The bucket: `level` in units of which an admission costs `rate_per_ms`.
-local function burst() return room.burst > 0 and room.burst or room.rate end
-local function brim() return burst() * room.rate_per_ms end
-
-local function fill()
-  local full, passed = brim(), room.now_ms - room.filled_ms
-  local lacks = max(full - room.level, 0)
-  if passed > floor(lacks / room.rate) then
-    room.level = full
-  else
-    room.level = room.level + passed * room.rate
-  end
-  room.filled_ms = room.now_ms
-end
-
--- a * b / c, rounded down, where a < c and a * b may not fit into 2^53.
-local function scale(a, b, c)
-  local high, low = floor(a / 32768), a % 32768
-  local rest = high * b % c * 32768 + low * b
-  return floor(high * b / c) * 32768 + floor(rest / c)
-end
-
--- The bucket, filled before, under a policy that came in its place.
-local function convert(from_per_ms)
-  local whole, part = floor(room.level / from_per_ms), room.level % from_per_ms
-  if from_per_ms ~= room.rate_per_ms then
-    room.level = whole * room.rate_per_ms + scale(part, room.rate_per_ms, from_per_ms)
-  end
-  room.level = min(room.level, brim())
-end
-
--- After a change of the policy, which is in `room` already; `from_per_ms` is the old one's.
-local function settle_policy(from_per_ms)
-  convert(from_per_ms)
-  room.next = max(room.next, room.first_sequence)
-  room.epoch = max(room.epoch, room.first_epoch)
-  room.wake = 0
-end
-
-local function begin_inside(list)
-  local inside, seen = {}, {}
-  for i = 1, #list, 2 do
-    local id, sequence = list[i], list[i + 1]
-    inside[i], inside[i + 1] = id, sequence .. ' ' .. string.format('%.0f', room.now_ms)
-    seen[i], seen[i + 1] = room.now_ms, id
-    spend(tonumber(sequence))
-    room.serving = max(room.serving, tonumber(sequence))
-  end
-  each('HSET', INSIDE, inside)
-  each('ZADD', SEEN, seen)
-  each('ZADD', SINCE, seen)
-  room.wake = min(room.wake, room.now_ms + min(room.active_ms, room.pass_ms))
-end
-
--- Lets in the first `count` of the line, or all that there are; says how many.
-local function let_in(count)
-  local first = count > 0 and call('ZPOPMIN', LINE, count) or {}
-  local done = #first / 2
-  for i = 2, #first, 2 do unhear(tonumber(first[i])) end
-  begin_inside(first)
-  room.admitted = room.admitted + done
-  note_flow(done, 0)
-  if call('ZCARD', LINE) == 0 then begin_flow() end
-  return done
-end
-
+-- name: seek
 -- Who stands where, of a list of ids: numbers in line; number and instant inside.
 local function look_up(ids)
-  local numbers, absent = each('ZMSCORE', LINE, ids), {}
-  for i = 1, #ids do
-    if not numbers[i] then absent[#absent + 1] = ids[i] end
-  end
-  local inside, texts = {}, #absent > 0 and each('HMGET', INSIDE, absent) or {}
-  for i = 1, #absent do inside[absent[i]] = texts[i] or nil end
-  return numbers, inside
-end
-
--- Pages of those who are in line already, in one command.
-local function fetch_pages(numbers, count)
+  local numbers, absent, inside = each('ZMSCORE', LINE, ids), {}, {}
   local wanted, list = {}, {}
-  for i = 1, count do
-    local number = numbers[i] and floor(numbers[i] / PAGE)
-    if number and not wanted[number] and not heard.at[number] then
-      wanted[number], list[#list + 1] = true, number
+  for i = 1, #ids do
+    local sequence = numbers[i]
+    if sequence then
+      sequence = tonumber(sequence)
+      numbers[i] = sequence
+      local number = floor(sequence / PAGE)
+      if not wanted[number] and not heard.at[number] then
+        wanted[number], list[#list + 1] = true, number
+      end
+    else
+      absent[#absent + 1] = ids[i]
     end
   end
   fetch(heard, list)
+  local texts = each('HMGET', INSIDE, absent)
+  for i = 1, #absent do inside[absent[i]] = texts[i] or nil end
+  return numbers, inside
 end
 
 -- Spots are answered in runs of those who wait one behind the other: kind, how many,
@@ -378,6 +258,75 @@ local function tell_inside(id, text)
   tell(ADMITTED, tonumber(sequence), tonumber(since))
 end
 
+-- name: inside
+-- Those of a list of ids and numbers begin to be inside.
+local function begin_inside(list)
+  local inside, seen, now = {}, {}, string.format(' %.0f', room.now_ms)
+  for i = 1, #list, 2 do
+    local id, sequence = list[i], tonumber(list[i + 1])
+    inside[i], inside[i + 1] = id, string.format('%.0f', sequence) .. now
+    seen[i], seen[i + 1] = room.now_ms, id
+    spend(sequence)
+    room.serving = max(room.serving, sequence)
+  end
+  each('HSET', INSIDE, inside)
+  each('ZADD', SEEN, seen)
+  each('ZADD', SINCE, seen)
+  room.wake = min(room.wake, room.now_ms + min(room.active_ms, room.pass_ms))
+end
+
+-- name: bucket
+-- The bucket: `level` in units of which an admission costs `rate_per_ms`.
+local function burst() return room.burst > 0 and room.burst or room.rate end
+local function brim() return burst() * room.rate_per_ms end
+
+local function begin_flow()
+  room.flow_ms, room.has_before = room.now_ms, 0
+  room.admitted_now, room.admitted_before, room.gone_now, room.gone_before = 0, 0, 0, 0
+end
+
+local function fill()
+  local full, passed = brim(), room.now_ms - room.filled_ms
+  local lacks = max(full - room.level, 0)
+  if passed > floor(lacks / room.rate) then
+    room.level = full
+  else
+    room.level = room.level + passed * room.rate
+  end
+  room.filled_ms = room.now_ms
+end
+
+-- a * b / c, rounded down, where a < c and a * b may not fit into 2^53.
+local function scale(a, b, c)
+  local high, low = floor(a / 32768), a % 32768
+  local rest = high * b % c * 32768 + low * b
+  return floor(high * b / c) * 32768 + floor(rest / c)
+end
+
+-- After a change of the policy, which is in `room` already; `from_per_ms` is the old one's,
+-- by which the bucket was filled.
+local function settle_policy(from_per_ms)
+  local whole, part = floor(room.level / from_per_ms), room.level % from_per_ms
+  if from_per_ms ~= room.rate_per_ms then
+    room.level = whole * room.rate_per_ms + scale(part, room.rate_per_ms, from_per_ms)
+  end
+  room.level = min(room.level, brim())
+  room.next = max(room.next, room.first_sequence)
+  room.epoch = max(room.epoch, room.first_epoch)
+  room.wake = 0
+end
+
+-- Lets in the first `count` of the line, or all that there are; says how many.
+local function let_in(count)
+  local first = count > 0 and call('ZPOPMIN', LINE, count) or {}
+  local done = #first / 2
+  begin_inside(first)
+  room.admitted = room.admitted + done
+  note_flow(done, 0)
+  if call('ZCARD', LINE) == 0 then begin_flow() end
+  return done
+end
+
 -- name: room_open
 -- ARGV: the policy, or nothing.
 local is_there = enter_room()
@@ -387,9 +336,9 @@ if #ARGV == 0 then
   return OK
 end
 if not is_there then
+  local now_ms = room.now_ms
   for i = POLICY + 1, #FIELDS do room[FIELDS[i]] = 0 end
-  room.now_ms = clock()
-  room.wake = NEVER
+  room.now_ms, room.wake = now_ms, NEVER
   begin_flow()
 else
   fill()
@@ -403,24 +352,27 @@ settle_policy(per_ms or room.rate_per_ms)
 leave_room()
 return OK
 
--- name: room_enter
--- ARGV: an id; with a token `+visit number epoch id`.
-if not enter_room() then return GONE end
-local ids, tokens, count = {}, {}, #ARGV
-for i = 1, count do
-  local text = ARGV[i]
-  if string.byte(text) == 43 then
-    local visit, sequence, epoch, id = string.match(text, '^%+(%d+) (%-?%d+) (%-?%d+) (.+)$')
-    tokens[i] = {tonumber(visit), tonumber(sequence), tonumber(epoch)}
-    text = id
-  end
-  ids[i] = text
+-- name: plain
+-- ARGV: ids of arrivals without a token.
+local ids, tokens = ARGV, {}
+
+-- name: tokens
+-- ARGV: ids of arrivals; with a token `+visit number epoch id`.
+local ids, tokens = {}, {}
+for i = 1, #ARGV do
+  local visit, sequence, epoch, id = string.match(ARGV[i], '^%+(%d+) (%-?%d+) (%-?%d+) (.+)$')
+  ids[i] = id or ARGV[i]
+  tokens[i] = id and {visit = tonumber(visit), sequence = tonumber(sequence),
+                      epoch = tonumber(epoch)}
 end
+
+-- name: room_enter
+if not enter_room() then return GONE end
 local numbers, inside = look_up(ids)
 local waiting = call('ZCARD', LINE)
 local is_closed = room.close_ms > 0 and room.now_ms >= room.close_ms
+local takes_new = not is_closed and room.is_draining == 0
 local behind, first_new, is_new = {}, room.next, {}
-fetch_pages(numbers, count)
 
 -- Newcomers are put into the line together, behind everybody.
 local function line_up()
@@ -433,7 +385,9 @@ local function line_up()
 end
 
 local function is_free(sequence)
-  return not is_spent(sequence) and call('ZCOUNT', LINE, sequence, sequence) == 0
+  local place = sequence % BITS
+  local byte = string.byte(page(spent, floor(sequence / BITS)), floor(place / 8) + 1) or 0
+  return bit.band(byte, 2 ^ (place % 8)) == 0 and call('ZCOUNT', LINE, sequence, sequence) == 0
 end
 
 -- Brings back a number. Returns false where the token counts as none.
@@ -443,7 +397,7 @@ local function come_back(id, visit, sequence)
   room.next = max(room.next, sequence + 1)
   first_new = room.next
   if visit == ADMITTED then
-    begin_inside({id, string.format('%.0f', sequence)})
+    begin_inside({id, sequence})
     inside[id] = call('HGET', INSIDE, id)
     tell_inside(id, inside[id])
   else
@@ -456,30 +410,21 @@ local function come_back(id, visit, sequence)
   return true
 end
 
-local function arrive(i, id)
-  local token = tokens[i]
-  local visit = token and token[1] or 0
-  if visit ~= 0 and token[3] < room.epoch then
-    return tell(-1 - REFUSED, 0, 0)
-  end
-  if visit ~= 0 and come_back(id, visit, token[2]) then return end
-  if is_closed or room.is_draining == 1 then
-    tell(-1 - CLOSED, 0, 0)
-  elseif waiting >= room.capacity then
-    tell(-1 - FULL, 0, 0)
-  else
-    local last = #behind
-    behind[last + 1], behind[last + 2] = room.next, id
-    is_new[id] = room.next
-    tell(WAITING, room.next, waiting)
-    waiting, room.next = waiting + 1, room.next + 1
-  end
+local function arrive(id, token)
+  if token and token.epoch < room.epoch then return tell(-1 - REFUSED, 0, 0) end
+  if token and come_back(id, token.visit, token.sequence) then return end
+  if not takes_new then return tell(-1 - CLOSED, 0, 0) end
+  if waiting >= room.capacity then return tell(-1 - FULL, 0, 0) end
+  local last, sequence = #behind, room.next
+  behind[last + 1], behind[last + 2] = sequence, id
+  is_new[id] = sequence
+  tell(WAITING, sequence, waiting)
+  waiting, room.next = waiting + 1, sequence + 1
 end
 
-for i = 1, count do
+for i = 1, #ids do
   local id, sequence = ids[i], numbers[i]
   if sequence then
-    sequence = tonumber(sequence)
     hear(sequence, sequence)
     tell(WAITING, sequence, call('ZRANK', LINE, id))
   elseif is_new[id] then
@@ -488,22 +433,19 @@ for i = 1, count do
   elseif inside[id] then
     tell_inside(id, inside[id])
   else
-    arrive(i, id)
+    arrive(id, tokens[i])
   end
 end
 line_up()
-leave_room()
-return {view(), runs}
+return {leave_room(), runs}
 
 -- name: room_place
 -- ARGV: ids.
 if not enter_room() then return GONE end
 local numbers, inside = look_up(ARGV)
-fetch_pages(numbers, #ARGV)
 for i = 1, #ARGV do
   local id, sequence = ARGV[i], numbers[i]
   if sequence then
-    sequence = tonumber(sequence)
     hear(sequence, sequence)
     tell(WAITING, sequence, call('ZRANK', LINE, id))
   elseif inside[id] then
@@ -512,8 +454,7 @@ for i = 1, #ARGV do
     tell(-1 - GONE, 0, 0)
   end
 end
-leave_room()
-return {view(), runs}
+return {leave_room(), runs}
 
 -- name: room_leave
 -- ARGV: ids.
@@ -527,8 +468,7 @@ for i = 1, #ARGV do
     statuses[i] = GONE
   elseif sequence then
     call('ZREM', LINE, id)
-    unhear(tonumber(sequence))
-    spend(tonumber(sequence))
+    spend(sequence)
     note_flow(0, 1)
   elseif inside[id] then
     call('HDEL', INSIDE, id)
@@ -545,7 +485,7 @@ return statuses
 -- name: room_tick
 local is_there, skipped, freed = enter_room()
 if not is_there then return GONE end
-local TICK_MAX_MS, IDLE_MS = 1000, 100
+local TICK_MAX_MS, IDLE_MS, BATCH_MAX = 1000, 100, 4096
 local waiting, active = call('ZCARD', LINE), call('ZCARD', SEEN)
 local is_closed = room.close_ms > 0 and room.now_ms >= room.close_ms
 local is_open = room.is_paused == 0 and room.now_ms >= room.open_ms and not is_closed
@@ -571,7 +511,7 @@ local function next_ms()
   elseif not is_open then
     wait = TICK_MAX_MS
   elseif active >= room.max_active and active > 0 then
-    wait = next_freed_ms() - room.now_ms
+    wait = min(first_ms(SEEN, room.active_ms), first_ms(SINCE, room.pass_ms)) - room.now_ms
   elseif waiting == 0 and wait < IDLE_MS then
     wait = IDLE_MS
   end
@@ -586,8 +526,7 @@ return {admitted, skipped, freed, next_ms()}
 
 -- name: room_view
 if not enter_room() then return GONE end
-leave_room()
-return view()
+return leave_room()
 
 -- name: room_operate
 -- ARGV: order, value, request key, the rest of the line of the trail.
@@ -616,7 +555,7 @@ local carry_out = {
   [DRAIN] = function() room.is_draining = 1 end,
   [RESET] = function()
     call('UNLINK', LINE, HEARD, OLDEST, SPENT, INSIDE, SEEN, SINCE)
-    heard, spent = pages(HEARD), pages(SPENT)
+    heard.at, heard.is_new, spent.at, spent.is_new = {}, {}, {}, {}
     room.epoch = room.epoch + 1
   end,
   [SET_OPEN] = function() set('open_ms') end,

@@ -15,19 +15,20 @@ static const char *const no_keys[] = {NULL};
 static const char *const room_keys[] = {"",        ":state", ":heard", ":oldest", ":spent",
                                         ":inside", ":seen",  ":since", ":trail",  NULL};
 
-#define ROOM(script)                                                                               \
+#define ROOM(...)                                                                                  \
     {                                                                                              \
-        {LUA_room, LUA_##script, NULL}, "queue:", room_keys                                        \
+        {LUA_room, __VA_ARGS__}, "queue:", room_keys                                               \
     }
 
 const struct redis_script tq__redis_scripts[REDIS_SCRIPTS] = {
-    [REDIS_CLOCK] = {{LUA_clock, NULL}, "", no_keys},
-    [REDIS_ROOM_OPEN] = ROOM(room_open),
-    [REDIS_ROOM_ENTER] = ROOM(room_enter),
-    [REDIS_ROOM_PLACE] = ROOM(room_place),
-    [REDIS_ROOM_LEAVE] = ROOM(room_leave),
-    [REDIS_ROOM_TICK] = ROOM(room_tick),
-    [REDIS_ROOM_VIEW] = ROOM(room_view),
-    [REDIS_ROOM_OPERATE] = ROOM(room_operate),
-    [REDIS_ROOM_AUDIT] = ROOM(room_audit),
+    [REDIS_CLOCK] = {{LUA_clock}, "", no_keys},
+    [REDIS_ROOM_OPEN] = ROOM(LUA_inside, LUA_bucket, LUA_room_open),
+    [REDIS_ROOM_ENTER] = ROOM(LUA_seek, LUA_inside, LUA_plain, LUA_room_enter),
+    [REDIS_ROOM_RETURN] = ROOM(LUA_seek, LUA_inside, LUA_tokens, LUA_room_enter),
+    [REDIS_ROOM_PLACE] = ROOM(LUA_seek, LUA_room_place),
+    [REDIS_ROOM_LEAVE] = ROOM(LUA_seek, LUA_room_leave),
+    [REDIS_ROOM_TICK] = ROOM(LUA_inside, LUA_bucket, LUA_room_tick),
+    [REDIS_ROOM_VIEW] = ROOM(LUA_room_view),
+    [REDIS_ROOM_OPERATE] = ROOM(LUA_inside, LUA_bucket, LUA_room_operate),
+    [REDIS_ROOM_AUDIT] = ROOM(LUA_room_audit),
 };

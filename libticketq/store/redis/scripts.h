@@ -8,7 +8,8 @@
 enum redis_script_id {
     REDIS_CLOCK,
     REDIS_ROOM_OPEN,
-    REDIS_ROOM_ENTER,
+    REDIS_ROOM_ENTER,  /* without a token */
+    REDIS_ROOM_RETURN, /* some with a token */
     REDIS_ROOM_PLACE,
     REDIS_ROOM_LEAVE,
     REDIS_ROOM_TICK,
@@ -18,7 +19,7 @@ enum redis_script_id {
     REDIS_SCRIPTS
 };
 
-#define REDIS_SCRIPT_PARTS 4
+#define REDIS_SCRIPT_PARTS 6
 
 struct redis_script {
     const char *parts[REDIS_SCRIPT_PARTS]; /* the text is all, one after the other; NULL: no more */

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rooms on the Redis server that TICKETQ_TEST_REDIS names, from 64 threads with
+ * a visitor a call, beside redis-benchmark at a pipeline depth of 64 with
+ * a plain command on a sorted set of the same size. Memory: what a waiting
+ * visitor takes, beside an entry of a bare sorted set. Without the variable: nothing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ticketq/room.h>
+
+#include "bench/frame.h"
+#include "core/url.h"
+#include "store/redis/client.h"
+
+#define THREADS 64
+#define EACH 2000
+#define VISITORS (THREADS * EACH)
+#define MEMBER "v0123456789abcdef012345678"
+
+static struct tq_error err = TQ_ERROR_INIT;
+static struct tq_env env;
+static struct redis_target target;
+
+struct line {
+    tq_store *store;
+    tq_keys *keys;
+    tq_room *room;
+    int (*ask)(tq_room *room, const struct tq_visitor *visitors, size_t count,
+               struct tq_place *out_places, struct tq_error *failure);
+};
+
+static redisContext *connect_alone(void)
+{
+    redisContext *context = redisConnect(target.seeds[0].host, target.seeds[0].port);
+    if (!context || context->err) {
+        fprintf(stderr, "no server\n");
+        exit(EXIT_FAILURE);
+    }
+    return context;
+}
+
+static void forget_all(void)
+{
+    redisContext *context = connect_alone();
+    freeReplyObject(redisCommand(context, "FLUSHALL"));
+    redisFree(context);
+}
+
+static double used_memory(void)
+{
+    redisContext *context = connect_alone();
+    redisReply *reply = redisCommand(context, "INFO memory");
+    const char *line = reply ? strstr(reply->str, "used_memory:") : NULL;
+    double bytes = line ? strtod(line + strlen("used_memory:"), NULL) : 0;
+    freeReplyObject(reply);
+    redisFree(context);
+    return bytes;
+}
+
+static void add_key(tq_keys *keys, uint32_t purpose, const char *id)
+{
+    bench_check(
+        tq_keys_add(keys,
+                    TQ_ARGS(tq_key, .id = id, .purpose = purpose,
+                            .secret = "0123456789abcdef0123456789abcdef", .secret_bytes = 32),
+                    &err),
+        TQ_OK, "key", &err);
+}
+
+static void open_line(struct line *line)
+{
+    forget_all();
+    bench_check(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = getenv("TICKETQ_TEST_REDIS")),
+                              &line->store, &err),
+                TQ_OK, "open", &err);
+    bench_check(tq_keys_new(&env, &line->keys, &err), TQ_OK, "keys", &err);
+    add_key(line->keys, TQ_PURPOSE_PLACE, "place-1");
+    add_key(line->keys, TQ_PURPOSE_PASS, "pass-1");
+    bench_check(tq_room_open(line->store, line->keys, "show", TQ_ARGS(tq_room_policy, .rate = 1),
+                             &line->room, &err),
+                TQ_OK, "room", &err);
+}
+
+static void close_line(struct line *line)
+{
+    tq_room_close(line->room);
+    tq_keys_free(line->keys);
+    tq_store_close(line->store);
+}
+
+static void visitor_name(char name[TQ_ID_SIZE], size_t thread, size_t number)
+{
+    snprintf(name, TQ_ID_SIZE, "%.18s-%02zu-%04zu", MEMBER, thread, number);
+}
+
+static void ask_each(void *arg, size_t number)
+{
+    struct line *line = arg;
+    struct tq_error mine = TQ_ERROR_INIT;
+    char name[TQ_ID_SIZE];
+    struct tq_visitor visitor = {sizeof visitor, name, NULL};
+    for (size_t i = 0; i < EACH; i++) {
+        struct tq_place place = TQ_INIT(tq_place);
+        visitor_name(name, number, i);
+        bench_check(line->ask(line->room, &visitor, 1, &place, &mine), TQ_OK, "ask", &mine);
+        bench_check(place.status, TQ_OK, "place", &mine);
+    }
+}
+
+static double enter(void)
+{
+    struct line line = {.ask = tq_room_enter};
+    open_line(&line);
+    double seconds = bench_threads(THREADS, ask_each, &line);
+    close_line(&line);
+    return VISITORS / seconds;
+}
+
+static double place(void)
+{
+    struct line line = {.ask = tq_room_enter};
+    open_line(&line);
+    bench_threads(THREADS, ask_each, &line);
+    line.ask = tq_room_place;
+    double seconds = bench_threads(THREADS, ask_each, &line);
+    close_line(&line);
+    return VISITORS / seconds;
+}
+
+static double bytes_each(void)
+{
+    struct line line = {.ask = tq_room_enter};
+    open_line(&line);
+    double before = used_memory();
+    bench_threads(THREADS, ask_each, &line);
+    double bytes = (used_memory() - before) / VISITORS;
+    close_line(&line);
+    return bytes;
+}
+
+/* Commands a second by redis-benchmark. */
+static double benchmark(const char *command)
+{
+    char line[512], answer[256];
+    double rate = 0;
+    snprintf(line, sizeof line, "redis-benchmark -h %s -p %u -c 50 -P 64 -n %d -r %d --csv %s",
+             target.seeds[0].host, target.seeds[0].port, VISITORS, VISITORS, command);
+    FILE *pipe = popen(line, "r");
+    while (pipe && fgets(answer, sizeof answer, pipe)) {
+        const char *comma = strstr(answer, "\",\"");
+        rate = comma && strtod(comma + 3, NULL) > 0 ? strtod(comma + 3, NULL) : rate;
+    }
+    if (!pipe || pclose(pipe)) {
+        fprintf(stderr, "redis-benchmark failed\n");
+        exit(EXIT_FAILURE);
+    }
+    return rate;
+}
+
+static double plain_zadd(void)
+{
+    forget_all();
+    return benchmark("zadd bare __rand_int__ " MEMBER ":__rand_int__");
+}
+
+static double plain_zrank(void)
+{
+    plain_zadd();
+    return benchmark("zrank bare " MEMBER ":__rand_int__");
+}
+
+static double bare_bytes(void)
+{
+    redisContext *context = connect_alone();
+    freeReplyObject(redisCommand(context, "FLUSHALL"));
+    double before = used_memory();
+    for (size_t i = 0; i < VISITORS; i++) {
+        char name[TQ_ID_SIZE];
+        visitor_name(name, i / EACH, i % EACH);
+        redisAppendCommand(context, "ZADD bare %zu %s", i + 1, name);
+    }
+    for (size_t i = 0; i < VISITORS; i++) {
+        void *reply = NULL;
+        redisGetReply(context, &reply);
+        freeReplyObject(reply);
+    }
+    redisFree(context);
+    return (used_memory() - before) / VISITORS;
+}
+
+static const struct bench_figure figures[] = {
+    {.name = "room.enter.redis",
+     .unit = "visitors/s",
+     .against = "redis-benchmark -P 64, ZADD into a set of the same size",
+     .value = enter,
+     .reference = plain_zadd,
+     .goal = 1.0},
+    {.name = "room.place.redis",
+     .unit = "visitors/s",
+     .against = "redis-benchmark -P 64, ZRANK in a set of the same size",
+     .value = place,
+     .reference = plain_zrank},
+    {.name = "room.bytes.redis",
+     .unit = "bytes/visitor",
+     .against = "a bare sorted set",
+     .value = bytes_each,
+     .reference = bare_bytes,
+     .goal = 1.5,
+     .is_a_cost = 1},
+};
+
+int main(int count, char **names)
+{
+    const char *url = getenv("TICKETQ_TEST_REDIS");
+    struct tq__url parts;
+    if (!url) {
+        return EXIT_SUCCESS;
+    }
+    env = tq_system_env();
+    env.log = NULL;
+    bench_check(tq__url_parse(&parts, url, &err), TQ_OK, "url", &err);
+    bench_check(tq__redis_target_read(&target, parts.path, parts.query, &err), TQ_OK, "url", &err);
+    return BENCH_MAIN(count, names, figures);
+}
