@@ -157,8 +157,8 @@ static int check_names(const char *query, struct tq_error *err)
 {
     while (*query) {
         size_t bytes = strcspn(query, "&"), name = strcspn(query, "=&");
-        if (!is_known(query, name)) {
-            return tq__fail(err, TQ_E_INVALID, "store.redis", "there is no option '%.*s'",
+        if (query[name] != '=' || !is_known(query, name)) {
+            return tq__fail(err, TQ_E_INVALID, "store.redis", "'%.*s' is no option",
                             (int)(name < 32 ? name : 32), query);
         }
         query += bytes + (query[bytes] == '&');

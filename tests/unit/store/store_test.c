@@ -86,7 +86,7 @@ START_TEST(urls__choose_the_driver_or_say_why_not)
     store = NULL;
     assert_status(open_url("memory:path", NULL, &store), TQ_E_INVALID);
     assert_status(open_url("nobody:", NULL, &store), TQ_E_INVALID);
-    assert_status(open_url("redis://x", NULL, &store), TQ_E_UNSUPPORTED);
+    assert_status(open_url("rediss://x", NULL, &store), TQ_E_UNSUPPORTED);
     assert_status(open_url("no scheme", NULL, &store), TQ_E_INVALID);
     assert_status(open_url(NULL, NULL, &store), TQ_E_INVALID);
     ck_assert_ptr_null(store);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store/redis/scripts.c: every script has a text that Redis refuses as a whole,
+ * and keys of one slot.
+ */
+#include "store/redis/scripts.h"
+
+#include <string.h>
+
+#include "lib/unit.h"
+
+START_TEST(every_script__is_there)
+{
+    for (int i = 0; i < REDIS_SCRIPTS; i++) {
+        const struct redis_script *script = &tq__redis_scripts[i];
+        ck_assert_ptr_nonnull(script->parts[0]);
+        ck_assert_msg(strncmp(script->parts[0], "#!lua\n", 6) == 0, "script %d", i);
+        ck_assert_ptr_nonnull(script->stem);
+        ck_assert_ptr_nonnull(script->endings);
+        ck_assert_ptr_null(strchr(script->stem, '{'));
+    }
+}
+END_TEST
+
+START_TEST(a_room__declares_all_its_keys)
+{
+    const struct redis_script *script = &tq__redis_scripts[REDIS_ROOM_ENTER];
+    size_t count = 0;
+    while (script->endings[count]) {
+        count++;
+    }
+    ck_assert_uint_eq(count, 9);
+    ck_assert_str_eq(script->stem, "queue:");
+    ck_assert_str_eq(script->endings[0], "");
+}
+END_TEST
+
+UNIT_MAIN("store.redis.scripts", every_script__is_there, a_room__declares_all_its_keys)
