@@ -21,6 +21,8 @@
 
 static struct {
     pid_t owner, pid;
+    unsigned port;
+    const char *still_clock;
     char folder[32];
     char clock[48];
     volatile int64_t *clock_ms;
@@ -54,9 +56,10 @@ static int is_listening(unsigned port)
 }
 
 /* Only who started it ends it: a test that was forked does not. */
-static void stop(void)
+void redis_server_stop(void)
 {
     if (server.owner == getpid()) {
+        server.owner = 0;
         kill(server.pid, SIGKILL);
         waitpid(server.pid, NULL, 0);
         unlink(server.clock);
@@ -79,13 +82,15 @@ static void map_clock(void)
     *server.clock_ms = 1000;
 }
 
-static void run(unsigned port, const char *preload)
+static void run(void)
 {
     char number[16];
-    snprintf(number, sizeof number, "%u", port);
+    snprintf(number, sizeof number, "%u", server.port);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setenv("LD_PRELOAD", preload, 1);
-    setenv("STILL_CLOCK_FILE", server.clock, 1);
+    if (server.still_clock) {
+        setenv("LD_PRELOAD", server.still_clock, 1);
+        setenv("STILL_CLOCK_FILE", server.clock, 1);
+    }
     int quiet = open("/dev/null", O_WRONLY);
     dup2(quiet, STDOUT_FILENO);
     execlp("redis-server", "redis-server", "--port", number, "--bind", "127.0.0.1", "--save", "",
@@ -93,9 +98,26 @@ static void run(unsigned port, const char *preload)
     _exit(127);
 }
 
-unsigned redis_server_start(const char *preload)
+/* Returns when it listens; -1: it ended instead. */
+static int start(void)
 {
-    unsigned port = free_port();
+    server.pid = fork();
+    if (server.pid == 0) {
+        run();
+    }
+    for (int i = 0; i < WAIT_STEPS && waitpid(server.pid, NULL, WNOHANG) == 0; i++) {
+        if (is_listening(server.port)) {
+            return 0;
+        }
+        usleep(WAIT_STEP_US);
+    }
+    return -1;
+}
+
+unsigned redis_server_start(const char *still_clock)
+{
+    server.port = free_port();
+    server.still_clock = still_clock;
     snprintf(server.folder, sizeof server.folder, "/tmp/ticketq-redis-XXXXXX");
     if (!mkdtemp(server.folder)) {
         return 0;
@@ -103,18 +125,31 @@ unsigned redis_server_start(const char *preload)
     snprintf(server.clock, sizeof server.clock, "%s/clock", server.folder);
     map_clock();
     server.owner = getpid();
-    server.pid = fork();
-    if (server.pid == 0) {
-        run(port, preload);
+    atexit(redis_server_stop);
+    return start() == 0 ? server.port : 0;
+}
+
+void redis_server_kill(void)
+{
+    kill(server.pid, SIGKILL);
+    waitpid(server.pid, NULL, 0);
+}
+
+void redis_server_again(void)
+{
+    if (start()) {
+        abort();
     }
-    atexit(stop);
-    for (int i = 0; i < WAIT_STEPS && waitpid(server.pid, NULL, WNOHANG) == 0; i++) {
-        if (is_listening(port)) {
-            return port;
-        }
-        usleep(WAIT_STEP_US);
-    }
-    return 0;
+}
+
+void redis_server_pause(void)
+{
+    kill(server.pid, SIGSTOP);
+}
+
+void redis_server_resume(void)
+{
+    kill(server.pid, SIGCONT);
 }
 
 void redis_server_set_clock(int64_t now_ms)

@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A Redis server of this process's own, whose clock stands still until it is moved.
- * It ends with the process.
+ * A Redis server of this process's own, to be killed, paused and started again; its clock
+ * may stand still until it is moved. It keeps nothing on disk and ends with the process.
  */
 #ifndef TESTS_LIB_REDIS_SERVER_H
 #define TESTS_LIB_REDIS_SERVER_H
 
 #include <stdint.h>
 
-/* The port; 0: there is no redis-server to start. `preload` is the path of still_clock. */
-unsigned redis_server_start(const char *preload);
+/* The port; 0: there is no redis-server to start. `still_clock`: the path of that module, or NULL.
+ */
+unsigned redis_server_start(const char *still_clock);
+/* At the end of the process it stops by itself. */
+void redis_server_stop(void);
+void redis_server_kill(void);
+/* After a kill, at the same port; returns when it listens. */
+void redis_server_again(void);
+void redis_server_pause(void);
+void redis_server_resume(void);
 void redis_server_set_clock(int64_t now_ms);
 
 #endif

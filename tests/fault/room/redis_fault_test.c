@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rooms on Redis under load while the server is mistreated: its scripts are
+ * flushed, it is killed and comes back empty, it stops for longer than the timeout, it has
+ * no memory left. In the end everybody is in line, once.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include <hiredis/hiredis.h>
+#include <ticketq/system.h>
+
+#include "lib/redis_server.h"
+#include "lib/room_rush.h"
+#include "lib/unit.h"
+
+static struct rush rush;
+static unsigned port;
+
+static void begin(void)
+{
+    char url[128];
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u?timeout_ms=300&wait_ms=100", port);
+    rush_begin(&rush, url);
+}
+
+static void ask(const char *command)
+{
+    redisContext *context = redisConnect("127.0.0.1", (int)port);
+    redisReply *reply = redisCommand(context, command);
+    ck_assert_ptr_nonnull(reply);
+    ck_assert_int_ne(reply->type, REDIS_REPLY_ERROR);
+    freeReplyObject(reply);
+    redisFree(context);
+}
+
+static void flush_scripts(void)
+{
+    for (int i = 0; i < 20; i++) {
+        ask("SCRIPT FLUSH");
+        usleep(1000);
+    }
+}
+
+START_TEST(flushed_scripts__are_not_noticed)
+{
+    begin();
+    rush_run(&rush, flush_scripts);
+    ck_assert_uint_eq(rush.unavailable + rush.unknown, 0);
+    rush_check(&rush);
+    ck_assert_int_eq(rush_state(&rush).tail, RUSH_VISITORS);
+    rush_end(&rush);
+}
+END_TEST
+
+static void kill_and_start(void)
+{
+    redis_server_kill();
+    usleep(300000);
+    redis_server_again();
+}
+
+/* Who was in line before comes back by the place; so everybody rushes once more. */
+START_TEST(a_server_that_comes_back_empty__is_filled_by_tokens)
+{
+    begin();
+    rush_run(&rush, kill_and_start);
+    ck_assert_uint_gt(rush.unavailable, 0);
+    rush_again(&rush);
+    rush_check(&rush);
+    rush_end(&rush);
+}
+END_TEST
+
+static void pause_and_resume(void)
+{
+    redis_server_pause();
+    usleep(700000);
+    redis_server_resume();
+}
+
+START_TEST(a_server_that_stops__is_unknown_and_nobody_enters_twice)
+{
+    begin();
+    rush_run(&rush, pause_and_resume);
+    ck_assert_uint_gt(rush.unknown, 0);
+    rush_check(&rush);
+    rush_end(&rush);
+}
+END_TEST
+
+static void fill_memory(void)
+{
+    ask("CONFIG SET maxmemory 1");
+    usleep(200000);
+    ask("CONFIG SET maxmemory 0");
+}
+
+START_TEST(a_full_server__refuses_as_a_whole)
+{
+    begin();
+    rush_run(&rush, fill_memory);
+    ck_assert_uint_gt(rush.unavailable, 0);
+    ck_assert_uint_eq(rush.unknown, 0);
+    rush_check(&rush);
+    ck_assert_int_eq(rush_state(&rush).tail, RUSH_VISITORS); /* no number was spent on a refusal */
+    rush_end(&rush);
+}
+END_TEST
+
+static void do_nothing(void)
+{
+}
+
+START_TEST(a_server_that_is_not_there__is_told_soon)
+{
+    begin();
+    rush_run(&rush, do_nothing);
+    redis_server_kill();
+    int64_t begin_ms = tq_system_now_ms(NULL);
+    struct tq_error err = TQ_ERROR_INIT;
+    struct tq_room_state state = TQ_INIT(tq_room_state);
+    assert_status(tq_room_state(rush.room, &state, &err), TQ_E_UNAVAILABLE);
+    ck_assert_int_lt(tq_system_now_ms(NULL) - begin_ms, 5000);
+    rush_end(&rush);
+}
+END_TEST
+
+static void start_server(void)
+{
+    port = redis_server_start(NULL);
+    ck_assert_uint_ne(port, 0);
+}
+
+/* A server for each test, since some end it. */
+int main(void)
+{
+    const TTest *const tests[] = {
+        flushed_scripts__are_not_noticed,
+        a_server_that_comes_back_empty__is_filled_by_tokens,
+        a_server_that_stops__is_unknown_and_nobody_enters_twice,
+        a_full_server__refuses_as_a_whole,
+        a_server_that_is_not_there__is_told_soon,
+    };
+    if (system("command -v redis-server >/dev/null")) {
+        printf("1..0 # SKIP there is no redis-server\n");
+        return EXIT_SUCCESS;
+    }
+    Suite *suite = suite_create("fault.room.redis");
+    TCase *tcase = tcase_create("fault.room.redis");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_checked_fixture(tcase, start_server, redis_server_stop);
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+        tcase_add_test(tcase, tests[i]);
+    }
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_tap(runner, "-");
+    srunner_run_all(runner, CK_SILENT);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
