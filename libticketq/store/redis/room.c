@@ -22,7 +22,7 @@
 #define TOKEN_SIZE (TQ_ID_SIZE + 64)
 #define ACTION_SIZE 64
 
-enum { POLICY_FIELDS = 14 };
+enum { POLICY_FIELDS = 15 };
 
 /* The words of a call. */
 struct words {
@@ -89,6 +89,7 @@ enum {
     RATE, /* from here on as in struct tq_room_policy */
     FIRST_SEQUENCE = 12,
     FIRST_EPOCH,
+    RECOVERY_MS,
     NOW_MS,
     NEXT,
     SERVING,
@@ -97,13 +98,14 @@ enum {
     SKIPPED,
     IS_PAUSED,
     IS_DRAINING,
-    FLOW_MS = 24,
+    FLOW_MS = 25,
     ADMITTED_NOW,
     ADMITTED_BEFORE,
     GONE_NOW,
     GONE_BEFORE,
     HAS_BEFORE,
-    WAITING = 32,
+    RECOVERED_MS = 33,
+    WAITING,
     ACTIVE,
     VIEW_FIELDS
 };
@@ -125,6 +127,7 @@ static void read_policy(const int64_t fields[VIEW_FIELDS], struct tq_room_policy
     }
     policy->first_sequence = fields[FIRST_SEQUENCE];
     policy->first_epoch = fields[FIRST_EPOCH];
+    policy->recovery_ms = (uint32_t)fields[RECOVERY_MS];
 }
 
 static int read_fields(const redisReply *reply, int64_t fields[VIEW_FIELDS])
@@ -140,6 +143,13 @@ static int read_fields(const redisReply *reply, int64_t fields[VIEW_FIELDS])
     return 0;
 }
 
+/* Of the policy, or the end of a recovery that is later. */
+static int64_t opens_ms(const int64_t fields[VIEW_FIELDS])
+{
+    int64_t open_ms = fields[OPEN_MS], recovered_ms = fields[RECOVERED_MS];
+    return recovered_ms > fields[NOW_MS] && recovered_ms > open_ms ? recovered_ms : open_ms;
+}
+
 static int read_view(const redisReply *reply, struct tq_room_view *view)
 {
     int64_t fields[VIEW_FIELDS];
@@ -153,7 +163,7 @@ static int read_view(const redisReply *reply, struct tq_room_view *view)
     *state = (struct tq_room_state){
         .size = sizeof *state,
         .now_ms = fields[NOW_MS],
-        .open_ms = view->policy.open_ms,
+        .open_ms = opens_ms(fields),
         .close_ms = view->policy.close_ms,
         .serving = fields[SERVING],
         .tail = fields[NEXT] - 1,
@@ -270,7 +280,7 @@ static int room_open(void *opaque, const char *room, const struct tq_room_policy
             policy->open_ms,        policy->close_ms,    policy->rate,        policy->rate_per_ms,
             policy->burst,          policy->max_active,  policy->capacity,    policy->waiting_ms,
             policy->active_ms,      policy->pass_ms,     policy->poll_min_ms, policy->poll_max_ms,
-            policy->first_sequence, policy->first_epoch,
+            policy->first_sequence, policy->first_epoch, policy->recovery_ms,
         };
         for (size_t i = 0; i < POLICY_FIELDS; i++) {
             snprintf(numbers[i], sizeof numbers[i], "%lld", (long long)values[i]);

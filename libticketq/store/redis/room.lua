@@ -35,13 +35,13 @@ local floor, min, max = math.floor, math.min, math.max
 
 -- The state: 64-bit numbers one behind the other. The policy, in the order of its C
 -- struct, is in front. A view is the state with two more: who waits, who is inside.
-local POLICY = 14
+local POLICY = 15
 local FIELDS = {
   'open_ms', 'close_ms', 'rate', 'rate_per_ms', 'burst', 'max_active', 'capacity', 'waiting_ms',
   'active_ms', 'pass_ms', 'poll_min_ms', 'poll_max_ms', 'first_sequence', 'first_epoch',
-  'now_ms', 'next', 'serving', 'epoch', 'admitted', 'skipped', 'is_paused', 'is_draining',
+  'recovery_ms', 'now_ms', 'next', 'serving', 'epoch', 'admitted', 'skipped', 'is_paused', 'is_draining',
   'level', 'filled_ms', 'flow_ms', 'admitted_now', 'admitted_before', 'gone_now', 'gone_before',
-  'has_before', 'trail_last', 'wake',
+  'has_before', 'trail_last', 'wake', 'recovered_ms',
 }
 local LAYOUT = '<' .. rep('i8', #FIELDS)
 local at = call('TIME')
@@ -347,6 +347,7 @@ local per_ms = room.rate_per_ms
 for i = 1, POLICY do room[FIELDS[i]] = tonumber(ARGV[i]) end
 if not is_there then
   room.level, room.filled_ms = brim(), room.now_ms
+  room.recovered_ms = room.first_sequence > 1 and room.now_ms + room.recovery_ms or 0
 end
 settle_policy(per_ms or room.rate_per_ms)
 leave_room()
@@ -488,7 +489,8 @@ if not is_there then return GONE end
 local TICK_MAX_MS, IDLE_MS, BATCH_MAX = 1000, 100, 4096
 local waiting, active = call('ZCARD', LINE), call('ZCARD', SEEN)
 local is_closed = room.close_ms > 0 and room.now_ms >= room.close_ms
-local is_open = room.is_paused == 0 and room.now_ms >= room.open_ms and not is_closed
+local opens_ms = max(room.open_ms, room.recovered_ms)
+local is_open = room.is_paused == 0 and room.now_ms >= opens_ms and not is_closed
 
 local function count_admissible()
   fill()
@@ -506,8 +508,8 @@ end
 
 local function next_ms()
   local wait = refill_ms()
-  if room.now_ms < room.open_ms then
-    wait = room.open_ms - room.now_ms
+  if room.now_ms < opens_ms then
+    wait = opens_ms - room.now_ms
   elseif not is_open then
     wait = TICK_MAX_MS
   elseif active >= room.max_active and active > 0 then
@@ -558,7 +560,7 @@ local carry_out = {
     heard.at, heard.is_new, spent.at, spent.is_new = {}, {}, {}, {}
     room.epoch = room.epoch + 1
   end,
-  [SET_OPEN] = function() set('open_ms') end,
+  [SET_OPEN] = function() set('open_ms'); room.recovered_ms = 0 end,
   [SET_CLOSE] = function() set('close_ms') end,
 }
 
