@@ -4,6 +4,7 @@
  * @brief Where rooms, holds and ledgers live: opened by URL.
  *
  *     memory:                    room and hold tables in this process
+ *     redis://host:6379/0        room table on a Redis 7 server, `?cluster=1` on a cluster
  *     sqlite:/path/to/file.db    ledger in one file; `sqlite::memory:` for tests
  *
  * A driver fills the tables it can; tq_store_caps() says which. Threads: [any]
