@@ -76,7 +76,7 @@ START_TEST(urls__are_understood_or_refused)
     longest[TQ_URL_MAX + 1] = '\0';
     int rc = with_url(longest);
     ck_assert(rc == TQ_E_LIMIT || rc == TQ_E_INVALID);
-    REFUSED(with_url("redis:x"), TQ_E_UNSUPPORTED, "redis");
+    REFUSED(with_url("rediss://x"), TQ_E_UNSUPPORTED, "rediss");
     ck_assert_int_eq(test.live, 0);
 }
 END_TEST
