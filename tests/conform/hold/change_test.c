@@ -60,7 +60,6 @@ START_TEST(every_verb__in_every_state)
 }
 END_TEST
 
-/* F01, F03 */
 START_TEST(paused_holder__cannot_confirm_after_another_bought)
 {
     hold_world_open(&w, NULL);
@@ -78,7 +77,6 @@ START_TEST(paused_holder__cannot_confirm_after_another_bought)
 }
 END_TEST
 
-/* F17 */
 START_TEST(lost_ack_release__the_repeat_says_so_and_frees_nobody_else)
 {
     hold_world_open(&w, NULL);
@@ -91,7 +89,6 @@ START_TEST(lost_ack_release__the_repeat_says_so_and_frees_nobody_else)
 }
 END_TEST
 
-/* F18 */
 START_TEST(lost_ack_confirm__the_repeat_says_sold)
 {
     hold_world_open(&w, NULL);
@@ -118,7 +115,6 @@ START_TEST(no_timer__ends_a_pinned_hold)
 }
 END_TEST
 
-/* F28 */
 START_TEST(extend_abuse__ends_at_the_hard_maximum)
 {
     hold_world_open(&w, TQ_ARGS(tq_book_options, .life_max_ms = 150000));
@@ -169,7 +165,6 @@ START_TEST(another_holder_or_fence__is_stale)
 }
 END_TEST
 
-/* F26 */
 START_TEST(late_payment__takes_the_seats_again_if_all_are_free)
 {
     hold_world_open(&w, TQ_ARGS(tq_book_options, .seats_limit = 3));

@@ -10,7 +10,6 @@
 static struct hold_world w;
 static struct tq_error err = TQ_ERROR_INIT;
 
-/* F21 */
 START_TEST(multi_seat_partial__none_is_held_and_the_taken_are_named)
 {
     hold_world_open(&w, NULL);
@@ -30,7 +29,6 @@ START_TEST(multi_seat_partial__none_is_held_and_the_taken_are_named)
 }
 END_TEST
 
-/* F16 */
 START_TEST(lost_ack_acquire__the_same_key_gets_the_same_hold)
 {
     hold_world_open(&w, NULL);
@@ -75,7 +73,6 @@ START_TEST(a_key__tells_how_its_hold_ended_until_it_is_forgotten)
 }
 END_TEST
 
-/* F29 */
 START_TEST(re_entrancy__the_holders_own_seat_is_taken_under_another_key)
 {
     hold_world_open(&w, NULL);
@@ -103,7 +100,6 @@ START_TEST(fences__grow_with_every_grant)
 }
 END_TEST
 
-/* F19 */
 START_TEST(an_expired_hold__is_in_nobodys_way_and_cannot_come_back)
 {
     hold_world_open(&w, NULL);
@@ -249,7 +245,6 @@ START_TEST(seats__are_appended_and_the_map_keeps_their_order)
 }
 END_TEST
 
-/* F36 */
 START_TEST(key_injection__ids_that_could_break_out_are_refused)
 {
     char long_id[TQ_ID_MAX + 2] = {0};

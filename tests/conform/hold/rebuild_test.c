@@ -22,7 +22,6 @@ static int has_both(void)
     return 0;
 }
 
-/* F06 */
 START_TEST(restart_amnesia__nothing_is_lost_and_nobody_gets_in_between)
 {
     if (!has_both()) {
@@ -68,7 +67,6 @@ START_TEST(restart_amnesia__the_map_alone_brings_a_schedule_back)
 }
 END_TEST
 
-/* F05 */
 START_TEST(fence_regression__new_fences_are_above_the_ledgers)
 {
     if (!has_both()) {
@@ -105,7 +103,7 @@ START_TEST(fence_regression__a_front_alone_goes_on_above_too)
 }
 END_TEST
 
-/* F04: two fronts on one ledger, each granting the same seat. */
+/* Two fronts on one ledger, each granting the same seat. */
 START_TEST(failover_loses_hold__the_ledger_lets_one_in)
 {
     if (!has_both()) {

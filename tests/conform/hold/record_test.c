@@ -106,7 +106,6 @@ START_TEST(claim_record_reflect__walks_to_the_ticket)
 }
 END_TEST
 
-/* F20 */
 START_TEST(cancel_during_acquire__leaves_nothing_behind)
 {
     hold_world_open(&w, NULL);
@@ -138,7 +137,6 @@ START_TEST(an_undone_verb__did_not_happen)
 }
 END_TEST
 
-/* F24 */
 START_TEST(crash_between__a_claim_without_record_ends_by_its_time)
 {
     hold_world_open(&w, NULL);
@@ -160,7 +158,6 @@ START_TEST(crash_between__a_claim_without_record_ends_by_its_time)
 }
 END_TEST
 
-/* F25 */
 START_TEST(crash_between__what_the_ledger_has_wins_over_an_untold_front)
 {
     hold_world_open(&w, NULL);

@@ -117,7 +117,7 @@ START_TEST(a_visitor__can_stop_and_can_call_the_book)
 }
 END_TEST
 
-/* F27: a thread confirms while another sweeps, as the time comes. */
+/* A thread confirms while another sweeps, as the time comes. */
 struct race {
     struct tq_hold hold;
     atomic_int go;

@@ -141,7 +141,6 @@ START_TEST(a_crowd_for_the_last_seat__exactly_one_gets_it)
 }
 END_TEST
 
-/* F14, F42 */
 START_TEST(thundering_herd__a_release_costs_one_try_and_nobody_spins)
 {
     enum { WAITING = 40 };
@@ -191,7 +190,6 @@ START_TEST(a_wake_up_that_is_of_no_use__is_passed_on)
 }
 END_TEST
 
-/* F12 */
 START_TEST(expiry_no_publish__the_timer_wakes_without_a_sweep)
 {
     struct buyer buyer;
@@ -214,7 +212,7 @@ static void deaf_unpark(void *ctx, const uint32_t *word)
     (void)word;
 }
 
-/* F10: every wake-up is lost; a park of a second at most finds the seat. */
+/* Every wake-up is lost; a park of a second at most finds the seat. */
 START_TEST(lost_wake_up__delays_and_does_not_lose)
 {
     struct buyer buyer;
@@ -248,7 +246,6 @@ START_TEST(a_deadline__ends_the_waiting_with_nothing_held)
 }
 END_TEST
 
-/* F43 */
 START_TEST(shutdown_with_waiters__all_are_told)
 {
     enum { WAITING = 200 };

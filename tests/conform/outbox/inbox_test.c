@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What an inbox promises when deliveries repeat, handlers fail and messages are no
- * good: the named scenarios IN-01 to IN-06.
+ * good: each event is applied once, or becomes a dead letter.
  */
 #include <stdio.h>
 #include <string.h>
@@ -72,7 +72,7 @@ static struct tq_inbox_stats step(void)
     return stats;
 }
 
-START_TEST(in_01_repeated_later__has_one_effect)
+START_TEST(repeated_later__has_one_effect)
 {
     setup(0);
     publish_event("e1", "k1", "{\"n\":1}");
@@ -85,7 +85,7 @@ START_TEST(in_01_repeated_later__has_one_effect)
 }
 END_TEST
 
-START_TEST(in_02_repeated_at_once__has_one_effect)
+START_TEST(repeated_at_once__has_one_effect)
 {
     setup(0);
     publish_event("e1", "k1", "{\"n\":1}");
@@ -99,7 +99,7 @@ START_TEST(in_02_repeated_at_once__has_one_effect)
 }
 END_TEST
 
-START_TEST(in_04_a_failing_handler__is_undone_and_holds_back_its_key_only)
+START_TEST(a_failing_handler__is_undone_and_holds_back_its_key_only)
 {
     setup(0);
     plan = (struct handler_plan){.key = "k1", .status = TQ_E_UNAVAILABLE, .times = 2};
@@ -167,7 +167,7 @@ static struct letter read_letter(void)
     return letter;
 }
 
-START_TEST(in_04_never_applicable__is_a_dead_letter_with_its_reason)
+START_TEST(never_applicable__is_a_dead_letter_with_its_reason)
 {
     setup(0);
     plan = (struct handler_plan){.key = "k1", .status = TQ_E_INVALID, .times = 1};
@@ -199,7 +199,7 @@ START_TEST(in_04_never_applicable__is_a_dead_letter_with_its_reason)
 }
 END_TEST
 
-START_TEST(in_04_after_attempts_max__is_a_dead_letter)
+START_TEST(after_attempts_max__is_a_dead_letter)
 {
     setup(3);
     plan = (struct handler_plan){.key = "k1", .status = TQ_E_UNAVAILABLE, .times = 3};
@@ -244,7 +244,7 @@ START_TEST(a_message_that_is_no_event__is_kept_as_a_dead_letter)
 }
 END_TEST
 
-START_TEST(in_03_closed_before_its_acknowledgement__repeats_and_is_skipped)
+START_TEST(closed_before_its_acknowledgement__repeats_and_is_skipped)
 {
     setup(0);
     publish_event("e1", "k1", "{\"n\":1}");
@@ -259,7 +259,7 @@ START_TEST(in_03_closed_before_its_acknowledgement__repeats_and_is_skipped)
 }
 END_TEST
 
-START_TEST(in_05_another_member__takes_over_what_the_first_one_held)
+START_TEST(another_member__takes_over_what_the_first_one_held)
 {
     setup(0);
     tq_inbox *other = outbox_inbox(store, transport, "payment", &plan, 0);
@@ -276,7 +276,7 @@ START_TEST(in_05_another_member__takes_over_what_the_first_one_held)
 }
 END_TEST
 
-START_TEST(in_06_two_consumers__both_apply)
+START_TEST(two_consumers__both_apply)
 {
     struct handler_plan other_plan = {.key = ""};
     setup(0);
@@ -340,14 +340,12 @@ START_TEST(cleaning__is_bounded_and_by_age)
 }
 END_TEST
 
-CONFORM_MAIN("outbox.inbox", in_01_repeated_later__has_one_effect,
-             in_02_repeated_at_once__has_one_effect,
-             in_04_a_failing_handler__is_undone_and_holds_back_its_key_only,
-             in_04_never_applicable__is_a_dead_letter_with_its_reason,
-             in_04_after_attempts_max__is_a_dead_letter, contention__is_never_an_attempt,
+CONFORM_MAIN("outbox.inbox", repeated_later__has_one_effect, repeated_at_once__has_one_effect,
+             a_failing_handler__is_undone_and_holds_back_its_key_only,
+             never_applicable__is_a_dead_letter_with_its_reason,
+             after_attempts_max__is_a_dead_letter, contention__is_never_an_attempt,
              a_message_that_is_no_event__is_kept_as_a_dead_letter,
-             in_03_closed_before_its_acknowledgement__repeats_and_is_skipped,
-             in_05_another_member__takes_over_what_the_first_one_held,
-             in_06_two_consumers__both_apply,
+             closed_before_its_acknowledgement__repeats_and_is_skipped,
+             another_member__takes_over_what_the_first_one_held, two_consumers__both_apply,
              a_window_full_of_waiting_keys__rests_and_does_not_spin,
              cleaning__is_bounded_and_by_age)

@@ -2,7 +2,7 @@
 /*
  * kill -9 at any moment of append, relay and inbox, on SQLite and inproc in one
  * process, again and again: every event that was committed is applied once, in
- * order (OB-05, OB-06, IN-03). And two processes on one database at once (OB-22).
+ * order. And two processes on one database at once.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -144,7 +144,7 @@ static void share(const char *name)
     tq_store_close(store);
 }
 
-START_TEST(ob_22_two_processes__wait_for_each_other_and_lose_nothing)
+START_TEST(two_processes__wait_for_each_other_and_lose_nothing)
 {
     int status;
     char key[16];
@@ -178,4 +178,4 @@ START_TEST(ob_22_two_processes__wait_for_each_other_and_lose_nothing)
 END_TEST
 
 UNIT_MAIN("fault.outbox.crash", killed_again_and_again__loses_nothing_and_repeats_nothing,
-          ob_22_two_processes__wait_for_each_other_and_lose_nothing)
+          two_processes__wait_for_each_other_and_lose_nothing)

@@ -3,7 +3,7 @@
  * A purchase that is held, paid for, asked about and declined, while the n-th
  * allocation or the n-th call to the database fails, for every n. The answer tells
  * the truth, the saga and its seat always agree, and bringing the same events again
- * ends in the same place with each compensation committed once (SG-12).
+ * ends in the same place with each compensation committed once.
  */
 #include <string.h>
 

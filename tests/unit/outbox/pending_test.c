@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * outbox/pending.c: a set and not a position: what is under way is left out, what
- * becomes visible late is found (OB-01), gaps do not matter (OB-03), a key's rows are
- * in order of their ids (OB-02), ids are not used again (OB-22).
+ * becomes visible late is found, gaps do not matter, a key's rows are in order of
+ * their ids, ids are not used again.
  */
 #include "outbox/pending.h"
 
@@ -92,7 +92,7 @@ START_TEST(under_way__is_left_out_and_the_rest_is_found_in_order)
 }
 END_TEST
 
-START_TEST(ob_01_visible_late__is_found)
+START_TEST(visible_late__is_found)
 {
     setup(8);
     assert_status(outbox_put(store, "k1", 1, 3), TQ_OK);
@@ -117,7 +117,7 @@ static int append_and_fail(tq_tx *tx, void *arg, struct tq_error *failure)
     return status == TQ_OK ? *(int *)arg : status;
 }
 
-START_TEST(ob_03_rolled_back__leaves_a_gap_and_no_event)
+START_TEST(rolled_back__leaves_a_gap_and_no_event)
 {
     int failure = TQ_E_LIMIT;
     setup(8);
@@ -129,7 +129,7 @@ START_TEST(ob_03_rolled_back__leaves_a_gap_and_no_event)
 }
 END_TEST
 
-START_TEST(ob_22_ids__are_not_used_again_after_a_delete)
+START_TEST(ids__are_not_used_again_after_a_delete)
 {
     setup(8);
     assert_status(outbox_put(store, "k1", 1, 3), TQ_OK);
@@ -179,7 +179,7 @@ START_TEST(rows_of_a_blocked_key__come_out_apart_and_due_keys_are_named)
 END_TEST
 
 UNIT_MAIN("outbox.pending", under_way__is_left_out_and_the_rest_is_found_in_order,
-          ob_01_visible_late__is_found, ob_03_rolled_back__leaves_a_gap_and_no_event,
-          ob_22_ids__are_not_used_again_after_a_delete,
+          visible_late__is_found, rolled_back__leaves_a_gap_and_no_event,
+          ids__are_not_used_again_after_a_delete,
           only_leased_partitions__are_read_and_none_when_the_lease_is_due,
           rows_of_a_blocked_key__come_out_apart_and_due_keys_are_named)
