@@ -76,7 +76,7 @@ static int check_payload(const struct tq_event *event, struct tq_error *err)
 
 static int check_event(const struct tq_event *event, struct tq_error *err)
 {
-    TQ_TRY(tq__topic_check(event->topic, ORIGIN, err));
+    TQ_TRY(tq__topic_check(event->topic, "topic", ORIGIN, err));
     TQ_TRY(tq__id_check(event->type, "type", ORIGIN, err));
     TQ_TRY(tq__id_check(event->aggregate_type, "aggregate_type", ORIGIN, err));
     TQ_TRY(tq__id_check(event->aggregate_id, "aggregate_id", ORIGIN, err));

@@ -51,11 +51,11 @@ static int read_options(tq_inbox *inbox, const struct tq_inbox_options *options,
     struct tq_inbox_options *use = &inbox->options;
     TQ_TRY(TQ__READ(use, options, ORIGIN, err));
     TQ_TRY(tq__id_check(use->consumer, "consumer", ORIGIN, err));
-    TQ_TRY(tq__topic_check(use->dead_letter_topic, ORIGIN, err));
+    TQ_TRY(tq__topic_check(use->dead_letter_topic, "dead_letter_topic", ORIGIN, err));
     TQ_TRY(TQ__REQUIRE(ORIGIN, err, use->handler, use->topics));
     TQ_TRY(tq__args_count(use->topics_count, TQ_BATCH_MAX, "topics_count", ORIGIN, err));
     for (size_t i = 0; i < use->topics_count; i++) {
-        TQ_TRY(tq__topic_check(use->topics[i], ORIGIN, err));
+        TQ_TRY(tq__topic_check(use->topics[i], "topics", ORIGIN, err));
     }
     use->batch = use->batch ? use->batch : BATCH_DEFAULT;
     if (use->batch > TQ_BATCH_MAX) {

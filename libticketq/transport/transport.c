@@ -149,11 +149,11 @@ void *tq__transport_state(const tq_transport *transport)
     return transport->state;
 }
 
-int tq__topic_check(const char *topic, const char *origin, struct tq_error *err)
+int tq__topic_check(const char *topic, const char *field, const char *origin, struct tq_error *err)
 {
     size_t bytes = topic ? strnlen(topic, TQ_TOPIC_MAX + 1) : 0;
     if (bytes > TQ_TOPIC_MAX) {
-        return tq__fail(err, TQ_E_LIMIT, origin, "a topic has at most %d bytes", TQ_TOPIC_MAX);
+        return tq__fail(err, TQ_E_LIMIT, origin, "%s has at most %d bytes", field, TQ_TOPIC_MAX);
     }
     for (const char *at = topic;; at++) {
         char part[TQ_ID_SIZE + 1];
@@ -171,5 +171,5 @@ int tq__topic_check(const char *topic, const char *origin, struct tq_error *err)
             return TQ_OK;
         }
     }
-    return tq__fail(err, TQ_E_INVALID, origin, "a topic is ids joined by dots");
+    return tq__fail(err, TQ_E_INVALID, origin, "%s must be ids joined by dots", field);
 }

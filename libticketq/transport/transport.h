@@ -14,8 +14,8 @@ const struct tq_transport_driver *tq__transport_driver(const tq_transport *trans
 void *tq__transport_state(const tq_transport *transport);
 tq_transport *tq__transport_ref(tq_transport *transport);
 
-/* TQ_OK; TQ_E_INVALID: not ids joined by dots; TQ_E_LIMIT: over TQ_TOPIC_MAX bytes. */
-int tq__topic_check(const char *topic, const char *origin, struct tq_error *err);
+/* Whether it is ids joined by dots (TQ_E_INVALID) of at most TQ_TOPIC_MAX bytes (TQ_E_LIMIT). */
+int tq__topic_check(const char *topic, const char *field, const char *origin, struct tq_error *err);
 
 TQ_AUTO_DEFINE(tq_transport, tq_transport_close)
 

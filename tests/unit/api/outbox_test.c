@@ -328,12 +328,12 @@ START_TEST(an_inbox__has_topics_and_a_handler)
     REFUSED(with_inbox_options(&bad), TQ_E_INVALID, "topics");
     bad.topics = bad_topics;
     bad.topics_count = 2;
-    REFUSED(with_inbox_options(&bad), TQ_E_INVALID, "topic");
+    REFUSED(with_inbox_options(&bad), TQ_E_INVALID, "topics");
     bad.topics_count = SIZE_MAX;
     REFUSED(with_inbox_options(&bad), TQ_E_LIMIT, "topics_count");
     bad = receiving;
     bad.dead_letter_topic = NULL;
-    REFUSED(with_inbox_options(&bad), TQ_E_INVALID, "topic");
+    REFUSED(with_inbox_options(&bad), TQ_E_INVALID, "dead_letter_topic");
     bad = receiving;
     bad.batch = TQ_BATCH_MAX + 1;
     REFUSED(with_inbox_options(&bad), TQ_E_LIMIT, "batch");

@@ -86,23 +86,24 @@ START_TEST(topics__are_ids_joined_by_dots_up_to_their_limit)
 {
     char topic[TQ_TOPIC_MAX + 2];
     static const char *const bad[] = {"", ".", "a.", ".a", "a..b", "a b", "a/b", NULL};
-    assert_status(tq__topic_check("dlq.reservation", "t", &err), TQ_OK);
+    assert_status(tq__topic_check("dlq.reservation", "topic", "t", &err), TQ_OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_status(tq__topic_check(bad[i], "t", &err), TQ_E_INVALID);
+        assert_status(tq__topic_check(bad[i], "topic", "t", &err), TQ_E_INVALID);
+        ck_assert_str_eq(err.message, "topic must be ids joined by dots");
     }
     memset(topic, 'a', sizeof topic);
     topic[60] = '.';
     topic[TQ_TOPIC_MAX - 1] = '\0';
-    assert_status(tq__topic_check(topic, "t", &err), TQ_OK);
+    assert_status(tq__topic_check(topic, "topic", "t", &err), TQ_OK);
     topic[TQ_TOPIC_MAX - 1] = 'a';
     topic[TQ_TOPIC_MAX] = '\0';
-    assert_status(tq__topic_check(topic, "t", &err), TQ_OK);
+    assert_status(tq__topic_check(topic, "topic", "t", &err), TQ_OK);
     topic[TQ_TOPIC_MAX] = 'a';
     topic[TQ_TOPIC_MAX + 1] = '\0';
-    assert_status(tq__topic_check(topic, "t", &err), TQ_E_LIMIT);
+    assert_status(tq__topic_check(topic, "topic", "t", &err), TQ_E_LIMIT);
     memset(topic, 'a', 65);
     topic[65] = '\0';
-    assert_status(tq__topic_check(topic, "t", &err), TQ_E_INVALID);
+    assert_status(tq__topic_check(topic, "topic", "t", &err), TQ_E_INVALID);
 }
 END_TEST
 
