@@ -76,6 +76,11 @@ http_client *app_client(struct app *app)
     return app->outside;
 }
 
+int app_is_draining(const struct app *app)
+{
+    return atomic_load(&app->is_draining);
+}
+
 struct app_metrics *app_metrics(struct app *app)
 {
     return app->metrics;

@@ -67,6 +67,8 @@ http_client *app_client(struct app *app); /* for calls outside; a drain ends the
 struct app_metrics *app_metrics(struct app *app);
 tq_keys *app_keys(struct app *app);           /* of --keys; an empty ring without */
 tq_transport *app_transport(struct app *app); /* of --transport, "inproc:" by default */
+/* Non-zero from SIGTERM on: what can wait for the next start is not begun. */
+int app_is_draining(const struct app *app);
 /* A service's own database `<data>/<service>.db`; close it with tq_store_close(). */
 int app_store_open(struct app *app, const char *service, tq_store **out_store,
                    struct tq_error *err);

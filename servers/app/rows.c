@@ -25,6 +25,11 @@ struct tq_value app_text_or_null(const char *value)
     return tq_text(value[0] ? value : NULL);
 }
 
+struct tq_value app_int_or_null(int64_t value)
+{
+    return value ? tq_int(value) : tq_text(NULL);
+}
+
 int app_id_row(void *arg, const struct tq_value *columns, size_t count)
 {
     (void)count;

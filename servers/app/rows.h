@@ -13,6 +13,8 @@ void app_text(char *target, size_t room, const struct tq_value *column);
 #define APP_TEXT(target, column) app_text((target), sizeof(target), (column))
 /* A parameter: NULL for "". */
 struct tq_value app_text_or_null(const char *value);
+/* A parameter: NULL for 0. */
+struct tq_value app_int_or_null(int64_t value);
 /* tq_row_fn: copies the first column into `arg`, TQ_ID_SIZE bytes. */
 int app_id_row(void *arg, const struct tq_value *columns, size_t count);
 /*

@@ -7,6 +7,7 @@
  *     charge.c    the saga: what each event means in each phase
  *     steps.c     what its steps do
  *     calls.c     the work list of calls to the provider, and who works it off
+ *     recheck.c   payments that have ended are asked for again
  *     portone.c   those calls: PortOne's API V2
  *     webhook.c   what the provider tells by itself
  *     inbox.c     events of other services
@@ -57,6 +58,7 @@ struct payments {
     size_t keys_count;
     struct app_worker *callers[PAYMENT_CALLERS];
     uint32_t next_caller; /* atomic: who is woken next */
+    int64_t recheck_ms;   /* the first distance; recheck.c has the others */
 };
 
 /* A row. */
@@ -73,6 +75,7 @@ struct payment {
     int64_t paid;
     int64_t cancelled;
     int64_t created_ms;
+    int64_t recheck_ms; /* written only: when it is asked for again, 0: never */
 };
 
 /* What an event brings to a charge. */
@@ -85,6 +88,8 @@ struct charge_input {
 
 /* ---- rows.c ---- */
 
+/* Make the tables, or bring them up to date. TQ_OK; TQ_REPEAT: they were. */
+int payment_rows_prepare(tq_store *ledger, struct tq_error *err);
 /* TQ_OK or TQ_GONE. */
 int payment_row_get(tq_tx *tx, const char *id, struct payment *out, struct tq_error *err);
 int payment_row_of_reservation(tq_tx *tx, const char *reservation, struct payment *out,
@@ -119,6 +124,14 @@ int calls_restore(struct payments *service, struct tq_error *err);
 int calls_step(void *service, struct tq_error *err);
 /* Wake somebody to make a call. */
 void calls_wake(struct payments *service);
+
+/* ---- recheck.c ---- */
+
+/* When a payment that ended at `end_ms` is asked for next; 0: not any more, or it has not ended. */
+int64_t recheck_next_ms(const struct payments *service, const char *phase, int64_t end_ms,
+                        int64_t now_ms);
+/* Ask for the calls of a few that are due. TQ_EMPTY: none is, or enough are under way. */
+int rechecks_put(struct payments *service, struct tq_error *err);
 
 /* ---- portone.c ---- */
 

@@ -25,7 +25,7 @@ ORDER BY created_ms DESC, payment_id DESC LIMIT $3
 -- name: payment_move
 UPDATE payments
 SET phase = $3, payment_token = $4, failure = $5, paid_amount = $6, cancelled_amount = $7,
-    updated_ms = $8
+    updated_ms = $8, recheck_ms = $9
 WHERE payment_id = $1 AND phase = $2
 
 -- calls.c
@@ -62,6 +62,19 @@ UPDATE calls SET due_ms = $2 WHERE payment_id = $1
 
 -- name: calls_all_due
 UPDATE calls SET due_ms = 0
+
+-- recheck.c
+
+-- name: asks_fresh
+SELECT COUNT(*) FROM calls WHERE operation = 'ASK' AND attempts < $1
+
+-- name: rechecks_due
+SELECT payment_id, phase, updated_ms, recheck_ms FROM payments
+WHERE recheck_ms <= $1 ORDER BY recheck_ms LIMIT $2
+
+-- The old time again, for an engine where somebody else may have been quicker.
+-- name: recheck_move
+UPDATE payments SET recheck_ms = $3 WHERE payment_id = $1 AND recheck_ms = $2
 
 -- webhook.c
 

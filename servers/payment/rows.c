@@ -27,6 +27,14 @@
 #include "core/error.h"
 #include "payment_sql.h"
 
+int payment_rows_prepare(tq_store *ledger, struct tq_error *err)
+{
+    const struct tq_migration migrations[] = {
+        {.size = sizeof *migrations, .scope = "payment", .version = 1, .sql = PAYMENT_v1},
+        {.size = sizeof *migrations, .scope = "payment", .version = 2, .sql = PAYMENT_v2}};
+    return tq_ledger_migrate(ledger, migrations, sizeof migrations / sizeof *migrations, err);
+}
+
 #define TEXT(field, index) APP_TEXT(row->field, &columns[index])
 
 static int read_row(void *arg, const struct tq_value *columns, size_t count)
@@ -45,6 +53,7 @@ static int read_row(void *arg, const struct tq_value *columns, size_t count)
     row->cancelled = columns[9].integer;
     TEXT(trace, 10);
     row->created_ms = columns[11].integer;
+    row->recheck_ms = 0;
     return 0;
 }
 
@@ -86,8 +95,9 @@ int payment_row_move(tq_tx *tx, const char *from, const struct payment *row, str
                                       app_text_or_null(row->failure),
                                       tq_int(row->paid),
                                       tq_int(row->cancelled),
-                                      tq_int(tq_tx_now_ms(tx))};
-    TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_move, params, 8, NULL, NULL, err));
+                                      tq_int(tq_tx_now_ms(tx)),
+                                      app_int_or_null(row->recheck_ms)};
+    TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_move, params, 9, NULL, NULL, err));
     return tq_tx_changed(tx) ? TQ_OK : TQ_STALE;
 }
 

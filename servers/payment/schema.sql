@@ -34,3 +34,11 @@ CREATE TABLE webhooks (
     received_ms BIGINT NOT NULL
 );
 CREATE INDEX webhooks_age ON webhooks (received_ms);
+
+-- When an ended payment is asked for again; NULL: not any more. What had ended before this was
+-- noted is asked for once.
+
+-- name: v2
+ALTER TABLE payments ADD COLUMN recheck_ms BIGINT;
+UPDATE payments SET recheck_ms = updated_ms WHERE phase IN ('FAILED', 'PAID');
+CREATE INDEX payments_recheck ON payments (recheck_ms) WHERE recheck_ms IS NOT NULL;

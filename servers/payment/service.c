@@ -6,6 +6,7 @@
  *     relay      publishes what the outbox holds
  *     callers    call the provider, PAYMENT_CALLERS at a time (calls.c)
  *     deadlines  brings the deadlines of sagas
+ *     rechecks   has ended payments asked for again (recheck.c)
  *     cleaner    removes what nobody will ask for again
  *
  * After a crash every call that was under way is due again, and is looked up in
@@ -22,7 +23,6 @@
 #include "core/error.h"
 #include "payment/payment.h"
 #include "payment/routes.h"
-#include "payment_sql.h"
 
 #define ORIGIN "payment"
 #define POOL_THREADS 16
@@ -33,6 +33,18 @@ static int deadline_step(void *arg, struct tq_error *err)
 {
     struct payments *service = arg;
     return tq_saga_step(service->charges, 128, NULL, err);
+}
+
+/* One batch, then a pause: it can wait. A drain begins none, the next start does. */
+static int recheck_step(void *arg, struct tq_error *err)
+{
+    struct payments *service = arg;
+    int rc = app_is_draining(service->app) ? TQ_EMPTY : rechecks_put(service, err);
+    TQ_TRY(rc);
+    if (rc == TQ_OK) {
+        calls_wake(service);
+    }
+    return TQ_EMPTY;
 }
 
 /* The journal goes before the inbox of others does; webhooks are sent again for six hours. */
@@ -52,13 +64,11 @@ static int clean_step(void *arg, struct tq_error *err)
 
 static int open_ledger(struct payments *service, struct tq_error *err)
 {
-    const struct tq_migration migration = {
-        .size = sizeof migration, .scope = "payment", .version = 1, .sql = PAYMENT_v1};
     TQ_TRY(app_store_open(service->app, "payment", &service->ledger, err));
     TQ_TRY(tq_outbox_prepare(service->ledger, err));
     TQ_TRY(app_told_prepare(service->ledger, err));
     TQ_TRY(app_once_prepare(service->ledger, err));
-    TQ_TRY(tq_ledger_migrate(service->ledger, &migration, 1, err));
+    TQ_TRY(payment_rows_prepare(service->ledger, err));
     TQ_TRY(tq_sagas_open(service->ledger, &charge_type, service, &service->charges, err));
     return calls_restore(service, err);
 }
@@ -106,6 +116,7 @@ static int add_workers(struct payments *service, struct tq_error *err)
     } workers[] = {
         {{.name = "payment.deadlines", .step = deadline_step, .arg = service, .idle_ms = 1000},
          NULL},
+        {{.name = "payment.rechecks", .step = recheck_step, .arg = service, .idle_ms = 1000}, NULL},
         {{.name = "payment.cleaner", .step = clean_step, .arg = service, .idle_ms = 60000}, NULL},
     };
     app_gauge_ask(app_metrics(service->app), "ticketq_outbox_events",
@@ -144,6 +155,7 @@ static int open_service(struct app *app, void **out_state, struct tq_error *err)
     service->app = app;
     service->env = *env;
     service->portone.env = env;
+    service->recheck_ms = app_config_number(app_config(app), "payment-recheck-ms");
     int rc = open_ledger(service, err);
     rc = rc < 0 ? rc : open_provider(service, err);
     rc = rc < 0 ? rc : open_events(service, err);
@@ -177,6 +189,15 @@ static const struct app_option options[] = {
      .kind = APP_NUMBER,
      .min = 100,
      .max = 120000},
+    {.name = "payment-recheck-ms",
+     .value = "MS",
+     .help =
+         "how long after it failed a payment is asked for again; then after 5, 30 and 720 times "
+         "that, a paid one after the last two",
+     .fallback = "120000",
+     .kind = APP_NUMBER,
+     .min = 10,
+     .max = 3600000},
     {.name = "webhook-secret",
      .value = "FILE",
      .help = "secrets of webhooks, one a line",

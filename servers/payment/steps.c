@@ -72,6 +72,15 @@ static int move(tq_tx *tx, struct payment *row, const char *phase, struct tq_err
                : rc;
 }
 
+/* Move to a phase in which nothing is under way: only what the provider does by itself goes on. */
+static int end(tq_tx *tx, struct payment *row, const char *phase, const struct payments *service,
+               struct tq_error *err)
+{
+    int64_t now_ms = tq_tx_now_ms(tx);
+    row->recheck_ms = recheck_next_ms(service, phase, now_ms, now_ms);
+    return move(tx, row, phase, err);
+}
+
 static void note_reason(struct payment *row, const void *input, const char *fallback)
 {
     const struct charge_input *given = input;
@@ -172,9 +181,8 @@ int charge_paid(tq_tx *tx, const struct tq_saga *saga, const void *input, void *
 {
     struct payment row;
     (void)input;
-    (void)arg;
     TQ_TRY(get(tx, saga, &row, err));
-    return move(tx, &row, "PAID", err);
+    return end(tx, &row, "PAID", arg, err);
 }
 
 /* ---- away from it ---- */
@@ -249,11 +257,10 @@ int charge_failed(tq_tx *tx, const struct tq_saga *saga, const void *input, void
                   struct tq_error *err)
 {
     struct payment row;
-    (void)arg;
     TQ_TRY(get(tx, saga, &row, err));
     note_reason(&row, input, "ABANDONED");
     row.token[0] = '\0';
-    TQ_TRY(move(tx, &row, "FAILED", err));
+    TQ_TRY(end(tx, &row, "FAILED", arg, err));
     return tell(tx, "PaymentFailed", &row, err);
 }
 

@@ -8,7 +8,8 @@
  *
  * Its content is never believed: it only makes us ask the provider's book about
  * the payment it names. So it does not matter whether webhooks are late, doubled
- * or out of order. Types and payments that we do not know are stored and left.
+ * or out of order; recheck.c is for those that never come. Types and payments that
+ * we do not know are stored and left.
  *
  * Threads: [any].
  */

@@ -9,6 +9,7 @@
  *     timeoutAfterEffect any but webhook  it is done, and the connection is cut
  *     latePaid           confirm       the connection is cut; PAY_PENDING, then PAID by itself
  *     lost double late reorder  webhook   never, twice, after a while, after a later one
+ *                                      (the webhook of a latePaid takes a fault of its own)
  *
  * The first fault that fits is used up by one; chance decides only when one fits.
  * Threads: [any]; one mutex.

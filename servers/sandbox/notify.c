@@ -88,33 +88,38 @@ int notify_paid(struct sandbox *sandbox, tq_tx *tx, struct book_payment *payment
 
 /* ---- late payments ---- */
 
-static int pay_one(tq_tx *tx, void *arg, struct tq_error *err)
-{
-    struct sandbox *sandbox = arg;
+struct late {
+    struct sandbox *sandbox;
     struct book_payment payment;
-    const struct fault none = {.kind = FAULT_NONE};
-    int rc = book_payment_due(tx, &payment, err);
-    if (rc != TQ_OK) {
-        return rc == TQ_GONE ? TQ_EMPTY : rc;
-    }
-    return notify_paid(sandbox, tx, &payment, &none, 0, err);
-}
+    struct fault webhook_fault;
+};
 
 static int find_due(tq_tx *tx, void *arg, struct tq_error *err)
 {
-    (void)arg;
-    struct book_payment payment;
-    return book_payment_due(tx, &payment, err);
+    struct late *late = arg;
+    int rc = book_payment_due(tx, &late->payment, err);
+    return rc == TQ_GONE ? TQ_EMPTY : rc;
+}
+
+static int pay_one(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    struct late *late = arg;
+    int rc = find_due(tx, late, err);
+    return rc == TQ_OK
+               ? notify_paid(late->sandbox, tx, &late->payment, &late->webhook_fault, 0, err)
+               : rc;
 }
 
 /* Looks first, so that an idle sandbox does not write. */
 static int pay_late(struct sandbox *sandbox, struct tq_error *err)
 {
-    int rc = tq_ledger_read(sandbox->store, find_due, NULL, err);
+    struct late late = {.sandbox = sandbox};
+    int rc = tq_ledger_read(sandbox->store, find_due, &late, err);
     if (rc != TQ_OK) {
-        return rc == TQ_GONE ? TQ_EMPTY : rc;
+        return rc;
     }
-    return tq_ledger_run(sandbox->store, pay_one, sandbox, err);
+    late.webhook_fault = faults_take(&sandbox->faults, sandbox->env, ON_WEBHOOK, late.payment.id);
+    return tq_ledger_run(sandbox->store, pay_one, &late, err);
 }
 
 /* ---- delivery ---- */

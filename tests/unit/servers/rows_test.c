@@ -33,6 +33,8 @@ START_TEST(nothing__is_null)
 {
     ck_assert_int_eq(app_text_or_null("").type, TQ_NULL);
     ck_assert_int_eq(app_text_or_null("a").type, TQ_TEXT);
+    ck_assert_int_eq(app_int_or_null(0).type, TQ_NULL);
+    ck_assert_int_eq(app_int_or_null(-1).integer, -1);
 }
 END_TEST
 

@@ -4,6 +4,8 @@
  * was begun is looked up before it is repeated, and what the provider gave back
  * without us is never a ticket.
  */
+#include <stdlib.h>
+
 #include "../provider.h"
 #include "shop.h"
 
@@ -64,6 +66,16 @@ static void nudge(void)
     static const char body[] =
         "{\"type\":\"Transaction.PartialCancelled\",\"data\":{\"paymentId\":\"" PAYMENT "\"}}";
     ck_assert_int_eq(webhook_take(&shop.service, "msg_1", body, strlen(body), &shop.err), TQ_OK);
+}
+
+/* Time passes until an ended payment is asked for again. */
+static void pass_until_asked(void)
+{
+    int64_t due_ms = strtoll(ask("SELECT CAST(recheck_ms AS TEXT) FROM payments"), NULL, 10);
+    ck_assert_int_gt(due_ms, 0);
+    atomic_store(&shop.desk.test.now_ms, due_ms);
+    ck_assert_int_eq(rechecks_put(&shop.service, &shop.err), TQ_OK);
+    ck_assert_str_eq(waiting_call(), "ASK");
 }
 
 static void give_back(const char *body)
@@ -229,6 +241,62 @@ START_TEST(a_wish_while_a_call_waits__is_worked_off_after_it)
 }
 END_TEST
 
+START_TEST(paid_after_the_end__is_found_without_being_told)
+{
+    begin("ok");
+    desk_do(&shop.desk, "DELETE FROM calls");
+    ck_assert_int_eq(bring("Declined"), TQ_OK);
+    pass_until_asked();
+    work(); /* not paid: nothing */
+    ck_assert_str_eq(phase(), "FAILED");
+    provider_pay(PAYMENT);
+    pass_until_asked();
+    work();
+    ck_assert_str_eq(phase(), "CAPTURED");
+    ck_assert_str_eq(last_told(), "PaymentPaid");
+    end();
+}
+END_TEST
+
+START_TEST(given_back_after_the_end__is_found_without_being_told)
+{
+    static const char *const bodies[] = {A_PART, ALL};
+    for (size_t i = 0; i < 2; i++) {
+        begin("ok");
+        work();
+        ck_assert_int_eq(bring("ReservationConfirmed"), TQ_OK);
+        pass_until_asked();
+        work(); /* still ours: nothing */
+        ck_assert_str_eq(phase(), "PAID");
+        give_back(bodies[i]);
+        pass_until_asked();
+        work();
+        ck_assert_str_eq(phase(), "REFUNDED");
+        ck_assert_str_eq(last_told(), "PaymentRefunded");
+        end();
+    }
+}
+END_TEST
+
+START_TEST(a_payment_that_nobody_knows__stays_what_it_is)
+{
+    static const char *const phases[] = {"FAILED", "PAID"};
+    for (size_t i = 0; i < 2; i++) {
+        char sql[128];
+        begin("ok");
+        desk_do(&shop.desk, "UPDATE payments SET payment_id = 'NOBODY', recheck_ms = 1");
+        desk_do(&shop.desk, "DELETE FROM calls");
+        snprintf(sql, sizeof sql, "UPDATE payments SET phase = '%s'", phases[i]);
+        desk_do(&shop.desk, sql);
+        ck_assert_int_eq(rechecks_put(&shop.service, &shop.err), TQ_OK);
+        ck_assert_int_eq(calls_step(&shop.service, &shop.err), TQ_OK);
+        ck_assert_str_eq(ask("SELECT phase FROM payments"), phases[i]);
+        ck_assert_str_eq(ask("SELECT CAST(COUNT(*) AS TEXT) FROM calls"), "0");
+        end();
+    }
+}
+END_TEST
+
 UNIT_MAIN("servers.payment.calls", a_confirmation__captures, a_card__that_is_declined_fails,
           a_lost_answer__is_looked_up_and_not_repeated,
           nobody_there__stays_unknown_until_the_key_is_forgotten,
@@ -236,4 +304,7 @@ UNIT_MAIN("servers.payment.calls", a_confirmation__captures, a_card__that_is_dec
           a_part_given_back__before_the_capture, given_back__after_the_capture,
           a_refund__goes_on_with_what_is_left, money_of_another_store_or_channel__goes_back,
           a_confirmation__of_what_has_failed_meanwhile_only_asks,
-          a_wish_while_a_call_waits__is_worked_off_after_it)
+          a_wish_while_a_call_waits__is_worked_off_after_it,
+          paid_after_the_end__is_found_without_being_told,
+          given_back_after_the_end__is_found_without_being_told,
+          a_payment_that_nobody_knows__stays_what_it_is)

@@ -15,6 +15,7 @@
 
 #define PAYMENT "P"
 #define RESERVATION "r-1"
+#define RECHECK_MS 120000
 
 struct shop {
     struct desk desk;
@@ -34,6 +35,8 @@ static inline void shop_open_at(const char *url)
     desk_open(&shop.desk, "payment", PAYMENT_v1, url);
     service->env = shop.desk.env;
     service->ledger = shop.desk.ledger;
+    service->recheck_ms = RECHECK_MS;
+    assert_status(payment_rows_prepare(service->ledger, &err), TQ_OK);
     assert_status(tq_sagas_open(service->ledger, &charge_type, service, &service->charges, &err),
                   TQ_OK);
 }
