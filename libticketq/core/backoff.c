@@ -47,3 +47,11 @@ int tq__backoff_wait(struct tq__backoff *backoff, const struct tq_env *env, uint
     *left_ms -= pause;
     return 1;
 }
+
+void tq__backoff_count(int64_t begun_ms, const struct tq_env *env, uint32_t *left_ms)
+{
+    int64_t spent_ms = tq__now_ms(env) - begun_ms;
+    if (spent_ms > 0) {
+        *left_ms = spent_ms < *left_ms ? *left_ms - (uint32_t)spent_ms : 0;
+    }
+}

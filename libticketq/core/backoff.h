@@ -21,5 +21,7 @@ void tq__backoff_reset(struct tq__backoff *backoff);
  * nothing is left or the host cannot wait: give up.
  */
 int tq__backoff_wait(struct tq__backoff *backoff, const struct tq_env *env, uint32_t *left_ms);
+/* Take the time since `begun_ms` off `left_ms`: for an attempt that may itself wait. */
+void tq__backoff_count(int64_t begun_ms, const struct tq_env *env, uint32_t *left_ms);
 
 #endif

@@ -26,14 +26,16 @@
  *
  * Invariants: every begin is followed by exactly one commit or rollback; no
  * caller gets a result that is not negative for work that was not committed.
- * Waiting goes through the environment; without a way to wait there is one
- * attempt. Threads: the caller's own; one merged run at a time (core/combine).
+ * Waiting goes through the environment, and an attempt's own time counts; without a way
+ * to wait there is one attempt. Threads: the caller's own; one merged run at a time
+ * (core/combine).
  */
 #include "store/ledger.h"
 
 #include <string.h>
 
 #include "core/backoff.h"
+#include "core/env.h"
 
 #define PAUSE_FIRST_MS 1
 #define PAUSE_MAX_MS 50
@@ -167,9 +169,12 @@ void tq__ledger_run_alone(struct tq__ledger *ledger, uint32_t mode, struct tq__r
 {
     struct tq__backoff backoff = {PAUSE_FIRST_MS, PAUSE_MAX_MS, 0};
     uint32_t left_ms = ledger->busy_timeout_ms;
-    while (attempt_alone(ledger, mode, run) == BUSY &&
-           tq__backoff_wait(&backoff, ledger->env, &left_ms)) {
-    }
+    enum again again;
+    do {
+        int64_t begun_ms = tq__now_ms(ledger->env);
+        again = attempt_alone(ledger, mode, run);
+        tq__backoff_count(begun_ms, ledger->env, &left_ms);
+    } while (again == BUSY && tq__backoff_wait(&backoff, ledger->env, &left_ms));
 }
 
 /* ---- many ---- */
@@ -326,7 +331,9 @@ void tq__ledger_run_merged(struct tq__ledger *ledger, struct tq__run *first)
     int status;
     collect(&batch, first);
     do {
+        int64_t begun_ms = tq__now_ms(ledger->env);
         again = attempt_merged(ledger, &batch, &status, &err);
+        tq__backoff_count(begun_ms, ledger->env, &left_ms);
     } while (again == BUSY && tq__backoff_wait(&backoff, ledger->env, &left_ms));
     if (again == SPLIT) {
         for (size_t i = 0; i < batch.count; i++) {
