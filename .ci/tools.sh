@@ -8,7 +8,7 @@
 tools_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tools_cache=${XDG_CACHE_HOME:-$HOME/.cache}/ticketq
 build_packages="build-essential ninja-build pkg-config python3 python3-venv libcjson-dev libssl-dev
-  libsqlite3-dev libhiredis-dev libmicrohttpd-dev libcurl4-openssl-dev"
+  libsqlite3-dev libhiredis-dev libpq-dev libmicrohttpd-dev libcurl4-openssl-dev"
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then

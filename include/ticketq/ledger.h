@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file ticketq/ledger.h
- * @brief Transactions on a store that has a ledger (SQLite now, PostgreSQL next).
+ * @brief Transactions on a store that has a ledger (SQLite, PostgreSQL).
  *
  * One SQL text serves every engine: parameters are `$1`, `$2`, ..., and the
  * dialect is what SQLite 3.37 and PostgreSQL 15 share. Requests that threads
@@ -227,7 +227,8 @@ TQ_API const struct tq_env *tq_tx_env(const tq_tx *tx);
  * released, the connection is used by the calling thread only.
  *
  * @param store       A store of the same driver, whose schema `native` has. Borrowed.
- * @param native      `sqlite3 *` that is inside a transaction. Borrowed until released.
+ * @param native      `sqlite3 *` or `PGconn *` that is inside a transaction. Borrowed
+ *                    until released.
  * @param out_tx      Written on TQ_OK.
  * @param err         Optional.
  * @return TQ_OK             Adopted; hand it to tq_tx_disown().

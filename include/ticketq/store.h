@@ -6,6 +6,8 @@
  *     memory:                    room and hold tables in this process
  *     redis://host:6379/0        room table on a Redis 7 server, `?cluster=1` on a cluster
  *     sqlite:/path/to/file.db    ledger in one file; `sqlite::memory:` for tests
+ *     postgres://user:password@host:port/database?schema=name
+ *                                ledger in a schema of a server, shared by processes
  *
  * A driver fills the tables it can; tq_store_caps() says which. Threads: [any]
  * for every function and every object that is opened on a store.

@@ -8,6 +8,8 @@
 #include <ticketq/driver/store.h>
 
 extern const struct tq_store_driver tq__memory_driver;
+extern const struct tq_store_driver tq__postgres_driver;
+extern const struct tq_store_driver tq__postgresql_driver;
 extern const struct tq_store_driver tq__redis_driver;
 extern const struct tq_store_driver tq__sqlite_driver;
 

@@ -23,6 +23,10 @@
 
 static const struct tq_store_driver *const builtin[] = {
     &tq__memory_driver,
+#ifdef TQ_WITH_POSTGRES
+    &tq__postgres_driver,
+    &tq__postgresql_driver,
+#endif
 #ifdef TQ_WITH_REDIS
     &tq__redis_driver,
 #endif

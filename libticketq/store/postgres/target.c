@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The URL of a PostgreSQL store.
+ *
+ *     postgres://[user[:password]@][host][:port]/database[?option=value&...]
+ *
+ *     schema=public     whose tables these are: a service has a schema and a role of its own.
+ *                       It is made where it is not there and the role may
+ *     prepared=1        0: prepare nothing on the server, for poolers that hand out a
+ *                       connection per transaction
+ *     connect_ms=3000   for a connection
+ *     timeout_ms=30000  for a statement, on the server and for its answer
+ *     idle_ms=30000     for a body between two statements, before the server gives it up
+ *     wait_ms=1000      how long a call waits for a server that is not there, before it is
+ *                       TQ_E_UNAVAILABLE
+ *     host=/run/postgresql   a folder of Unix sockets, or any host
+ *     sslmode=prefer, sslrootcert=   as libpq has them
+ *
+ * The store has decoded the part before the `?` as a whole; so a password may contain
+ * anything (the last `@` ends it), a user everything but a colon. An IPv6 address stands in
+ * brackets. Without a password libpq looks where it always does (a password file).
+ * Threads: [pure].
+ */
+#include "store/postgres/postgres.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "core/url.h"
+
+#define PORT_DEFAULT "5432"
+#define WAIT_MAX_MS 600000
+
+static const struct number {
+    const char *name;
+    size_t offset;
+    uint32_t min, max, fallback;
+} numbers[] = {
+    {"prepared", offsetof(struct postgres_target, is_prepared), 0, 1, 1},
+    {"connect_ms", offsetof(struct postgres_target, connect_ms), 1, WAIT_MAX_MS, 3000},
+    {"timeout_ms", offsetof(struct postgres_target, timeout_ms), 1, WAIT_MAX_MS, 30000},
+    {"idle_ms", offsetof(struct postgres_target, idle_ms), 1, WAIT_MAX_MS, 30000},
+    {"wait_ms", offsetof(struct postgres_target, wait_ms), 0, WAIT_MAX_MS, 1000},
+};
+
+static const struct text {
+    const char *name;
+    size_t offset, room;
+} texts[] = {
+#define TEXT(name)                                                                                 \
+    {                                                                                              \
+#name, offsetof(struct postgres_target, name), sizeof(((struct postgres_target *)0)->name) \
+    }
+    TEXT(schema),
+    TEXT(host),
+    TEXT(sslmode),
+    TEXT(sslrootcert),
+};
+
+static int malformed(struct tq_error *err)
+{
+    return tq__fail(err, TQ_E_INVALID, "store.postgres",
+                    "the URL is postgres://[user[:password]@][host][:port]/database");
+}
+
+static int copy(char *target, size_t room, const char *text, size_t bytes)
+{
+    if (bytes >= room) {
+        return -1;
+    }
+    memcpy(target, text, bytes);
+    target[bytes] = '\0';
+    return 0;
+}
+
+static int read_port(char target[8], const char *text, size_t bytes)
+{
+    unsigned port = 0;
+    if (bytes == 0 || bytes > 5) {
+        return -1;
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return -1;
+        }
+        port = port * 10 + (unsigned)(text[i] - '0');
+    }
+    return port == 0 || port > 65535 ? -1 : copy(target, 8, text, bytes);
+}
+
+static int read_login(struct postgres_target *target, const char *text, size_t bytes)
+{
+    const char *colon = memchr(text, ':', bytes);
+    size_t user_bytes = colon ? (size_t)(colon - text) : bytes;
+    if (copy(target->user, sizeof target->user, text, user_bytes)) {
+        return -1;
+    }
+    return colon
+               ? copy(target->password, sizeof target->password, colon + 1, bytes - user_bytes - 1)
+               : 0;
+}
+
+static int read_address(struct postgres_target *target, const char *text, size_t bytes)
+{
+    const char *end = text + bytes, *host_end = end, *colon;
+    if (bytes && text[0] == '[') {
+        host_end = memchr(text, ']', bytes);
+        if (!host_end ||
+            copy(target->host, sizeof target->host, text + 1, (size_t)(host_end - text - 1))) {
+            return -1;
+        }
+        colon = host_end + 1 < end ? host_end + 1 : NULL;
+        if (colon && *colon != ':') {
+            return -1;
+        }
+    } else {
+        colon = memchr(text, ':', bytes);
+        host_end = colon ? colon : end;
+        if (copy(target->host, sizeof target->host, text, (size_t)(host_end - text))) {
+            return -1;
+        }
+    }
+    return colon ? read_port(target->port, colon + 1, (size_t)(end - colon - 1)) : 0;
+}
+
+static int read_path(struct postgres_target *target, const char *path)
+{
+    if (strncmp(path, "//", 2) != 0) {
+        return -1;
+    }
+    const char *at = strrchr(path, '@');
+    const char *address = at ? at + 1 : path + 2;
+    const char *slash = strchr(address, '/');
+    if (!slash || !slash[1] || strchr(slash + 1, '/') ||
+        copy(target->database, sizeof target->database, slash + 1, strlen(slash + 1))) {
+        return -1;
+    }
+    if (at && read_login(target, path + 2, (size_t)(at - path - 2))) {
+        return -1;
+    }
+    return read_address(target, address, (size_t)(slash - address));
+}
+
+static int is_known(const char *name, size_t bytes)
+{
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (strlen(numbers[i].name) == bytes && memcmp(numbers[i].name, name, bytes) == 0) {
+            return 1;
+        }
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (strlen(texts[i].name) == bytes && memcmp(texts[i].name, name, bytes) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int check_names(const char *query, struct tq_error *err)
+{
+    while (*query) {
+        size_t bytes = strcspn(query, "&"), name = strcspn(query, "=&");
+        if (query[name] != '=' || !is_known(query, name)) {
+            return tq__fail(err, TQ_E_INVALID, "store.postgres", "there is no option '%.*s'",
+                            (int)(name < 32 ? name : 32), query);
+        }
+        query += bytes + (query[bytes] == '&');
+    }
+    return TQ_OK;
+}
+
+static int read_options(struct postgres_target *target, const char *query, struct tq_error *err)
+{
+    TQ_TRY(check_names(query, err));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        uint32_t value = numbers[i].fallback;
+        TQ_TRY(tq__url_number(query, numbers[i].name, numbers[i].min, numbers[i].max, &value, err));
+        memcpy((char *)target + numbers[i].offset, &value, sizeof value);
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        TQ_TRY(tq__url_query(query, texts[i].name, (char *)target + texts[i].offset, texts[i].room,
+                             err));
+    }
+    return TQ_OK;
+}
+
+int tq__postgres_target_read(struct postgres_target *out_target, const char *path,
+                             const char *query, struct tq_error *err)
+{
+    *out_target =
+        (struct postgres_target){.port = PORT_DEFAULT, .schema = "public", .sslmode = "prefer"};
+    if (read_path(out_target, path)) {
+        return malformed(err);
+    }
+    TQ_TRY(read_options(out_target, query, err));
+    return tq__id_check(out_target->schema, "schema", "store.postgres", err);
+}
