@@ -152,7 +152,8 @@ int bench_main(int names_count, char **names, const struct bench_figure *figures
                size_t figures_count)
 {
     for (size_t i = 0; i < figures_count; i++) {
-        if (is_wanted(figures[i].name, names_count, names)) {
+        int is_there = !figures[i].needs || getenv(figures[i].needs);
+        if (is_there && is_wanted(figures[i].name, names_count, names)) {
             run_figure(&figures[i]);
         }
     }

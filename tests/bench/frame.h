@@ -22,6 +22,7 @@ struct bench_figure {
     double (*reference)(void);
     double goal;   /* of value / reference; 0: only reported */
     int is_a_cost; /* the goal is the most that the ratio may be, not the least */
+    const char *needs; /* a variable with the URL of a server; unset: passed over */
 };
 
 /* Run those whose names are given, or all; one line of JSON each. */

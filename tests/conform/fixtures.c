@@ -13,6 +13,12 @@
 
 #include "lib/redis_server.h"
 
+#ifdef TQ_WITH_POSTGRES
+#include "lib/clock_ledger.h"
+#include "lib/postgres_schema.h"
+#include "store/builtin.h"
+#endif
+
 static const struct fixture fixtures[] = {
     {.name = "memory", .url = "memory:"},
     {.name = "redis-still", .server = "TICKETQ_TEST_REDIS_STILL", .has_own_server = 1},
@@ -25,6 +31,22 @@ static const struct fixture fixtures[] = {
     {.name = "sqlite-memory", .url = "sqlite::memory:"},
     {.name = "memory-sqlite", .url = "sqlite:%s/ledger.db", .front = "memory:"},
     {.name = "memory-sqlite-memory", .url = "sqlite::memory:", .front = "memory:"},
+#ifdef TQ_WITH_POSTGRES
+    {.name = "postgres", .server = "TICKETQ_TEST_POSTGRES", .is_postgres = 1},
+    {.name = "memory-postgres",
+     .server = "TICKETQ_TEST_POSTGRES",
+     .is_postgres = 1,
+     .front = "memory:"},
+    {.name = "postgres-inproc",
+     .server = "TICKETQ_TEST_POSTGRES",
+     .is_postgres = 1,
+     .transport = "inproc:"},
+    {.name = "postgres18", .server = "TICKETQ_TEST_POSTGRES18", .is_postgres = 1},
+    {.name = "pgbouncer",
+     .server = "TICKETQ_TEST_PGBOUNCER",
+     .is_postgres = 1,
+     .options = "prepared=0&"},
+#endif
     {.name = "inproc", .url = "", .transport = "inproc:"},
     {.name = "sqlite-inproc", .url = "sqlite:%s/ledger.db", .transport = "inproc:"},
 };
@@ -88,9 +110,16 @@ static void fill_server_url(struct world *world)
              worlds++);
 }
 
-/* The URL with the folder in it. */
+/* The URL with the folder in it, or with a place of its own on the server. */
 static void fill_url(struct world *world)
 {
+#ifdef TQ_WITH_POSTGRES
+    if (chosen->is_postgres) {
+        postgres_schema_url(world->url, sizeof world->url, getenv(chosen->server),
+                            chosen->options ? chosen->options : "");
+        return;
+    }
+#endif
     if (chosen->server) {
         fill_server_url(world);
         return;
@@ -113,23 +142,34 @@ void world_open(struct world *world)
     world_advance(world, 0);
 }
 
-static tq_store *open_store(struct world *world, const char *url)
+static tq_store *open_store(struct world *world, const struct tq_store_options *options)
 {
     struct tq_error err = TQ_ERROR_INIT;
     tq_store *store = NULL;
-    assert_status(tq_store_open(&world->env, TQ_ARGS(tq_store_options, .url = url), &store, &err),
-                  TQ_OK);
+    assert_status(tq_store_open(&world->env, options, &store, &err), TQ_OK);
     return store;
+}
+
+/* A server's ledger is told the time, which tests move. */
+struct tq_store_options world_store_options(const struct world *world)
+{
+    struct tq_store_options options = {.size = sizeof options, .url = world->url};
+#ifdef TQ_WITH_POSTGRES
+    options.driver = chosen->is_postgres ? clock_ledger_around(&tq__postgres_driver) : NULL;
+#endif
+    return options;
 }
 
 tq_store *world_store(struct world *world)
 {
-    return open_store(world, world->url);
+    struct tq_store_options options = world_store_options(world);
+    return open_store(world, &options);
 }
 
 tq_store *world_front(struct world *world)
 {
-    return chosen->front ? open_store(world, chosen->front) : NULL;
+    return chosen->front ? open_store(world, TQ_ARGS(tq_store_options, .url = chosen->front))
+                         : NULL;
 }
 
 void world_forget(struct world *world)
@@ -163,5 +203,10 @@ tq_transport *world_transport(struct world *world)
 void world_close(struct world *world)
 {
     ck_assert_int_eq(world->test.live, 0);
+#ifdef TQ_WITH_POSTGRES
+    if (chosen->is_postgres) {
+        postgres_schema_drop(getenv(chosen->server), world->url);
+    }
+#endif
     folder_remove(world->folder);
 }

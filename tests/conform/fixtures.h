@@ -35,6 +35,7 @@ struct fixture {
     const char *server;    /* variable with the URL of a server; unset: skipped */
     const char *options;   /* of that URL */
     int has_own_server;    /* started with the program, with the world's clock; or skipped */
+    int is_postgres;       /* a schema of its own there, whose clock tests move */
     int has_own_clock;     /* the server's, which nobody moves; otherwise the world's */
 };
 
@@ -55,6 +56,8 @@ void fixture_choose(const char *name);
 int fixture_has_own_clock(void);
 /* True when each call is a round trip to a server: long tests do less. */
 int fixture_is_remote(void);
+/* How the fixture's store is opened: options with its URL and driver. */
+struct tq_store_options world_store_options(const struct world *world);
 
 void world_open(struct world *world);
 /* A store on the world's URL, which several may share when the driver says so. */

@@ -8,9 +8,8 @@
 
 #include <stdint.h>
 
+#include "conform/fixtures.h"
 #include "lib/fault_ledger.h"
-#include "lib/test_env.h"
-#include "lib/unit.h"
 
 #define LINES 3
 
@@ -20,20 +19,18 @@ static const struct tq_migration schema = {
     "CREATE TABLE lines (request_key TEXT NOT NULL, line BIGINT NOT NULL,"
     " PRIMARY KEY (request_key, line))"};
 
-static struct test_env test;
+static struct world world;
 static struct tq_error err = TQ_ERROR_INIT;
 static tq_store *store;
 
 static void setup(void)
 {
-    test_env_init(&test, 1);
-    struct tq_env env = test_env_of(&test);
+    world_open(&world);
+    struct tq_store_options options = world_store_options(&world);
+    fault_plan.inner = options.driver;
+    options.driver = &fault_ledger_driver;
     fault_plan_set(FAULT_NONE, 0, 0);
-    assert_status(tq_store_open(&env,
-                                TQ_ARGS(tq_store_options,
-                                        .url = "sqlite::memory:", .driver = &fault_ledger_driver),
-                                &store, &err),
-                  TQ_OK);
+    assert_status(tq_store_open(&world.env, &options, &store, &err), TQ_OK);
     assert_status(tq_ledger_migrate(store, &schema, 1, &err), TQ_OK);
 }
 
@@ -41,7 +38,7 @@ static void teardown(void)
 {
     fault_plan_set(FAULT_NONE, 0, 0);
     tq_store_close(store);
-    ck_assert_int_eq(test.live, 0);
+    world_close(&world);
 }
 
 /* TQ_REPEAT: the request was applied before. */
@@ -115,7 +112,7 @@ static int64_t audit(void)
 {
     struct books books = {-1, -1, -1};
     fault_plan_set(FAULT_NONE, 0, 0);
-    test.fail_at = 0;
+    world.test.fail_at = 0;
     assert_status(tq_ledger_read(store, read_books, &books, &err), TQ_OK);
     ck_assert_int_eq(books.lines, books.purchases * LINES);
     ck_assert_int_eq(books.total, books.purchases * LINES);
@@ -163,9 +160,9 @@ START_TEST(allocations__fail_each_in_turn)
         long at = 0;
         while (status < 0) {
             setup();
-            test.allocations = 0;
-            test.fail_at = ++at;
-            test.fail_forever = i % 2;
+            world.test.allocations = 0;
+            world.test.fail_at = ++at;
+            world.test.fail_forever = i % 2;
             status = ways[i / 2]("key");
             ck_assert(status == TQ_OK || status == TQ_E_NOMEM);
             check_and_retry(status, "key");
@@ -193,5 +190,5 @@ START_TEST(reads__fail_cleanly)
 }
 END_TEST
 
-UNIT_MAIN("fault.ledger", driver_calls__fail_each_in_turn, allocations__fail_each_in_turn,
-          reads__fail_cleanly)
+CONFORM_MAIN("fault.ledger", driver_calls__fail_each_in_turn, allocations__fail_each_in_turn,
+             reads__fail_cleanly)

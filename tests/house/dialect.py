@@ -2,7 +2,7 @@
 """Every .sql file on a real PostgreSQL: one text serves every engine.
 
 Schemas are run, with the one phrase that a driver translates; every other statement is prepared
-as a driver would, its parameters without types. Wants TICKETQ_POSTGRES, the URL of a database in
+as a driver would, its parameters without types. Wants TICKETQ_TEST_POSTGRES, the URL of a database in
 which it may make schemas (they are dropped again), and psql; skipped without.
 """
 
@@ -47,7 +47,7 @@ def script(folder, paths):
 
 
 def main():
-    url, psql = os.environ.get("TICKETQ_POSTGRES"), shutil.which("psql")
+    url, psql = os.environ.get("TICKETQ_TEST_POSTGRES"), shutil.which("psql")
     if not url or not psql:
         return SKIP
     folders = {}

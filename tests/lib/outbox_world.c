@@ -28,7 +28,7 @@ void outbox_prepare(tq_store *store)
 {
     static const struct tq_migration table = {
         sizeof table, "test_applied", 1, 0,
-        "CREATE TABLE applied (id INTEGER PRIMARY KEY, consumer TEXT NOT NULL,"
+        "CREATE TABLE applied (id INTEGER PRIMARY KEY AUTOINCREMENT, consumer TEXT NOT NULL,"
         " event_key TEXT NOT NULL, n BIGINT NOT NULL)"};
     ck_assert_int_ge(tq_outbox_prepare(store, &err), TQ_OK);
     ck_assert_int_ge(tq_ledger_migrate(store, &table, 1, &err), TQ_OK);

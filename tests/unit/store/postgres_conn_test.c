@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store/postgres/conn.c and pool.c on a server: what is told of a connection that is lost at
+ * each moment, what is waited for and how long, and what asks for another attempt.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <ticketq/system.h>
+
+#include "lib/postgres_schema.h"
+
+static struct tq_error err = TQ_ERROR_INIT;
+static struct postgres_place place;
+static tq_store *store;
+
+static void setup(const char *options, uint32_t busy_timeout_ms)
+{
+    static const struct tq_migration step = {
+        sizeof step, "t", 1, 0,
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, n BIGINT NOT NULL);"
+        "INSERT INTO t (id, n) VALUES (1, 0), (2, 0)"};
+    postgres_place_open(&place, options);
+    store = postgres_place_store(&place, busy_timeout_ms);
+    assert_status(tq_ledger_migrate(store, &step, 1, &err), TQ_OK);
+}
+
+static void teardown(void)
+{
+    tq_store_close(store);
+    postgres_place_close(&place);
+}
+
+static int count_up(tq_tx *tx, int64_t id, struct tq_error *failure)
+{
+    const struct tq_value param = tq_int(id);
+    return tq_tx_exec(tx, "UPDATE t SET n = n + 1 WHERE id = $1", &param, 1, NULL, NULL, failure);
+}
+
+static int64_t sum(void)
+{
+    return postgres_number(store, "SELECT SUM(n) FROM t");
+}
+
+/* Ends every session of the store's. */
+static void end_sessions(void)
+{
+    char sql[256];
+    PGconn *pg = postgres_place_connect(&place);
+    snprintf(sql, sizeof sql,
+             "SELECT COUNT(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+             " WHERE usename = '%s'",
+             place.name);
+    postgres_run(pg, sql, NULL, 0);
+    PQfinish(pg);
+}
+
+/* ---- lost connections ---- */
+
+START_TEST(a_connection_lost_between_transactions__is_replaced)
+{
+    setup("", 0);
+    for (int i = 0; i < 3; i++) {
+        end_sessions();
+        assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
+        ck_assert_int_eq(sum(), i + 1);
+    }
+    teardown();
+}
+END_TEST
+
+static int lose_before_a_statement(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    (void)arg;
+    assert_status(count_up(tx, 1, failure), TQ_OK);
+    end_sessions();
+    return count_up(tx, 1, failure);
+}
+
+static int lose_before_the_commit(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    (void)arg;
+    assert_status(count_up(tx, 1, failure), TQ_OK);
+    end_sessions();
+    return TQ_OK;
+}
+
+START_TEST(a_connection_lost_before_the_commit__is_not_applied)
+{
+    setup("", 0);
+    assert_status(tq_ledger_run(store, lose_before_a_statement, NULL, &err), TQ_E_UNAVAILABLE);
+    ck_assert_int_eq(sum(), 0);
+    assert_status(tq_ledger_run(store, lose_before_the_commit, NULL, &err), TQ_E_UNAVAILABLE);
+    ck_assert_int_eq(sum(), 0);
+    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
+    ck_assert_int_eq(sum(), 1);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_connection_lost_in_the_commit__is_unknown)
+{
+    setup("", 0);
+    PGconn *pg = postgres_place_connect(&place);
+    postgres_run(pg,
+                 "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS"
+                 " 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';"
+                 "CREATE CONSTRAINT TRIGGER dies AFTER UPDATE ON t DEFERRABLE INITIALLY DEFERRED"
+                 " FOR EACH ROW WHEN (NEW.id = 2) EXECUTE FUNCTION die()",
+                 NULL, 0);
+    PQfinish(pg);
+    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 2", &err),
+                  TQ_E_UNKNOWN);
+    ck_assert_int_eq(sum(), 0);
+    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
+    teardown();
+}
+END_TEST
+
+/* ---- limits on waiting ---- */
+
+START_TEST(a_lock__is_waited_for_as_long_as_said)
+{
+    setup("", 200);
+    PGconn *pg = postgres_place_connect(&place);
+    postgres_run(pg, "BEGIN; UPDATE t SET n = 5 WHERE id = 1", NULL, 0);
+    int64_t begun_ms = tq_system_now_ms(NULL);
+    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_E_BUSY);
+    ck_assert_int_lt(tq_system_now_ms(NULL) - begun_ms, 5000);
+    postgres_run(pg, "ROLLBACK", NULL, 0);
+    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
+    PQfinish(pg);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_statement_that_takes_too_long__is_not_applied)
+{
+    setup("timeout_ms=300&", 0);
+    assert_status(postgres_exec_on(store, "SELECT pg_sleep(20)", &err), TQ_E_UNAVAILABLE);
+    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
+    teardown();
+}
+END_TEST
+
+static int be_idle(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    (void)arg;
+    assert_status(count_up(tx, 1, failure), TQ_OK);
+    usleep(600000);
+    return count_up(tx, 1, failure);
+}
+
+START_TEST(a_body_that_is_silent_for_too_long__is_given_up)
+{
+    setup("idle_ms=100&", 0);
+    assert_status(tq_ledger_run(store, be_idle, NULL, &err), TQ_E_UNAVAILABLE);
+    ck_assert_int_eq(sum(), 0);
+    teardown();
+}
+END_TEST
+
+/* A socket that takes connections and says nothing. */
+static int make_hole(char *url, size_t room)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t bytes = sizeof address;
+    int hole = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(hole, (struct sockaddr *)&address, bytes), 0);
+    ck_assert_int_eq(listen(hole, 8), 0);
+    ck_assert_int_eq(getsockname(hole, (struct sockaddr *)&address, &bytes), 0);
+    snprintf(url, room, "postgres://u:p@127.0.0.1:%u/t?connect_ms=200&wait_ms=300",
+             ntohs(address.sin_port));
+    return hole;
+}
+
+START_TEST(a_server_that_does_not_answer__is_given_up)
+{
+    struct tq_env env = tq_system_env();
+    tq_store *none = NULL;
+    char url[128];
+    int hole = make_hole(url, sizeof url);
+    int64_t begun_ms = tq_system_now_ms(NULL);
+    assert_status(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = url), &none, &err),
+                  TQ_E_UNAVAILABLE);
+    close(hole); /* nobody there at all */
+    assert_status(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = url), &none, &err),
+                  TQ_E_UNAVAILABLE);
+    ck_assert_int_lt(tq_system_now_ms(NULL) - begun_ms, 10000);
+    ck_assert_ptr_null(strstr(err.message, ":p@"));
+}
+END_TEST
+
+/* ---- attempts ---- */
+
+/* Two transactions that take two rows in opposite orders, and wait for each other between. */
+struct taker {
+    int64_t first, second;
+    int runs, status;
+};
+
+static pthread_barrier_t both;
+
+static int take_two(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    struct taker *taker = arg;
+    int status = count_up(tx, taker->first, failure);
+    if (taker->runs++ == 0) {
+        pthread_barrier_wait(&both);
+    }
+    return status < 0 ? status : count_up(tx, taker->second, failure);
+}
+
+static void *be_a_taker(void *arg)
+{
+    struct tq_error own = TQ_ERROR_INIT;
+    struct taker *taker = arg;
+    tq_store *mine = postgres_place_store(&place, 0);
+    taker->status = tq_ledger_run(mine, take_two, taker, &own);
+    tq_store_close(mine);
+    return NULL;
+}
+
+START_TEST(a_deadlock__is_run_again)
+{
+    struct taker takers[2] = {{.first = 1, .second = 2}, {.first = 2, .second = 1}};
+    pthread_t threads[2];
+    setup("", 20000);
+    pthread_barrier_init(&both, NULL, 2);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, be_a_taker, &takers[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert_int_eq(takers[i].status, TQ_OK);
+    }
+    pthread_barrier_destroy(&both);
+    ck_assert_int_ge(takers[0].runs + takers[1].runs, 3);
+    ck_assert_int_eq(sum(), 4);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_serialization_failure__is_run_again)
+{
+    setup("", 0);
+    PGconn *pg = postgres_place_connect(&place);
+    postgres_run(pg,
+                 "CREATE SEQUENCE tries; GRANT USAGE, SELECT ON tries TO PUBLIC;"
+                 "CREATE FUNCTION third() RETURNS BIGINT LANGUAGE plpgsql AS 'BEGIN"
+                 " IF nextval(''tries'') < 3 THEN RAISE EXCEPTION USING ERRCODE = ''40001'';"
+                 " END IF; RETURN 1; END'",
+                 NULL, 0);
+    PQfinish(pg);
+    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + third() WHERE id = 1", &err),
+                  TQ_OK);
+    ck_assert_int_eq(sum(), 1);
+    ck_assert_int_eq(postgres_number(store, "SELECT last_value FROM tries"), 3);
+    teardown();
+}
+END_TEST
+
+/* ---- the clock ---- */
+
+START_TEST(time__is_the_servers)
+{
+    int64_t now_ms = 0;
+    setup("", 0);
+    int64_t least =
+        postgres_number(store, "SELECT CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)");
+    assert_status(tq_store_now(store, &now_ms, &err), TQ_OK);
+    ck_assert_int_ge(now_ms, least - 1);
+    int64_t most =
+        postgres_number(store, "SELECT CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)");
+    ck_assert_int_le(now_ms, most + 1);
+    teardown();
+}
+END_TEST
+
+POSTGRES_MAIN("store.postgres.conn", a_connection_lost_between_transactions__is_replaced,
+              a_connection_lost_before_the_commit__is_not_applied,
+              a_connection_lost_in_the_commit__is_unknown, a_lock__is_waited_for_as_long_as_said,
+              a_statement_that_takes_too_long__is_not_applied,
+              a_body_that_is_silent_for_too_long__is_given_up,
+              a_server_that_does_not_answer__is_given_up, a_deadlock__is_run_again,
+              a_serialization_failure__is_run_again, time__is_the_servers)

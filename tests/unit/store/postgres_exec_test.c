@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store/postgres/exec.c and statement.c on a server: kinds of values, statements that are
+ * prepared anew, and the connection of a host.
+ */
+#include <string.h>
+
+#include "lib/postgres_schema.h"
+
+static struct tq_error err = TQ_ERROR_INIT;
+static struct postgres_place place;
+static tq_store *store;
+
+static void setup(const char *options)
+{
+    static const struct tq_migration step = {
+        sizeof step, "t", 1, 0,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, n BIGINT,"
+        " small INTEGER, data BYTEA)"};
+    postgres_place_open(&place, options);
+    store = postgres_place_store(&place, 0);
+    assert_status(tq_ledger_migrate(store, &step, 1, &err), TQ_OK);
+}
+
+static void teardown(void)
+{
+    tq_store_close(store);
+    postgres_place_close(&place);
+}
+
+/* ---- values ---- */
+
+static int check_kinds(void *arg, const struct tq_value *columns, size_t columns_count)
+{
+    ck_assert_uint_eq(columns_count, 9);
+    for (int i = 0; i < 6; i++) {
+        ck_assert_uint_eq(columns[i].type, TQ_INT);
+    }
+    ck_assert_int_eq(columns[0].integer, 1); /* TRUE */
+    ck_assert_int_eq(columns[1].integer, 0);
+    ck_assert_int_eq(columns[2].integer, -7); /* smallint */
+    ck_assert_int_eq(columns[3].integer, 3);  /* SUM of BIGINT */
+    ck_assert(columns[4].integer == INT64_MIN);
+    ck_assert(columns[5].integer == INT64_MAX);
+    ck_assert_uint_eq(columns[6].type, TQ_TEXT);
+    ck_assert_str_eq(columns[6].data, "1.50");
+    ck_assert_uint_eq(columns[7].type, TQ_TEXT); /* beyond 64 bits */
+    ck_assert_str_eq(columns[7].data, "9223372036854775808");
+    ck_assert_uint_eq(columns[8].type, TQ_NULL);
+    ++*(int *)arg;
+    return 0;
+}
+
+static int ask_kinds(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    return tq_tx_exec(tx,
+                      "SELECT 1 < 2, 2 < 1, CAST(-7 AS SMALLINT),"
+                      " (SELECT SUM(CAST(x AS BIGINT)) FROM (VALUES (1), (2)) AS v (x)),"
+                      " CAST('-9223372036854775808' AS NUMERIC),"
+                      " CAST('9223372036854775807' AS NUMERIC), 1.50,"
+                      " CAST('9223372036854775808' AS NUMERIC), NULL",
+                      NULL, 0, check_kinds, arg, failure);
+}
+
+START_TEST(columns__have_the_kind_of_their_value)
+{
+    int rows = 0;
+    setup("");
+    assert_status(tq_ledger_read(store, ask_kinds, &rows, &err), TQ_OK);
+    ck_assert_int_eq(rows, 1);
+    teardown();
+}
+END_TEST
+
+static int check_bytes(void *arg, const struct tq_value *columns, size_t columns_count)
+{
+    const struct tq_value *sent = arg;
+    ck_assert_uint_eq(columns_count, 1);
+    ck_assert_uint_eq(columns[0].type, TQ_BLOB);
+    ck_assert_uint_eq(columns[0].bytes, sent->bytes);
+    ck_assert_mem_eq(columns[0].data, sent->data, sent->bytes);
+    return TQ_WAIT;
+}
+
+static int store_bytes(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    static const unsigned char bytes[] = {0, 1, '\\', '\'', 0xff, 0, 'x'};
+    for (uint32_t count = 0; count <= sizeof bytes; count++) {
+        struct tq_value sent = {TQ_BLOB, count, 0, bytes};
+        assert_status(tq_tx_exec(tx, "DELETE FROM t", NULL, 0, NULL, NULL, failure), TQ_OK);
+        assert_status(
+            tq_tx_exec(tx, "INSERT INTO t (data) VALUES ($1)", &sent, 1, NULL, NULL, failure),
+            TQ_OK);
+        assert_status(tq_tx_exec(tx, "SELECT data FROM t", NULL, 0, check_bytes, &sent, failure),
+                      TQ_WAIT);
+    }
+    (void)arg;
+    return TQ_OK;
+}
+
+START_TEST(blobs__come_back_as_they_were)
+{
+    setup("");
+    assert_status(tq_ledger_run(store, store_bytes, NULL, &err), TQ_OK);
+    teardown();
+}
+END_TEST
+
+/* ---- prepared statements ---- */
+
+static int insert(tq_tx *tx, const char *name, struct tq_value n, struct tq_error *failure)
+{
+    const struct tq_value params[] = {tq_text(name), n};
+    return tq_tx_exec(tx, "INSERT INTO t (name, n) VALUES ($1, $2)", params, 2, NULL, NULL,
+                      failure);
+}
+
+/* A value after NULLs, NULL after values, and a kind that does not fit. */
+static int change_types(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    const struct tq_value null = {0};
+    (void)arg;
+    assert_status(insert(tx, NULL, null, failure), TQ_OK);
+    assert_status(insert(tx, "a", null, failure), TQ_OK);
+    assert_status(insert(tx, "b", tq_int(INT64_MAX), failure), TQ_OK);
+    assert_status(insert(tx, "c", null, failure), TQ_OK);
+    return insert(tx, "d", tq_text("five"), failure);
+}
+
+START_TEST(statements__follow_the_kinds_of_their_values)
+{
+    setup("");
+    for (int i = 0; i < 2; i++) {
+        assert_status(tq_ledger_run(store, change_types, NULL, &err), TQ_E_INVALID);
+    }
+    ck_assert_int_eq(postgres_number(store, "SELECT COUNT(*) FROM t"), 0);
+    assert_status(postgres_exec_on(store, "INSERT INTO t (name, n) VALUES ('e', 5)", &err), TQ_OK);
+    teardown();
+}
+END_TEST
+
+static int take_bit(void *arg, const struct tq_value *columns, size_t columns_count)
+{
+    (void)columns_count;
+    *(int64_t *)arg = columns[0].integer;
+    return 0;
+}
+
+static int shift(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    const struct tq_value mask = tq_int(INT64_MIN);
+    return tq_tx_exec(tx, "SELECT ($1 >> small) & 1 FROM t", &mask, 1, take_bit, arg, failure);
+}
+
+/* Left to itself PostgreSQL takes $1 for an INTEGER, as what is beside it. */
+START_TEST(a_number__has_64_bits_beside_a_smaller_one)
+{
+    int64_t bit = -1;
+    setup("");
+    assert_status(postgres_exec_on(store, "INSERT INTO t (small) VALUES (63)", &err), TQ_OK);
+    assert_status(tq_ledger_read(store, shift, &bit, &err), TQ_OK);
+    ck_assert_int_eq(bit, 1);
+    teardown();
+}
+END_TEST
+
+static int count_row(void *arg, const struct tq_value *columns, size_t columns_count)
+{
+    (void)columns;
+    *(size_t *)arg = columns_count;
+    return 0;
+}
+
+static int look_at_all(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    return tq_tx_exec(tx, "SELECT * FROM t", NULL, 0, count_row, arg, failure);
+}
+
+START_TEST(a_statement_that_no_longer_fits_its_table__is_prepared_anew)
+{
+    static const char *const changes[] = {"ALTER TABLE t ADD c TEXT", "ALTER TABLE t ADD d TEXT"};
+    size_t columns = 0;
+    setup("");
+    assert_status(postgres_exec_on(store, "INSERT INTO t (n) VALUES (1)", &err), TQ_OK);
+    PGconn *pg = postgres_place_connect(&place);
+    for (size_t i = 0; i < 2; i++) {
+        assert_status(tq_ledger_run(store, look_at_all, &columns, &err), TQ_OK);
+        ck_assert_uint_eq(columns, 5 + i);
+        postgres_run(pg, changes[i], NULL, 0);
+    }
+    assert_status(tq_ledger_run(store, look_at_all, &columns, &err), TQ_OK);
+    ck_assert_uint_eq(columns, 7);
+    PQfinish(pg);
+    teardown();
+}
+END_TEST
+
+/* ---- the search path ---- */
+
+static int stand_in(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    (void)arg;
+    assert_status(
+        tq_tx_exec(tx, "CREATE TEMPORARY TABLE t (n BIGINT)", NULL, 0, NULL, NULL, failure), TQ_OK);
+    return insert(tx, "real", tq_int(1), failure);
+}
+
+START_TEST(no_table__can_stand_in_for_one_of_the_schema)
+{
+    setup("");
+    assert_status(tq_ledger_run(store, stand_in, NULL, &err), TQ_OK);
+    ck_assert_int_eq(postgres_number(store, "SELECT n FROM t WHERE name = 'real'"), 1);
+    teardown();
+}
+END_TEST
+
+/* ---- adoption ---- */
+
+static tq_tx *adopt(PGconn *pg)
+{
+    tq_tx *tx = NULL;
+    assert_status(tq_tx_adopt(store, pg, &tx, &err), TQ_OK);
+    return tx;
+}
+
+START_TEST(a_hosts_transaction__is_taken_part_in)
+{
+    setup("");
+    PGconn *pg = postgres_place_connect(&place);
+    for (int round = 0; round < 2; round++) {
+        postgres_run(pg, "BEGIN", NULL, 0);
+        postgres_run(pg, "INSERT INTO t (name, n) VALUES ('host', 1)", NULL, 0);
+        tq_tx *tx = adopt(pg);
+        ck_assert_int_gt(tq_tx_now_ms(tx), 1600000000000);
+        assert_status(insert(tx, "lib", tq_int(2), &err), TQ_OK);
+        assert_status(insert(tx, "host", tq_int(3), &err), TQ_REPEAT);
+        /* The host goes on with its connection in between and afterwards. */
+        postgres_run(pg, "INSERT INTO t (name, n) VALUES ('host 2', 4)", NULL, 0);
+        assert_status(insert(tx, "lib 2", tq_int(8), &err), TQ_OK);
+        tq_tx_disown(tx);
+        ck_assert_int_eq(PQtransactionStatus(pg), PQTRANS_INTRANS);
+        ck_assert_int_eq(PQisnonblocking(pg), 0);
+        postgres_run(pg, round ? "COMMIT" : "ROLLBACK", NULL, 0);
+        ck_assert_int_eq(postgres_number(store, "SELECT COALESCE(SUM(n), 0) FROM t"),
+                         round ? 15 : 0);
+    }
+    char left[8];
+    postgres_run(pg, "SELECT COUNT(*) FROM pg_prepared_statements WHERE name LIKE 'tq%'", left,
+                 sizeof left);
+    ck_assert_str_eq(left, "0");
+    PQfinish(pg);
+    teardown();
+}
+END_TEST
+
+START_TEST(what_is_in_no_transaction__is_not_adopted)
+{
+    tq_tx *tx = NULL;
+    setup("");
+    PGconn *pg = postgres_place_connect(&place);
+    assert_status(tq_tx_adopt(store, pg, &tx, &err), TQ_E_INVALID);
+    PQclear(PQexec(pg, "BEGIN"));
+    PQclear(PQexec(pg, "nonsense"));
+    assert_status(tq_tx_adopt(store, pg, &tx, &err), TQ_E_INVALID);
+    PQfinish(pg);
+    teardown();
+}
+END_TEST
+
+/* ---- what a queue's table is like ---- */
+
+START_TEST(a_table_with_issued_keys__is_vacuumed_as_a_queue)
+{
+    char options[256];
+    setup("");
+    PGconn *pg = postgres_place_connect(&place);
+    postgres_run(pg, "SELECT reloptions FROM pg_class WHERE oid = 't'::regclass", options,
+                 sizeof options);
+    ck_assert_ptr_nonnull(strstr(options, "autovacuum_vacuum_scale_factor=0"));
+    ck_assert_ptr_nonnull(strstr(options, "autovacuum_vacuum_threshold=2000"));
+    postgres_run(pg, "SELECT seqcache FROM pg_sequence WHERE seqrelid = 't_id_seq'::regclass",
+                 options, sizeof options);
+    ck_assert_str_eq(options, "1");
+    PQfinish(pg);
+    teardown();
+}
+END_TEST
+
+POSTGRES_MAIN("store.postgres.exec", columns__have_the_kind_of_their_value,
+              blobs__come_back_as_they_were, statements__follow_the_kinds_of_their_values,
+              a_number__has_64_bits_beside_a_smaller_one,
+              a_statement_that_no_longer_fits_its_table__is_prepared_anew,
+              no_table__can_stand_in_for_one_of_the_schema, a_hosts_transaction__is_taken_part_in,
+              what_is_in_no_transaction__is_not_adopted,
+              a_table_with_issued_keys__is_vacuumed_as_a_queue)
