@@ -105,7 +105,7 @@ enum {
     GONE_BEFORE,
     HAS_BEFORE,
     RECOVERED_MS = 33,
-    WAITING,
+    WAITING = 35,
     ACTIVE,
     VIEW_FIELDS
 };
