@@ -194,7 +194,8 @@ START_TEST(the_nth_allocation_fails)
         check_end(&w, step);
         room_world_close(&w);
     }
-    ck_assert_int_ge(failed, step->allocations);
+    /* A server's line is not in our memory. */
+    ck_assert_int_ge(failed, fixture_is_remote() ? 0 : step->allocations);
 }
 END_TEST
 
@@ -285,18 +286,21 @@ START_TEST(a_store_that_keeps_nothing_is_not_there)
 }
 END_TEST
 
-int main(void)
+/* The driver that fails on purpose is around the one in memory. */
+int main(int arguments_count, char **arguments)
 {
-    fixture_choose("memory");
+    fixture_choose(arguments_count > 1 ? arguments[1] : "memory");
     Suite *suite = suite_create("fault.room");
     TCase *tcase = tcase_create("fault.room");
     tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, the_nth_allocation_fails, 0, STEPS);
-    tcase_add_loop_test(tcase, the_nth_call_fails_before_it_took_effect, 0, STEPS);
-    tcase_add_loop_test(tcase, the_answer_of_the_nth_call_is_lost, 0, STEPS);
-    tcase_add_loop_test(tcase, a_room_that_the_store_lost_is_opened_again, 0, STEPS);
-    tcase_add_loop_test(tcase, a_store_that_keeps_nothing_is_not_there, 0, STEPS);
-    tcase_add_test(tcase, numbers_and_epoch_go_on_after_a_loss);
+    if (!fixture_is_remote()) {
+        tcase_add_loop_test(tcase, the_nth_call_fails_before_it_took_effect, 0, STEPS);
+        tcase_add_loop_test(tcase, the_answer_of_the_nth_call_is_lost, 0, STEPS);
+        tcase_add_loop_test(tcase, a_room_that_the_store_lost_is_opened_again, 0, STEPS);
+        tcase_add_loop_test(tcase, a_store_that_keeps_nothing_is_not_there, 0, STEPS);
+        tcase_add_test(tcase, numbers_and_epoch_go_on_after_a_loss);
+    }
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_set_tap(runner, "-");
