@@ -164,7 +164,15 @@ if [ -n "$json" ]; then
     printf '{"herd":%s,"audit":%s}\n' "$(cat "$work/herd.json")" "$(cat "$work/audit.json")" >"$json"
 fi
 if [ -n "$stay" ]; then
-    echo "ticketq listens at $url, schedule $schedule; keys in $work/keys.json; Ctrl-C ends it" >&2
+    ops=http://$(member "$work/ticketqd.ready" ops)
+    cat >&2 <<END
+
+ticketq stays, until Ctrl-C. Have a look, with servers/openapi.yaml beside it:
+    curl $url/v1/events
+    curl $url/v1/schedules/$schedule/seat-map
+    curl $ops/metrics
+The keys that sign its tokens: $work/keys.json
+END
     while kill -0 "${pids%% *}" 2>/dev/null; do sleep 1; done
 fi
 exit "$clean"
