@@ -12,10 +12,11 @@ static struct test_env test;
 static struct tq_env env;
 static struct tq_error err = TQ_ERROR_INIT;
 static tq_store *store;
+static tq_store *ledger; /* NULL: none */
 static tq_book *book;
 static const char *const seats[] = {"a", "b"};
 
-static void open_book(uint32_t life_max_ms)
+static void open_store(void)
 {
     test_env_init(&test, 1);
     env = test_env_of(&test);
@@ -25,6 +26,11 @@ static void open_book(uint32_t life_max_ms)
                       TQ_ARGS(tq_store_options, .url = "memory:", .driver = &fault_hold_driver),
                       &store, &err),
         TQ_OK);
+}
+
+static void open_book(uint32_t life_max_ms)
+{
+    open_store();
     assert_status(tq_book_open(&env,
                                TQ_ARGS(tq_book_options, .front = store, .life_max_ms = life_max_ms,
                                        .seats_limit = 2),
@@ -33,10 +39,30 @@ static void open_book(uint32_t life_max_ms)
     assert_status(tq_book_define(book, "s", seats, 2, &err), TQ_OK);
 }
 
+/* A book whose ledger knows "s" and "t", and whose front knows "s" only. */
+static void open_book_on_ledger(void)
+{
+    tq_book *other = NULL;
+    open_store();
+    assert_status(
+        tq_store_open(&env, TQ_ARGS(tq_store_options, .url = "sqlite::memory:"), &ledger, &err),
+        TQ_OK);
+    assert_status(tq_book_open(&env, TQ_ARGS(tq_book_options, .ledger = ledger), &other, &err),
+                  TQ_OK);
+    assert_status(tq_book_define(other, "t", seats, 2, &err), TQ_OK);
+    tq_book_close(other);
+    assert_status(
+        tq_book_open(&env, TQ_ARGS(tq_book_options, .front = store, .ledger = ledger), &book, &err),
+        TQ_OK);
+    assert_status(tq_book_define(book, "s", seats, 2, &err), TQ_OK);
+}
+
 static void close_book(void)
 {
     tq_book_close(book);
     tq_store_close(store);
+    tq_store_close(ledger);
+    ledger = NULL;
     ck_assert_int_eq(test.live, 0);
 }
 
@@ -103,6 +129,57 @@ START_TEST(a_claim_given_up__is_withdrawn_and_its_key_is_new)
 }
 END_TEST
 
+START_TEST(claims_of_a_batch_that_fails__are_given_up)
+{
+    struct tq_hold_request requests[2];
+    struct tq_hold holds[2] = {TQ_INIT(tq_hold), TQ_INIT(tq_hold)};
+    struct tq_seat_map map = TQ_INIT(tq_seat_map);
+    open_book_on_ledger();
+    for (size_t i = 0; i < 2; i++) {
+        requests[i] = (struct tq_hold_request){.size = sizeof *requests,
+                                               .schedule = i ? "t" : "s",
+                                               .holder = "ann",
+                                               .request_key = "k",
+                                               .seats = seats,
+                                               .seats_count = 1};
+    }
+    fault_hold_set(FAULT_HOLD_BEFORE, 3); /* "s" is claimed, "t" is looked for and not loaded */
+    assert_status(tq__front_claim(book, requests, 2, holds, &err), TQ_E_UNAVAILABLE);
+    assert_status(tq_book_map(book, "s", &map, &err), TQ_OK);
+    ck_assert_uint_eq(map.counts[TQ_SEAT_AVAILABLE], 2);
+    fault_hold_set(FAULT_HOLD_NONE, 0);
+    assert_status(tq__front_claim(book, requests, 2, holds, &err), TQ_OK);
+    ck_assert_int_eq(holds[0].status, TQ_OK);
+    ck_assert_int_eq(holds[1].status, TQ_OK);
+    close_book();
+}
+END_TEST
+
+/* How often the front is called for a claim after it was told of a release with that fence. */
+static long calls_after_release(int64_t fence_off)
+{
+    open_book_on_ledger();
+    struct tq_hold hold = claim(0);
+    const struct tq_hold_ref ref = {.size = sizeof ref,
+                                    .schedule = "s",
+                                    .id = hold.id,
+                                    .holder = "ann",
+                                    .fence = (uint64_t)((int64_t)hold.fence + fence_off)};
+    assert_status(tq__front_tell(book, TQ_HOLD_RELEASE, &ref, 1, &err), TQ_OK);
+    fault_hold_set(FAULT_HOLD_NONE, 0);
+    claim(0);
+    long calls = fault_hold_calls();
+    close_book();
+    return calls;
+}
+
+START_TEST(what_the_front_contradicts__puts_the_schedule_in_doubt)
+{
+    ck_assert_int_eq(calls_after_release(0), 1);
+    ck_assert_int_eq(calls_after_release(-1), 2); /* loaded anew before */
+}
+END_TEST
+
 START_TEST(a_failure_of_the_driver__is_passed_on)
 {
     struct tq_seat_map map = TQ_INIT(tq_seat_map);
@@ -117,4 +194,6 @@ END_TEST
 
 UNIT_MAIN("hold.front", defaults__are_resolved_before_the_driver_sees_them,
           the_books_maximum__cuts_the_time, a_claim_given_up__is_withdrawn_and_its_key_is_new,
+          claims_of_a_batch_that_fails__are_given_up,
+          what_the_front_contradicts__puts_the_schedule_in_doubt,
           a_failure_of_the_driver__is_passed_on)
