@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 # Sourced by the two commands: installs what a fresh Debian machine lacks.
 #
-# need_packages NAME...   Debian packages that are not installed yet (root or sudo)
+# need_packages NAME...   Debian packages that are not installed yet (root or sudo), servers not started
 # need_meson              sets MESON to one that reads meson.options (1.1 or newer)
 # build_in FOLDER OPT...  configures once, then builds $build_targets, all when that is empty
 
 tools_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tools_cache=${XDG_CACHE_HOME:-$HOME/.cache}/ticketq
 build_packages="build-essential ninja-build pkg-config python3 python3-venv libcjson-dev libssl-dev
-  libsqlite3-dev libhiredis-dev libpq-dev libmicrohttpd-dev libcurl4-openssl-dev"
+  libsqlite3-dev libmicrohttpd-dev libcurl4-openssl-dev libhiredis-dev libpq-dev librdkafka-dev"
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -17,6 +17,18 @@ as_root() {
         sudo "$@"
     fi
 }
+
+# Debian starts a server as soon as its package is there, unless this policy says no.
+# shellcheck disable=SC2016
+install_idle='
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+        trap "rm -f $policy" EXIT
+        trap "exit 1" INT TERM
+        printf "#!/bin/sh\nexit 101\n" >$policy && chmod 755 $policy
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"'
 
 need_packages() {
     local name missing=""
@@ -27,9 +39,7 @@ need_packages() {
     [ -z "$missing" ] && return 0
     echo "installing:$missing" >&2
     # shellcheck disable=SC2086
-    { as_root apt-get update -qq &&
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-            $missing; } >&2
+    as_root sh -c "$install_idle" sh $missing >&2
 }
 
 meson_is_new() {

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+# Apache Kafka 4 of Maven: one process, broker and controller (KRaft). It creates no topic by itself.
+#
+# A client goes on to the address that the broker tells it, past any proxy. Therefore a second
+# listener, $TICKETQ_TEST_KAFKA_INNER, says that it is $TICKETQ_TEST_KAFKA_PROXY: a test puts its
+# proxy there. The tools: java -cp "$TICKETQ_TEST_KAFKA_JARS" org.apache.kafka.tools.TopicCommand
+# shellcheck shell=bash disable=SC2154
+
+kafka_version=4.1.0
+kafka_home=$tools_cache/kafka-$kafka_version
+
+# What `format` writes is the same for every run, so it is called once.
+kafka_install() {
+    local new
+    need_packages openjdk-17-jre-headless kcat
+    [ ! -d "$kafka_home" ] || return 0
+    need_packages maven
+    echo "installing: Kafka $kafka_version (from Maven, into $tools_cache)" >&2
+    new=$(mktemp -d "$tools_cache/kafka.XXXXXX")
+    mvn -B -q -f "$services/kafka.pom.xml" -Dkafka="$kafka_version" dependency:copy-dependencies \
+        -DincludeScope=runtime -DoutputDirectory="$new/lib" >&2 || return 1
+    run=$new-0 kafka_properties "$new/data" >"$new/properties"
+    java -cp "$new/lib/*" kafka.tools.StorageTool format -t ticketq-test-kafka-000 \
+        -c "$new/properties" >"$new/log" 2>&1 || { cat "$new/log" >&2 && return 1; }
+    mv "$new" "$kafka_home"
+}
+
+kafka_properties() {
+    cat <<EOF
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$(port kafka.controller)
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAIN
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT,PROXIED:PLAINTEXT
+listeners=PLAIN://$(kafka_address kafka),PROXIED://$(kafka_address kafka.inner),\
+CONTROLLER://$(kafka_address kafka.controller)
+advertised.listeners=PLAIN://$(kafka_address kafka),PROXIED://$(kafka_address kafka.proxy)
+log.dirs=$1
+log.segment.bytes=16777216
+auto.create.topics.enable=false
+num.partitions=4
+num.network.threads=2
+num.io.threads=2
+group.initial.rebalance.delay.ms=0
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+EOF
+}
+
+kafka_address() {
+    echo "127.0.0.1:$(port "$1")"
+}
+
+# The first orderly stop leaves an archive of loaded classes, which makes later starts a second
+# faster; Java ignores one that does not fit.
+kafka_start() {
+    local folder=$run/kafka archive=-XX:SharedArchiveFile=$kafka_home/classes.jsa
+    [ -f "$kafka_home/classes.jsa" ] || archive=-XX:ArchiveClassesAtExit=classes.jsa
+    if [ ! -d "$folder" ]; then
+        mkdir "$folder" && cp -r "$kafka_home/data" "$folder" || return 1
+        kafka_properties "$folder/data" >"$folder/properties"
+    fi
+    launch kafka java -Xms256m -Xmx512m "$archive" -cp "$kafka_home/lib/*" kafka.Kafka properties
+    await kafka 60 kcat -L -m 1 -b "$(kafka_address kafka)"
+}
+
+kafka_stop() {
+    local made=$run/kafka/classes.jsa
+    halt kafka TERM
+    [ ! -f "$made" ] || { cp "$made" "$kafka_home/$$" && mv "$kafka_home/$$" "$kafka_home/classes.jsa"; }
+}
+
+kafka_variables() {
+    echo "TICKETQ_TEST_KAFKA=kafka://$(kafka_address kafka)"
+    echo "TICKETQ_TEST_KAFKA_INNER=$(kafka_address kafka.inner)"
+    echo "TICKETQ_TEST_KAFKA_PROXY=$(kafka_address kafka.proxy)"
+    echo "TICKETQ_TEST_KAFKA_JARS=$kafka_home/lib/*"
+}
