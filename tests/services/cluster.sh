@@ -26,7 +26,7 @@ cluster_create() {
         cluster_cli 1 cluster meet 127.0.0.1 "$(port "cluster.$node")"
     done
     for node in 4 5 6; do
-        await "cluster.$node" 30 cluster_replicate "$node" "$(cluster_cli $((node - 3)) cluster myid)"
+        await "cluster.$node" 60 cluster_replicate "$node" "$(cluster_cli $((node - 3)) cluster myid)"
     done
 }
 
@@ -51,7 +51,7 @@ cluster_start() {
     done
     [ -z "$new" ] || cluster_create >/dev/null
     for node in 1 2 3 4 5 6; do
-        await "cluster.$node" 30 cluster_settled "$node" || return 1
+        await "cluster.$node" 60 cluster_settled "$node" || return 1
     done
 }
 
@@ -65,7 +65,7 @@ cluster_stop() {
 # cluster_failover NODE   the replica takes its master's place, nothing is lost
 cluster_failover() {
     cluster_cli "$1" cluster failover >/dev/null
-    await "cluster.$1" 30 cluster_is_master "$1"
+    await "cluster.$1" 60 cluster_is_master "$1"
 }
 
 cluster_is_master() {

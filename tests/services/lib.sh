@@ -9,7 +9,7 @@
 # A server's file defines NAME_install, NAME_start (ready when it returns; the data of an earlier
 # start is kept), NAME_stop and NAME_variables (lines to export).
 
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 services=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=/dev/null
 . "$services/../../.ci/tools.sh"

@@ -30,7 +30,7 @@ EOF
         postgres_give "$folder"
     fi
     launch pgbouncer "${lower[@]}" /usr/sbin/pgbouncer pgbouncer.ini
-    await pgbouncer 30 "$postgres_debian/psql" -d "$(postgres_url pgbouncer)" -c 'select 1'
+    await pgbouncer 60 "$postgres_debian/psql" -d "$(postgres_url pgbouncer)" -c 'select 1'
 }
 
 pgbouncer_stop() {

@@ -47,7 +47,7 @@ postgres_start() {
     launch "$name" "${lower[@]}" "$bin/postgres" -D data -p "$(port "$name")" \
         -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 \
         -c dynamic_shared_memory_type=mmap
-    await "$name" 30 "$postgres_debian/pg_isready" -h 127.0.0.1 -p "$(port "$name")"
+    await "$name" 60 "$postgres_debian/pg_isready" -h 127.0.0.1 -p "$(port "$name")"
 }
 
 # postgres_give FOLDER   to whom it runs as

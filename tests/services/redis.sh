@@ -12,7 +12,7 @@ redis_launch() {
     shift
     launch "$process" redis-server --bind 127.0.0.1 --port "$(port "$process")" --save "" \
         --appendonly yes --repl-diskless-sync-delay 0 --enable-debug-command local "$@"
-    await "$process" 30 redis_answers "$process"
+    await "$process" 60 redis_answers "$process"
 }
 
 redis_answers() {
