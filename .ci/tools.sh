@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 # Sourced by the two commands: installs what a fresh Debian machine lacks.
 #
-# need_packages NAME...   Debian packages that are not installed yet (root or sudo), servers not started
+# need_packages NAME...   Debian packages that are not installed yet (root or sudo); starts no server
 # need_meson              sets MESON to one that reads meson.options (1.1 or newer)
 # build_in FOLDER OPT...  configures once, then builds $build_targets, all when that is empty
 
+# shellcheck shell=bash disable=SC2034
 tools_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 tools_cache=${XDG_CACHE_HOME:-$HOME/.cache}/ticketq
 build_packages="build-essential ninja-build pkg-config python3 python3-venv libcjson-dev libssl-dev

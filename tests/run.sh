@@ -6,13 +6,14 @@
 #   unit conform model fault house examples   with address and undefined-behaviour sanitizers
 #   threads                                   what has threads, with the thread sanitizer
 #   e2e                                       the servers over HTTP, as released
+#   services                                  that real servers start, come back and stop
 # Without a name: all of them. Logs stay in build-*/meson-logs.
 set -u
 cd "$(dirname "$0")/.."
 . .ci/tools.sh
 
 c_suites="unit conform model fault house examples"
-suites=${*:-$c_suites threads e2e}
+suites=${*:-$c_suites threads e2e services}
 passed=0
 failed=0
 
@@ -53,10 +54,11 @@ counted() {
     echo "$sum"
 }
 
-run_e2e() {
+# run_pytest FOLDER
+run_pytest() {
     local log
     log=$(mktemp)
-    TICKETQ_BUILD=$PWD/build-release /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/e2e \
+    TICKETQ_BUILD=$PWD/build-release /usr/bin/python3 -m pytest -q -p no:cacheprovider "$1" \
         2>&1 | tee "$log"
     [ "${PIPESTATUS[0]}" -eq 0 ] || [ "$(counted "$log" failed error)" -gt 0 ] ||
         failed=$((failed + 1))
@@ -87,7 +89,10 @@ fi
 if has e2e; then
     # shellcheck disable=SC2086
     build_in build-release $werror --buildtype=release || exit 1
-    run_e2e
+    run_pytest tests/e2e
+fi
+if has services; then
+    run_pytest tests/services
 fi
 
 echo "$passed passed, $failed failed"

@@ -17,7 +17,7 @@ cluster_node_start() {
 }
 
 cluster_create() {
-    local node
+    local node master
     cluster_cli 1 cluster addslotsrange 0 5460
     cluster_cli 2 cluster addslotsrange 5461 10922
     cluster_cli 3 cluster addslotsrange 10923 16383
@@ -26,7 +26,8 @@ cluster_create() {
         cluster_cli 1 cluster meet 127.0.0.1 "$(port "cluster.$node")"
     done
     for node in 4 5 6; do
-        await "cluster.$node" 60 cluster_replicate "$node" "$(cluster_cli $((node - 3)) cluster myid)"
+        master=$(cluster_cli $((node - 3)) cluster myid)
+        await "cluster.$node" 60 cluster_replicate "$node" "$master"
     done
 }
 

@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: MIT
-# Apache Kafka 4 of Maven: one process, broker and controller (KRaft). It creates no topic by itself.
+# Apache Kafka 4 from Maven: broker and controller in one process (KRaft). It creates no topics.
 #
 # A client goes on to the address that the broker tells it, past any proxy. Therefore a second
 # listener, $TICKETQ_TEST_KAFKA_INNER, says that it is $TICKETQ_TEST_KAFKA_PROXY: a test puts its
-# proxy there. The tools: java -cp "$TICKETQ_TEST_KAFKA_JARS" org.apache.kafka.tools.TopicCommand
+# proxy there. Tools: java -cp "$TICKETQ_TEST_KAFKA_JARS" org.apache.kafka.tools.TopicCommand ...
 # shellcheck shell=bash disable=SC2154
 
 kafka_version=4.1.0
 kafka_home=$tools_cache/kafka-$kafka_version
 
-# What `format` writes is the same for every run, so it is called once, and leaves an archive of
-# loaded classes: with it a broker starts with a fifth less of work. Java ignores one that does not fit.
+# What `format` writes is the same for every run, so it is called once. It leaves an archive of
+# loaded classes, which saves a broker a fifth of its start; Java ignores one that does not fit.
 kafka_install() {
     need_packages openjdk-17-jre-headless kcat
     [ ! -f "$kafka_home/complete" ] || return 0
     need_packages maven
     echo "installing: Kafka $kafka_version (from Maven, into $tools_cache)" >&2
     rm -rf "$kafka_home"
-    mvn -B -q -Dstyle.color=never -f "$services/kafka.pom.xml" -Dkafka="$kafka_version" dependency:copy-dependencies \
-        -DincludeScope=runtime -DoutputDirectory="$kafka_home/lib" >&2 || return 1
+    mvn -B -q -Dstyle.color=never -f "$services/kafka.pom.xml" -Dkafka="$kafka_version" \
+        dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$kafka_home/lib" \
+        >&2 || return 1
     run=-0 kafka_properties "$kafka_home/data" >"$kafka_home/properties"
     java -XX:ArchiveClassesAtExit="$kafka_home/classes.jsa" -cp "$kafka_home/lib/*" \
         kafka.tools.StorageTool format -t ticketq-test-kafka-000 -c "$kafka_home/properties" \
@@ -26,6 +27,7 @@ kafka_install() {
     touch "$kafka_home/complete"
 }
 
+# After a kill the broker may come back when its old session has ended.
 kafka_properties() {
     cat <<EOF
 process.roles=broker,controller
@@ -43,6 +45,8 @@ auto.create.topics.enable=false
 num.partitions=4
 num.network.threads=2
 num.io.threads=2
+broker.heartbeat.interval.ms=1000
+broker.session.timeout.ms=3000
 group.initial.rebalance.delay.ms=0
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
@@ -67,7 +71,12 @@ kafka_start() {
     fi
     launch kafka java -Xms256m -Xmx512m -XX:SharedArchiveFile="$kafka_home/classes.jsa" \
         -cp "$kafka_home/lib/*" kafka.Kafka properties
-    await kafka 120 kcat -L -m 1 -b "$(kafka_address kafka)"
+    await kafka 120 kafka_answers
+}
+
+# kcat would spend a second on a broker that does not listen yet.
+kafka_answers() {
+    (: <"/dev/tcp/127.0.0.1/$(port kafka)") && kcat -L -m 1 -b "$(kafka_address kafka)"
 }
 
 kafka_stop() {

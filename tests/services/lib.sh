@@ -65,7 +65,8 @@ born() {
 # pid_of PROCESS   a status of 1 when it is not running
 pid_of() {
     local pid time
-    { read -r pid time <"$run/$1/pid"; } 2>/dev/null && [ "$(born "$pid")" = "$time" ] && echo "$pid"
+    { read -r pid time <"$run/$1/pid"; } 2>/dev/null && [ "$(born "$pid")" = "$time" ] &&
+        echo "$pid"
 }
 
 # family_of PROCESS   it and its children
@@ -79,7 +80,7 @@ await() {
     local process=$1 deadline=$((SECONDS + $2))
     shift 2
     until pid_of "$process" >/dev/null && "$@" >/dev/null 2>&1; do
-        [ ! -e "$run/closing" ] || return 1
+        [ ! -e "$run/closing" ] || return 1 # the run is ending
         if ! pid_of "$process" >/dev/null || [ "$SECONDS" -gt "$deadline" ]; then
             echo "$process did not start; its log ends with:" >&2
             tail -n 15 "$run/$process/log" >&2
@@ -106,7 +107,7 @@ halt() {
     local pid
     pid=$(pid_of "$1") || return 0
     resume "$1"
-    kill -s "$2" "$pid"
+    kill -s "$2" "$pid" 2>/dev/null
     gone 10 "$pid" || strike "$1"
 }
 
@@ -125,14 +126,14 @@ pause() {
     local pid family
     pid=$(pid_of "$1") && kill -STOP "$pid" || return 1
     mapfile -t family < <(family_of "$1")
-    kill -STOP "${family[@]}"
+    kill -STOP "${family[@]}" 2>/dev/null
 }
 
 resume() {
     local family
     mapfile -t family < <(family_of "$1")
     [ "${#family[@]}" -gt 0 ] || return 1
-    kill -CONT "${family[@]}"
+    kill -CONT "${family[@]}" 2>/dev/null
 }
 
 # processes_of NAME

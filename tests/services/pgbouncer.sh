@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# pgbouncer of Debian before PostgreSQL 15, a server connection for each transaction. It refuses root.
+# pgbouncer of Debian before PostgreSQL 15: a server connection per transaction. It refuses root.
 # shellcheck shell=bash disable=SC2154
 
 pgbouncer_install() {
@@ -23,6 +23,7 @@ unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = users
 auth_user = ticketq
+admin_users = ticketq
 pool_mode = transaction
 max_client_conn = 1000
 server_login_retry = 1

@@ -44,6 +44,7 @@ postgres_start() {
             (cd "$folder" && "${lower[@]}" "$bin/initdb" -D data -N -U ticketq --locale=C -E UTF8 \
                 -A scram-sha-256 --pwfile=password) >&2 >"$folder/initdb.log" || return 1
     fi
+    postgres_forget "$name"
     launch "$name" "${lower[@]}" "$bin/postgres" -D data -p "$(port "$name")" \
         -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 \
         -c dynamic_shared_memory_type=mmap
@@ -63,11 +64,19 @@ postgres18_stop() {
     postgres_stop postgres18
 }
 
-# A killed one leaves a segment of System V memory, whose id is in line 7 of its pid file.
 postgres_stop() {
-    local file=$run/$1/data/postmaster.pid
     halt "$1" INT
-    [ ! -f "$file" ] || ipcrm -m "$(awk 'NR == 7 {print $2}' "$file")"
+    postgres_forget "$1"
+}
+
+# A killed one leaves a segment of System V memory, whose id is in line 7 of its pid file, and the
+# file, which the next start takes for a running server while init has not waited for the dead one.
+postgres_forget() {
+    local file=$run/$1/data/postmaster.pid
+    if [ -f "$file" ] && ! pid_of "$1" >/dev/null; then
+        ipcrm -m "$(awk 'NR == 7 {print $2}' "$file")"
+        rm "$file"
+    fi
 }
 
 postgres_url() {

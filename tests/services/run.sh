@@ -45,10 +45,12 @@ case $names in
 esac
 
 # One at a time installs and claims, so nobody reaps a folder that is just being made.
+# shellcheck disable=SC2154
 mkdir -p "$tools_cache"
 temp=$(cd "${TMPDIR:-/tmp}" && pwd -P) || exit 2
 exec 8>"$tools_cache/services.lock"
 flock 8
+need_packages procps || exit 2
 for name in $names; do
     "${name}_install" || exit 2
 done
