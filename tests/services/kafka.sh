@@ -17,7 +17,7 @@ kafka_install() {
     need_packages maven
     echo "installing: Kafka $kafka_version (from Maven, into $tools_cache)" >&2
     rm -rf "$kafka_home"
-    mvn -B -q -Dstyle.color=never -f "$services/kafka.pom.xml" -Dkafka="$kafka_version" \
+    mvn -B -q -f "$services/kafka.pom.xml" -Dkafka="$kafka_version" \
         dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$kafka_home/lib" \
         >&2 || return 1
     run=-0 kafka_properties "$kafka_home/data" >"$kafka_home/properties"

@@ -65,8 +65,8 @@ born() {
 # pid_of PROCESS   a status of 1 when it is not running
 pid_of() {
     local pid time
-    { read -r pid time <"$run/$1/pid"; } 2>/dev/null && [ "$(born "$pid")" = "$time" ] &&
-        echo "$pid"
+    { read -r pid time <"$run/$1/pid"; } 2>/dev/null && [ -n "$time" ] &&
+        [ "$(born "$pid")" = "$time" ] && echo "$pid"
 }
 
 # family_of PROCESS   it and its children
@@ -77,12 +77,14 @@ family_of() {
 
 # await PROCESS SECONDS CHECK...   until the check succeeds
 await() {
-    local process=$1 deadline=$((SECONDS + $2))
+    local process=$1 deadline=$((SECONDS + $2)) problem=""
     shift 2
     until pid_of "$process" >/dev/null && "$@" >/dev/null 2>&1; do
         [ ! -e "$run/closing" ] || return 1 # the run is ending
-        if ! pid_of "$process" >/dev/null || [ "$SECONDS" -gt "$deadline" ]; then
-            echo "$process did not start; its log ends with:" >&2
+        pid_of "$process" >/dev/null || problem="has ended"
+        [ "$SECONDS" -le "$deadline" ] || problem="does not answer"
+        if [ -n "$problem" ]; then
+            echo "$process $problem; the last lines of its log:" >&2
             tail -n 15 "$run/$process/log" >&2
             return 1
         fi

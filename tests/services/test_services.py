@@ -34,16 +34,17 @@ def is_alive(pid):
 
 
 class Run:
-    """A run.sh that waits, and what it exported."""
+    """A run.sh whose command lasts as long as its input, so it ends when this process does."""
 
     def __init__(self, *names, env=None):
-        self.process = subprocess.Popen([HERE / "run.sh", *names], stdout=subprocess.PIPE,
-                                        start_new_session=True, text=True,
-                                        env={**os.environ, **(env or {})})
+        self.process = subprocess.Popen(
+            [HERE / "run.sh", *names, "--", "bash", "-c",
+             'cat "$TICKETQ_TEST_SERVICES/env"; echo; exec cat'],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, text=True,
+            env={**os.environ, **(env or {})})
         self.env = {}
-        for line in self.process.stdout:
-            if line.startswith("#"):
-                break
+        for line in iter(self.process.stdout.readline, "\n"):
+            assert line, "run.sh ended"
             name, _, value = line.removeprefix("export ").strip().partition("=")
             self.env[name] = value.strip("'")
         self.folder = Path(self.env["TICKETQ_TEST_SERVICES"])
@@ -98,6 +99,10 @@ class Run:
         self.process.send_signal(number)
         return self.process.wait(60)
 
+    def end(self):
+        self.process.stdin.close()
+        return self.process.wait(60)
+
     def assert_gone(self, pids):
         wait_until(lambda: not self.folder.exists())
         assert not [pid for pid in pids if is_alive(pid)]
@@ -108,9 +113,21 @@ def fixture_servers():
     run = Run("all")
     yield run
     pids = run.pids()
-    assert run.stop() == 143
+    assert run.end() == 0
     assert not run.folder.exists()
     run.assert_gone(pids)
+
+
+@pytest.fixture(name="make_run")
+def fixture_make_run():
+    runs = []
+
+    def make(*names, **options):
+        runs.append(Run(*names, **options))
+        return runs[-1]
+    yield make
+    for run in runs:
+        run.end()
 
 
 def relay(listener, target):
@@ -238,19 +255,15 @@ def test_cluster_failover_reshard_and_a_lost_master(servers):
     assert servers.node(1, "get", "{b}seat") == "A1"
 
 
-def test_runs_side_by_side_share_nothing():
-    first, second = Run("redis", "postgres15"), Run("redis", "postgres15")
-    try:
-        assert first.folder != second.folder and first["REDIS"] != second["REDIS"]
-        first.redis("set", "mine", "1")
-        assert second.redis("exists", "mine") == "0"
-        assert first.sql("POSTGRES", "select 1") == second.sql("POSTGRES", "select 1") == "1"
-        first.stop()
-        assert second.redis("ping") == "PONG"
-    finally:
-        first.process.kill()
-        second.stop()
-    assert not first.folder.exists() and not second.folder.exists()
+def test_runs_side_by_side_share_nothing(make_run):
+    first, second = make_run("redis", "postgres15"), make_run("redis", "postgres15")
+    assert first.folder != second.folder and first["REDIS"] != second["REDIS"]
+    first.redis("set", "mine", "1")
+    assert second.redis("exists", "mine") == "0"
+    assert first.sql("POSTGRES", "select 1") == second.sql("POSTGRES", "select 1") == "1"
+    first.end()
+    assert not first.folder.exists()
+    assert second.redis("ping") == "PONG"
 
 
 def test_status_and_input_are_the_commands():
@@ -264,9 +277,33 @@ def test_status_and_input_are_the_commands():
         assert subprocess.run([HERE / "run.sh", *wrong], capture_output=True).returncode == 2
 
 
+def test_what_does_not_start_is_an_error_and_is_cleared_away(tmp_path):
+    (tmp_path / "redis-server").write_text("#!/bin/sh\necho no memory; exit 1\n")
+    (tmp_path / "redis-server").chmod(0o755)
+    (tmp_path / "runs").mkdir()
+    run = subprocess.run([HERE / "run.sh", "redis", "postgres15", "--", "echo", "reached"],
+                         capture_output=True, text=True, timeout=120,
+                         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}",
+                              "TMPDIR": str(tmp_path / "runs")})
+    assert run.returncode == 2 and not run.stdout
+    assert "redis has ended" in run.stderr and "no memory" in run.stderr
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_the_command_finds_its_servers_until_it_ends_after_a_ctrl_c():
+    script = 'trap \'redis-cli -u "$TICKETQ_TEST_REDIS" ping; exit\' INT; echo ready; read -r line'
+    process = subprocess.Popen([HERE / "run.sh", "redis", "--", "bash", "-c", script], text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               start_new_session=True)
+    assert process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.stdout.read() == "PONG\n"
+    assert process.wait(60) == 130
+
+
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_takes_command_and_servers_along(number, status):
-    run = Run("redis", "postgres15")
+def test_an_interrupted_run_takes_command_and_servers_along(make_run, number, status):
+    run = make_run("redis", "postgres15")
     pids = run.pids()
     assert len(pids) > 2
     assert run.stop(number) == status
@@ -290,8 +327,8 @@ def shared_segments(pid):
     return [row for row in rows if int(row[4]) == pid]
 
 
-def test_a_killed_run_is_reaped_at_once():
-    run = Run("redis", "postgres15")
+def test_a_killed_run_is_reaped_at_once(make_run):
+    run = make_run("redis", "postgres15")
     postgres, pids = run.pid("postgres15"), run.pids()
     assert shared_segments(postgres)
     run.ctl("kill", "postgres15")
@@ -300,18 +337,16 @@ def test_a_killed_run_is_reaped_at_once():
     assert not shared_segments(postgres)
 
 
-def test_a_run_killed_with_its_watcher_is_reaped_by_the_next(tmp_path):
+def test_a_run_killed_with_its_watcher_is_reaped_by_the_next(make_run, tmp_path):
     place = {"TMPDIR": str(tmp_path)}
-    run = Run("redis", env=place)
+    run = make_run("redis", env=place)
     pids = run.pids()
     for watcher in output("pgrep", "-f", f"{HERE} {run.folder}$").split():
         os.kill(int(watcher), signal.SIGKILL)
     run.stop(signal.SIGKILL)
     assert run.folder.exists() and is_alive(run.pid("redis"))
-    following = Run("redis", env=place)
-    try:
-        assert not [pid for pid in pids if is_alive(pid)]
-        assert [path.name for path in tmp_path.iterdir()] == [following.folder.name]
-    finally:
-        following.stop()
+    following = make_run("redis", env=place)
+    assert not [pid for pid in pids if is_alive(pid)]
+    assert [path.name for path in tmp_path.iterdir()] == [following.folder.name]
+    following.end()
     assert not list(tmp_path.iterdir())
