@@ -104,6 +104,11 @@ gone() {
     done
 }
 
+# ended PID...   what a trap calls: Bash's own wait may hang in one that has interrupted a wait
+ended() {
+    until gone 60 "$@"; do :; done
+}
+
 # halt PROCESS SIGNAL   as it wants to be stopped; the hard way when it has not heard after 10 s
 halt() {
     local pid
@@ -153,7 +158,7 @@ stop_all() {
         jobs="$jobs $!"
     done
     # shellcheck disable=SC2086
-    wait $jobs
+    ended $jobs
 }
 
 # ports_free FIRST   nobody listens on the 16 ports nor on the buses of the cluster's nodes

@@ -69,7 +69,7 @@ starting=""
 finish() {
     touch "$run/closing"
     # shellcheck disable=SC2086
-    wait $starting
+    ended $starting
     stop_all
     rm -rf "$run"
 }
@@ -109,13 +109,13 @@ export_variables >"$run/env"
 if [ $# -eq 0 ]; then
     cat "$run/env"
     echo "# elsewhere: . $run/env     to stop: Ctrl-C"
-    set -- sleep infinity
+    set -- tail --pid=$$ -f /dev/null # ends with us, whatever ends us
 fi
 
 # pass_on SIGNAL STATUS   a terminal has told the command too; otherwise we do, a second later
 pass_on() {
     gone 1 "$command" || kill -s "$1" "$command"
-    wait "$command"
+    ended "$command"
     exit "$2"
 }
 env --default-signal=INT,QUIT "$@" <&0 9>&- &
