@@ -31,6 +31,9 @@ count_meson() {
     failed=$((failed + bad))
 }
 
+# The servers that the tests of drivers want; services/run.sh starts and stops them.
+real="redis cluster postgres15"
+
 # run_meson FOLDER SETUP SUITE...
 run_meson() {
     local folder=$1 setup=$2 log name args=""
@@ -38,7 +41,8 @@ run_meson() {
     log=$(mktemp)
     for name in "$@"; do args="$args --suite $name"; done
     # shellcheck disable=SC2086
-    "$MESON" test -C "$folder" --no-rebuild --print-errorlogs --setup "$setup" $args 2>&1 | tee "$log"
+    tests/services/run.sh $real -- "$MESON" test -C "$folder" --no-rebuild --print-errorlogs \
+        --setup "$setup" $args 2>&1 | tee "$log"
     count_meson "$log"
     rm -f "$log"
 }
@@ -86,10 +90,11 @@ if has threads; then
     build_in build-tsan $werror -Db_sanitize=thread || exit 1
     run_meson build-tsan nofork threads
 fi
-if has e2e; then
+if has house || has e2e; then
     # shellcheck disable=SC2086
     build_in build-release $werror --buildtype=release || exit 1
-    run_pytest tests/e2e
+    ! has house || run_meson build-release nofork installed
+    ! has e2e || run_pytest tests/e2e
 fi
 if has services; then
     run_pytest tests/services
