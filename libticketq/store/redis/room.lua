@@ -97,16 +97,30 @@ local function hear(first, last)
   room.wake = min(room.wake, room.now_ms + room.waiting_ms)
 end
 
--- A number does not wait, or not any more, and is spent. A page that is not there stays so.
-local function spend(sequence)
-  local of_heard = floor(sequence / PAGE)
-  if page(heard, of_heard) ~= '' then
-    write(heard, of_heard, sequence % PAGE * 6, '\0\0\0\0\0\0')
+-- The numbers first .. last do not wait, or not any more, and are spent. A page that is not
+-- there stays so.
+local function spend(first, last)
+  local at = first
+  while at <= last do
+    local number, from = floor(at / PAGE), at % PAGE
+    local count = min(PAGE - from, last - at + 1)
+    if page(heard, number) ~= '' then write(heard, number, from * 6, rep('\0', count * 6)) end
+    at = at + count
   end
-  local number, bit_at = floor(sequence / BITS), sequence % BITS
-  local at, mask = floor(bit_at / 8), 2 ^ (bit_at % 8)
-  local byte = string.byte(page(spent, number), at + 1) or 0
-  write(spent, number, at, string.char(bit.bor(byte, mask)))
+  at = first
+  while at <= last do
+    local number, byte, low = floor(at / BITS), floor(at % BITS / 8), at % 8
+    local count = min(8 - low, last - at + 1)
+    if count == 8 then
+      local bytes = min(floor((last - at + 1) / 8), BITS / 8 - byte)
+      write(spent, number, byte, rep('\255', bytes))
+      count = bytes * 8
+    else
+      local old = string.byte(page(spent, number), byte + 1) or 0
+      write(spent, number, byte, string.char(bit.bor(old, (2 ^ count - 1) * 2 ^ low)))
+    end
+    at = at + count
+  end
 end
 
 -- Who left the line, in this window of ten seconds and the one before.
@@ -262,13 +276,19 @@ end
 -- Those of a list of ids and numbers begin to be inside.
 local function begin_inside(list)
   local inside, seen, now = {}, {}, string.format(' %.0f', room.now_ms)
+  local first, last
   for i = 1, #list, 2 do
     local id, sequence = list[i], tonumber(list[i + 1])
     inside[i], inside[i + 1] = id, string.format('%.0f', sequence) .. now
     seen[i], seen[i + 1] = room.now_ms, id
-    spend(sequence)
+    if last and sequence ~= last + 1 then
+      spend(first, last)
+      first = nil
+    end
+    first, last = first or sequence, sequence
     room.serving = max(room.serving, sequence)
   end
+  if first then spend(first, last) end
   each('HSET', INSIDE, inside)
   each('ZADD', SEEN, seen)
   each('ZADD', SINCE, seen)
@@ -502,7 +522,7 @@ for i = 1, #ARGV do
     statuses[i] = GONE
   elseif sequence then
     call('ZREM', LINE, id)
-    spend(sequence)
+    spend(sequence, sequence)
     note_flow(0, 1)
   elseif inside[id] then
     call('HDEL', INSIDE, id)
