@@ -60,8 +60,8 @@ struct tq_relay_options {
                                    same after a restart: it then takes its leases back at once. */
     uint32_t partitions_max;  /**< Most partitions to lease; default all. */
     uint32_t batch;           /**< Events per step, at most TQ_BATCH_MAX. Default 512. */
-    uint32_t lease_ms;        /**< 100 to 3600000, and longer than the transport may take to
-                                   publish. Default 30000. */
+    uint32_t lease_ms;        /**< 100 to 3600000; two thirds of it longer than the transport may
+                                   take to publish. Default 30000. */
     uint32_t attempts_max;    /**< Refusals after which an event is parked. Default 8. */
 };
 

@@ -61,6 +61,24 @@ static int read_options(tq_relay *relay, const struct tq_relay_options *options,
     return TQ_OK;
 }
 
+/*
+ * A lease is renewed when a third of it has gone, so this much of it is left whenever
+ * rows are handed over. A report that comes later would be of rows that another relay
+ * publishes already.
+ */
+static int check_lease(const tq_relay *relay, struct tq_error *err)
+{
+    const uint64_t left_ms = (uint64_t)relay->options.lease_ms * 2 / 3;
+    const uint32_t report_ms = relay->driver->report_ms(relay->state);
+    if (report_ms >= left_ms) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN,
+                        "lease_ms is %u; the transport may take %u ms to publish, which has to be "
+                        "less than two thirds of it",
+                        relay->options.lease_ms, report_ms);
+    }
+    return TQ_OK;
+}
+
 static int make_room(tq_relay *relay, struct tq_error *err)
 {
     const struct tq_env *env = &relay->env;
@@ -107,6 +125,7 @@ int tq_relay_open(tq_store *store, tq_transport *transport, const struct tq_rela
     relay->driver = tq__transport_driver(transport);
     relay->state = tq__transport_state(transport);
     TQ_TRY(read_options(relay, options, err));
+    TQ_TRY(check_lease(relay, err));
     TQ_TRY(make_room(relay, err));
     TQ_TRY(relay->driver->producer_open(relay->state, &relay->producer, err));
     relay->watch = (struct tq__commit_watch){.on_commit = on_commit, .arg = relay};

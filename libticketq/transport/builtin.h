@@ -8,5 +8,6 @@
 #include <ticketq/driver/transport.h>
 
 extern const struct tq_transport_driver tq__inproc_driver;
+extern const struct tq_transport_driver tq__kafka_driver;
 
 #endif

@@ -29,6 +29,9 @@ struct tq_transport {
 
 static const struct tq_transport_driver *const builtin[] = {
     &tq__inproc_driver,
+#ifdef TQ_WITH_KAFKA
+    &tq__kafka_driver,
+#endif
 };
 
 /* Schemes that a build may lack: a better message than "unknown". */
@@ -52,11 +55,17 @@ static int find_builtin(const char *scheme, const struct tq_transport_driver **o
     return tq__fail(err, TQ_E_INVALID, ORIGIN, "no driver is called %s:", scheme);
 }
 
-/* In place of a consumer_wake that a driver lacks. */
+/* In place of what a driver lacks. */
 static void let_wait(void *state, void *consumer)
 {
     (void)state;
     (void)consumer;
+}
+
+static uint32_t cannot_say(void *state)
+{
+    (void)state;
+    return 0;
 }
 
 static int bind_driver(tq_transport *transport, const struct tq_transport_driver *source,
@@ -74,6 +83,7 @@ static int bind_driver(tq_transport *transport, const struct tq_transport_driver
         return tq__fail(err, TQ_E_ABI, "transport.driver", "a required slot is NULL");
     }
     driver->consumer_wake = driver->consumer_wake ? driver->consumer_wake : let_wait;
+    driver->report_ms = driver->report_ms ? driver->report_ms : cannot_say;
     return TQ_OK;
 }
 

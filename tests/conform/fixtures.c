@@ -49,6 +49,15 @@ static const struct fixture fixtures[] = {
 #endif
     {.name = "inproc", .url = "", .transport = "inproc:"},
     {.name = "sqlite-inproc", .url = "sqlite:%s/ledger.db", .transport = "inproc:"},
+    {.name = "kafka", .url = "", .broker = "TICKETQ_TEST_KAFKA", .topics = "partitions=4&"},
+    {.name = "kafka-eager",
+     .url = "",
+     .broker = "TICKETQ_TEST_KAFKA",
+     .topics = "partitions=4&rebalance=eager&"},
+    {.name = "sqlite-kafka",
+     .url = "sqlite:%s/ledger.db",
+     .broker = "TICKETQ_TEST_KAFKA",
+     .topics = "partitions=4&"},
 };
 
 static const struct fixture *chosen;
@@ -63,15 +72,21 @@ static void start_server(void)
     }
 }
 
-static void find_server(void)
+static void skip_without(const char *variable)
+{
+    if (variable && !getenv(variable)) {
+        printf("1..0 # SKIP there is no %s\n", variable);
+        exit(EXIT_SUCCESS);
+    }
+}
+
+static void find_servers(void)
 {
     if (chosen->has_own_server) {
         start_server();
     }
-    if (chosen->server && !getenv(chosen->server)) {
-        printf("1..0 # SKIP there is no %s\n", chosen->server);
-        exit(EXIT_SUCCESS);
-    }
+    skip_without(chosen->server);
+    skip_without(chosen->broker);
 }
 
 void fixture_choose(const char *name)
@@ -79,7 +94,7 @@ void fixture_choose(const char *name)
     for (size_t i = 0; i < sizeof fixtures / sizeof *fixtures; i++) {
         if (strcmp(fixtures[i].name, name) == 0) {
             chosen = &fixtures[i];
-            find_server();
+            find_servers();
             return;
         }
     }
@@ -98,16 +113,16 @@ int fixture_is_remote(void)
 }
 
 /* A prefix of the world's own, so that many may share a server. */
-static void fill_server_url(struct world *world)
+static void fill_server_url(char url[WORLD_URL_SIZE], const char *server, const char *options,
+                            char end)
 {
     static unsigned worlds;
-    const char *server = getenv(chosen->server);
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    snprintf(world->url, sizeof world->url, "%s?%sprefix=%x-%llx-%x:", server,
-             chosen->options ? chosen->options : "", (unsigned)getpid(),
+    snprintf(url, WORLD_URL_SIZE, "%s?%sprefix=%x-%llx-%x%c", getenv(server),
+             options ? options : "", (unsigned)getpid(),
              (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000,
-             worlds++);
+             worlds++, end);
 }
 
 /* The URL with the folder in it, or with a place of its own on the server. */
@@ -121,13 +136,23 @@ static void fill_url(struct world *world)
     }
 #endif
     if (chosen->server) {
-        fill_server_url(world);
+        fill_server_url(world->url, chosen->server, chosen->options, ':');
         return;
     }
     const char *mark = strstr(chosen->url, "%s");
     int before = mark ? (int)(mark - chosen->url) : (int)strlen(chosen->url);
     snprintf(world->url, sizeof world->url, "%.*s%s%s", before, chosen->url,
              mark ? world->folder : "", mark ? mark + 2 : "");
+}
+
+/* Topics and groups of the world's own, too. */
+static void fill_transport(struct world *world)
+{
+    if (chosen->broker) {
+        fill_server_url(world->transport, chosen->broker, chosen->topics, '.');
+    } else if (chosen->transport) {
+        snprintf(world->transport, WORLD_URL_SIZE, "%s", chosen->transport);
+    }
 }
 
 void world_open(struct world *world)
@@ -139,6 +164,7 @@ void world_open(struct world *world)
     }
     folder_make(world->folder);
     fill_url(world);
+    fill_transport(world);
     world_advance(world, 0);
 }
 
@@ -194,7 +220,7 @@ tq_transport *world_transport(struct world *world)
     struct tq_error err = TQ_ERROR_INIT;
     tq_transport *transport = NULL;
     assert_status(tq_transport_open(&world->env,
-                                    TQ_ARGS(tq_transport_options, .url = chosen->transport),
+                                    TQ_ARGS(tq_transport_options, .url = world->transport),
                                     &transport, &err),
                   TQ_OK);
     return transport;

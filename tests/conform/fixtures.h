@@ -36,15 +36,20 @@ struct fixture {
     const char *options;   /* of that URL */
     int has_own_server;    /* started with the program, with the world's clock; or skipped */
     int is_postgres;       /* a schema of its own there, whose clock tests move */
+    const char *broker;    /* variable with the URL of a transport; unset: skipped */
+    const char *topics;    /* options of that URL */
     int has_own_clock;     /* the server's, which nobody moves; otherwise the world's */
 };
+
+#define WORLD_URL_SIZE 1024
 
 /* A clean place for one test. */
 struct world {
     struct test_env test;
     struct tq_env env;
     char folder[FOLDER_SIZE];
-    char url[1024];
+    char url[WORLD_URL_SIZE];
+    char transport[WORLD_URL_SIZE];
 };
 
 /*

@@ -7,6 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "transport/transport.h"
+
+#define ROUND_MS 20
+#define ROUNDS 1500
+
 static struct tq_error err = TQ_ERROR_INIT;
 
 tq_store *outbox_store(const struct tq_env *env, const char *url)
@@ -141,6 +146,26 @@ void outbox_run(tq_relay *relay, tq_inbox *inbox, int rounds)
         ck_assert_msg(applied >= 0, "%s: %s", err.origin, err.message);
         is_busy = relayed == TQ_OK || applied == TQ_OK;
     }
+}
+
+void outbox_finish(tq_store *store, tq_relay *relay, tq_inbox *inbox,
+                   const struct handler_plan *plan, int told)
+{
+    int is_done = 0;
+    for (int i = 0; i < ROUNDS && !is_done; i++) {
+        int status = relay ? tq_relay_step(relay, 0, NULL, &err) : TQ_EMPTY;
+        ck_assert_msg(status >= 0, "%s: %s", err.origin, err.message);
+        status = inbox ? tq_inbox_step(inbox, ROUND_MS, NULL, &err) : TQ_EMPTY;
+        ck_assert_msg(status >= 0, "%s: %s", err.origin, err.message);
+        is_done = plan->told >= told && (!relay || outbox_pending(store) == 0);
+    }
+    ck_assert_int_eq(plan->told, told);
+    ck_assert(is_done);
+}
+
+int outbox_takes_a_moment(const tq_transport *transport)
+{
+    return (tq__transport_driver(transport)->caps & TQ_TRANSPORT_SHARED) != 0;
 }
 
 /* ---- looking ---- */

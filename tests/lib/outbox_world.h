@@ -44,6 +44,15 @@ int outbox_apply(tq_tx *tx, const struct tq_event *event, void *arg, struct tq_e
 /* Steps of both until neither has anything to do, at most `rounds`. */
 void outbox_run(tq_relay *relay, tq_inbox *inbox, int rounds);
 
+/*
+ * Steps of both until the handler's plan has been told of that many events and nothing is
+ * pending; of the ones that are given.
+ */
+void outbox_finish(tq_store *store, tq_relay *relay, tq_inbox *inbox,
+                   const struct handler_plan *plan, int told);
+/* Other processes may be part of the transport: things take a moment. */
+int outbox_takes_a_moment(const tq_transport *transport);
+
 /* A number by SQL, `$1` a text. */
 int64_t outbox_number(tq_store *store, const char *sql, const char *text);
 int64_t outbox_pending(tq_store *store);

@@ -161,6 +161,12 @@ struct tq_transport_driver {
      * such a wait lasts until a message comes or its time is over.
      */
     void (*consumer_wake)(void *state, void *consumer);
+    /**
+     * Tell the longest time from `publish` to the report, in milliseconds, or 0 when there is
+     * no such limit. A relay whose lease could end before refuses to be opened. Does not
+     * block. From any thread.
+     */
+    uint32_t (*report_ms)(void *state);
 };
 
 #endif /* TICKETQ_DRIVER_TRANSPORT_H */

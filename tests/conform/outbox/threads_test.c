@@ -130,7 +130,7 @@ START_TEST(waiting__is_ended_by_a_commit_and_by_an_acknowledgement)
     append((void *)(uintptr_t) "k1");
     pthread_join(applier, NULL);
     pthread_join(relayer, NULL);
-    outbox_run(relay, inbox, 100);
+    outbox_finish(store, relay, inbox, &plan, EVENTS);
     outbox_check_key(store, "payment", "k1", EVENTS);
     tq_relay_close(relay);
     tq_inbox_close(inbox);

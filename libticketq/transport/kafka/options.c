@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads kafka://host:port,host:port?name=value&...
+ *
+ *   partitions, replication   of topics that are made on demand      the broker's default
+ *   prefix                    before every topic and group           none
+ *   timeout_ms                for a message to be delivered          10000
+ *   linger_ms                 a batch waits for more                 2
+ *   capacity                  messages of a producer under way       16384
+ *   message_bytes             largest message, and largest batch     1000000
+ *   rebalance                 cooperative, eager or server           cooperative
+ *   instance                  static membership, an id               none
+ *   session_ms                a dead member is noticed after         10000
+ *   poll_ms                   a member that never polls is out after 60000
+ *   security                  plaintext, ssl, sasl_plaintext, sasl_ssl
+ *   sasl, user, password      PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
+ *   ca, certificate, key, key_password                files in PEM
+ *
+ * Every name is looked at, so that a typing error is refused and not passed over.
+ * Values of security are never quoted. Threads: [pure].
+ */
+#include "transport/kafka/options.h"
+
+#include <string.h>
+
+#include "core/bytes.h"
+#include "core/url.h"
+
+#define ORIGIN "transport.kafka"
+
+const struct kafka_secret tq__kafka_secrets[] = {
+    {"security", "security.protocol", 0, 0}, {"sasl", "sasl.mechanisms", 1, 0},
+    {"user", "sasl.username", 1, 0},         {"password", "sasl.password", 1, 0},
+    {"ca", "ssl.ca.location", 0, 1},         {"certificate", "ssl.certificate.location", 0, 1},
+    {"key", "ssl.key.location", 0, 1},       {"key_password", "ssl.key.password", 0, 1},
+};
+const size_t tq__kafka_secrets_count = sizeof tq__kafka_secrets / sizeof *tq__kafka_secrets;
+
+struct number {
+    const char *name;
+    uint32_t min, max, without;
+    size_t at;
+};
+
+#define NUMBER(name, min, max, without)                                                            \
+    {                                                                                              \
+#name, (min), (max), (without), offsetof(struct kafka_options, name)                       \
+    }
+
+static const struct number numbers[] = {
+    NUMBER(partitions, 1, 10000, 0),         NUMBER(replication, 1, 32, 0),
+    NUMBER(timeout_ms, 1000, 900000, 10000), NUMBER(linger_ms, 0, 500, 2),
+    NUMBER(capacity, 1, 1048576, 16384),     NUMBER(message_bytes, 1000, 100000000, 1000000),
+    NUMBER(session_ms, 1000, 300000, 10000), NUMBER(poll_ms, 1000, 3600000, 60000),
+};
+
+static const char *const texts[] = {"prefix", "rebalance", "instance"};
+
+/* In the order of enum kafka_rebalance. */
+static const char *const rebalances[] = {"cooperative", "eager", "server", NULL};
+static const char *const securities[] = {"plaintext", "ssl", "sasl_plaintext", "sasl_ssl", NULL};
+static const char *const mechanisms[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", NULL};
+
+/* ---- brokers ---- */
+
+static int is_host_byte(char c)
+{
+    return tq__is_id_byte(c) || strchr(".:[]", c);
+}
+
+/* host:port; of an IPv6 address [::1]:port. */
+static int is_broker(const char *text, size_t bytes)
+{
+    const char *colon = memrchr(text, ':', bytes);
+    size_t host_bytes = colon ? (size_t)(colon - text) : 0;
+    unsigned long port = 0;
+    for (size_t i = 0; i < host_bytes; i++) {
+        if (!is_host_byte(text[i]) || (text[i] == ':' && text[0] != '[')) {
+            return 0;
+        }
+    }
+    for (size_t i = host_bytes + 1; i < bytes; i++) {
+        if (text[i] < '0' || text[i] > '9' || port > 65535) {
+            return 0;
+        }
+        port = port * 10 + (unsigned long)(text[i] - '0');
+    }
+    return host_bytes > 0 && port > 0 && port <= 65535;
+}
+
+static int read_brokers(struct kafka_options *options, const char *path, struct tq_error *err)
+{
+    int is_good = path[0] == '/' && path[1] == '/';
+    for (const char *at = is_good ? path + 2 : ""; is_good;) {
+        const char *end = strchrnul(at, ',');
+        is_good = is_broker(at, (size_t)(end - at));
+        if (!*end) {
+            break;
+        }
+        at = end + 1;
+    }
+    if (!is_good) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN, "the URL is kafka://host:port,host:port?...");
+    }
+    strncpy(options->brokers, path + 2, sizeof options->brokers - 1);
+    return TQ_OK;
+}
+
+/* ---- the query ---- */
+
+static int is_called(const char *name, const char *at, size_t bytes)
+{
+    return strlen(name) == bytes && memcmp(name, at, bytes) == 0;
+}
+
+static int is_known(const char *at, size_t bytes)
+{
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (is_called(numbers[i].name, at, bytes)) {
+            return 1;
+        }
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (is_called(texts[i], at, bytes)) {
+            return 1;
+        }
+    }
+    for (size_t i = 0; i < tq__kafka_secrets_count; i++) {
+        if (is_called(tq__kafka_secrets[i].name, at, bytes)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int check_names(const char *query, struct tq_error *err)
+{
+    for (const char *at = query; *at;) {
+        const char *end = strchrnul(at, '&');
+        const char *mark = memchr(at, '=', (size_t)(end - at));
+        size_t bytes = (size_t)((mark ? mark : end) - at);
+        if (!mark || !is_known(at, bytes)) {
+            return tq__fail(err, TQ_E_INVALID, ORIGIN, "there is no option \"%.*s\"%s",
+                            (int)(bytes < 40 ? bytes : 40), at, mark ? "" : " without a value");
+        }
+        at = *end ? end + 1 : end;
+    }
+    return TQ_OK;
+}
+
+/* A word of the list: its place in `*out`, which keeps its value when the option is not there. */
+static int read_word(const char *query, const char *name, const char *const *words, int *out,
+                     struct tq_error *err)
+{
+    char text[32];
+    int rc = tq__url_query(query, name, text, sizeof text, err);
+    if (rc != TQ_OK) {
+        return rc;
+    }
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *out = i;
+            return TQ_OK;
+        }
+    }
+    return tq__fail(err, TQ_E_INVALID, ORIGIN, "%s is %s, %s%s%s%s%s", name, words[0], words[1],
+                    words[2] ? ", " : "", words[2] ? words[2] : "",
+                    words[2] && words[3] ? ", " : "", words[2] && words[3] ? words[3] : "");
+}
+
+static int read_numbers(struct kafka_options *options, const char *query, struct tq_error *err)
+{
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        uint32_t *target = (uint32_t *)(void *)((char *)options + numbers[i].at);
+        *target = numbers[i].without;
+        TQ_TRY(tq__url_number(query, numbers[i].name, numbers[i].min, numbers[i].max, target, err));
+    }
+    if (options->poll_ms < options->session_ms) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN, "poll_ms must not be below session_ms");
+    }
+    return TQ_OK;
+}
+
+static int read_texts(struct kafka_options *options, const char *query, struct tq_error *err)
+{
+    int rebalance = KAFKA_COOPERATIVE;
+    TQ_TRY(tq__url_query(query, "prefix", options->prefix, sizeof options->prefix, err));
+    for (const char *at = options->prefix; *at; at++) {
+        if (!tq__is_id_byte(*at) && *at != '.') {
+            return tq__fail(err, TQ_E_INVALID, ORIGIN, "prefix has letters, digits, '.', '-', '_'");
+        }
+    }
+    int rc = tq__url_query(query, "instance", options->instance, sizeof options->instance, err);
+    TQ_TRY(rc);
+    if (rc == TQ_OK) {
+        TQ_TRY(tq__id_check(options->instance, "instance", ORIGIN, err));
+    }
+    TQ_TRY(read_word(query, "rebalance", rebalances, &rebalance, err));
+    options->rebalance = (enum kafka_rebalance)rebalance;
+    return TQ_OK;
+}
+
+/* What belongs to another kind of security would be passed over in silence. */
+static int check_security(const char *query, struct tq_error *err)
+{
+    int security = 0, mechanism = 0, given[2] = {0};
+    TQ_TRY(read_word(query, "security", securities, &security, err));
+    TQ_TRY(read_word(query, "sasl", mechanisms, &mechanism, err));
+    int is_sasl = security >= 2, is_ssl = security % 2;
+    for (size_t i = 0; i < tq__kafka_secrets_count; i++) {
+        const struct kafka_secret *secret = &tq__kafka_secrets[i];
+        char value[TQ_URL_MAX + 1];
+        int rc = tq__url_query(query, secret->name, value, sizeof value, err);
+        TQ_TRY(rc);
+        given[0] += rc == TQ_OK && secret->is_for_sasl;
+        given[1] += rc == TQ_OK && secret->is_for_ssl;
+    }
+    if (given[0] != (is_sasl ? 3 : 0)) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN,
+                        "sasl, user and password go together with security=sasl_ssl or "
+                        "security=sasl_plaintext");
+    }
+    if (given[1] && !is_ssl) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN,
+                        "ca, certificate and key are for security=ssl or security=sasl_ssl");
+    }
+    return TQ_OK;
+}
+
+int tq__kafka_options_read(struct kafka_options *options, const char *path, const char *query,
+                           struct tq_error *err)
+{
+    memset(options, 0, sizeof *options);
+    TQ_TRY(read_brokers(options, path, err));
+    TQ_TRY(check_names(query, err));
+    TQ_TRY(read_numbers(options, query, err));
+    TQ_TRY(read_texts(options, query, err));
+    return check_security(query, err);
+}
