@@ -32,7 +32,7 @@ static const struct setting common[] = {
     {"socket.timeout.ms", "10000", 0},
     {"reconnect.backoff.ms", "50", 0},
     {"reconnect.backoff.max.ms", "1000", 0},
-    {"topic.metadata.refresh.interval.ms", "30000", 0},
+    {"topic.metadata.refresh.interval.ms", "10000", 0},
     {"enable.metrics.push", "false", 1}, /* 2.5: tells the broker about its clients */
 };
 

@@ -3,6 +3,7 @@
  * Subscribing: a member of a group, whose partitions come and go.
  *
  *     unasked -> asked (topics are being made) -> subscribed
+ *             ->  (create=no)                  ->
  *
  * All of it happens inside `poll`, on one queue of events: messages, partitions that are
  * given or taken, answers to commits. A message is copied into one block and belongs to
@@ -81,6 +82,7 @@ static struct kafka_partition *find_partition(struct kafka_consumer *consumer, c
     } else {
         strncpy(found->name, name, sizeof found->name - 1);
         found->number = number;
+        found->is_ours = 1;
         tq__track_open(&found->track, consumer->state->env);
     }
     found->next = consumer->partitions;
@@ -298,19 +300,33 @@ static int serve(struct kafka_consumer *consumer, rd_kafka_event_t *event, struc
 
 /* ---- open, close ---- */
 
+static int is_subscribed(const struct kafka_consumer *consumer, const char *topic)
+{
+    for (size_t i = 0; i < consumer->topics_count; i++) {
+        if (strcmp(consumer->topics[i], topic) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Each once; librdkafka takes no topic twice. */
 static int copy_topics(struct kafka_consumer *consumer, const char *const *topics, size_t count,
                        struct tq_error *err)
 {
     const struct tq_env *env = consumer->state->env;
     consumer->topics = tq__alloc(env, count, sizeof *consumer->topics);
-    for (; consumer->topics && consumer->topics_count < count; consumer->topics_count++) {
-        char *copy = tq__strdup(env, topics[consumer->topics_count]);
-        if (!copy) {
-            break;
+    for (size_t i = 0; consumer->topics && i < count; i++) {
+        if (is_subscribed(consumer, topics[i])) {
+            continue;
         }
-        consumer->topics[consumer->topics_count] = copy;
+        char *copy = tq__strdup(env, topics[i]);
+        if (!copy) {
+            return tq__nomem(KAFKA_ORIGIN, err);
+        }
+        consumer->topics[consumer->topics_count++] = copy;
     }
-    return consumer->topics_count == count ? TQ_OK : tq__nomem(KAFKA_ORIGIN, err);
+    return consumer->topics ? TQ_OK : tq__nomem(KAFKA_ORIGIN, err);
 }
 
 /* Everything that is held goes with it. */
@@ -499,6 +515,9 @@ static int prepare(struct kafka_consumer *consumer, struct tq_error *err)
 {
     if (consumer->is_broken || !consumer->client) {
         TQ_TRY(begin_anew(consumer, err));
+    }
+    if (consumer->stage == STAGE_UNASKED && !consumer->state->options.is_creating) {
+        TQ_TRY(subscribe(consumer, err));
     }
     if (consumer->stage == STAGE_UNASKED) {
         TQ_TRY(tq__kafka_topics_ask(consumer->state, consumer->client, consumer->queue,

@@ -96,5 +96,6 @@ size_t tq__flights_take(struct kafka_flights *flights, struct tq_report *out, si
 int tq__flights_are_late(const struct kafka_flights *flights, int64_t now_ms, uint32_t age_ms)
 {
     const struct kafka_flight *oldest = flights->under_way.first;
-    return oldest && (now_ms - oldest->began_ms >= age_ms || now_ms < oldest->began_ms);
+    const int64_t passed_ms = oldest ? now_ms - oldest->began_ms : 0;
+    return oldest && (passed_ms >= age_ms || -passed_ms >= age_ms);
 }

@@ -38,7 +38,7 @@ void tq__flights_settle(struct kafka_flights *flights, struct kafka_flight *flig
 void tq__flights_settle_all(struct kafka_flights *flights, int status);
 /* Collects reports; returns how many. */
 size_t tq__flights_take(struct kafka_flights *flights, struct tq_report *out, size_t max);
-/* True when the oldest one under way began `age_ms` ago, or in the future. */
+/* True when the oldest one under way began `age_ms` ago, or the clock went back by as much. */
 int tq__flights_are_late(const struct kafka_flights *flights, int64_t now_ms, uint32_t age_ms);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * Reads kafka://host:port,host:port?name=value&...
  *
- *   partitions, replication   of topics that are made on demand      the broker's default
+ *   create                    yes: topics that are not there are made  yes
+ *   partitions, replication   of those                               the broker's default
  *   prefix                    before every topic and group           none
  *   timeout_ms                for a message to be delivered          10000
  *   linger_ms                 a batch waits for more                 2
@@ -54,10 +55,11 @@ static const struct number numbers[] = {
     NUMBER(session_ms, 1000, 300000, 10000), NUMBER(poll_ms, 1000, 3600000, 60000),
 };
 
-static const char *const texts[] = {"prefix", "rebalance", "instance"};
+static const char *const texts[] = {"create", "prefix", "rebalance", "instance"};
 
 /* In the order of enum kafka_rebalance. */
 static const char *const rebalances[] = {"cooperative", "eager", "server", NULL};
+static const char *const answers[] = {"no", "yes", NULL};
 static const char *const securities[] = {"plaintext", "ssl", "sasl_plaintext", "sasl_ssl", NULL};
 static const char *const mechanisms[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", NULL};
 
@@ -184,6 +186,8 @@ static int read_numbers(struct kafka_options *options, const char *query, struct
 static int read_texts(struct kafka_options *options, const char *query, struct tq_error *err)
 {
     int rebalance = KAFKA_COOPERATIVE;
+    options->is_creating = 1;
+    TQ_TRY(read_word(query, "create", answers, &options->is_creating, err));
     TQ_TRY(tq__url_query(query, "prefix", options->prefix, sizeof options->prefix, err));
     for (const char *at = options->prefix; *at; at++) {
         if (!tq__is_id_byte(*at) && *at != '.') {

@@ -25,7 +25,8 @@ struct kafka_options {
     char prefix[KAFKA_PREFIX_MAX + 1]; /* of every topic and group */
     char instance[TQ_ID_SIZE];         /* "": no static membership */
     enum kafka_rebalance rebalance;
-    uint32_t partitions, replication; /* of topics that are made; 0: the broker's default */
+    int is_creating;                  /* makes topics that are not there */
+    uint32_t partitions, replication; /* of those; 0: the broker's default */
     uint32_t timeout_ms;              /* for a message */
     uint32_t linger_ms;
     uint32_t capacity; /* messages of a producer without a report */

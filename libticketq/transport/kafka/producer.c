@@ -153,6 +153,7 @@ static struct kafka_topic *find_topic(struct kafka_producer *producer, const cha
     if (added) {
         strncpy(added->topic, topic, TQ_TOPIC_MAX);
         tq__kafka_name(producer->state, topic, added->name);
+        added->state = producer->state->options.is_creating ? TOPIC_UNASKED : TOPIC_IS_THERE;
         added->next = producer->topics;
         producer->topics = added;
     }

@@ -32,16 +32,6 @@ static rd_kafka_NewTopic_t *describe(const struct kafka_state *state, const char
                                  sizeof reason);
 }
 
-static int is_repeated(const char *const *topics, size_t place)
-{
-    for (size_t i = 0; i < place; i++) {
-        if (strcmp(topics[i], topics[place]) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 int tq__kafka_topics_ask(const struct kafka_state *state, rd_kafka_t *client,
                          rd_kafka_queue_t *queue, const char *const *topics, size_t count,
                          struct tq_error *err)
@@ -52,7 +42,7 @@ int tq__kafka_topics_ask(const struct kafka_state *state, rd_kafka_t *client,
         return tq__nomem(KAFKA_ORIGIN, err);
     }
     for (size_t i = 0; i < count; i++) {
-        wanted[made] = is_repeated(topics, i) ? NULL : describe(state, topics[i]);
+        wanted[made] = describe(state, topics[i]);
         made += wanted[made] != NULL;
     }
     rd_kafka_AdminOptions_t *options =

@@ -120,18 +120,25 @@ static struct tq_inbox_stats step(void)
     return steps(1);
 }
 
-/* Until both members have applied something, the group may still be moving. */
+/* Until both members have applied something, and nothing is left, the group may be moving. */
 static void balance(tq_inbox *one, tq_inbox *two)
 {
-    size_t had[2] = {0};
+    uint32_t had[2] = {0};
     char id[16], key[16];
-    for (int n = 1; outbox_takes_a_moment(transport) && (!had[0] || !had[1]); n++) {
+    if (!outbox_takes_a_moment(transport)) {
+        return;
+    }
+    for (int n = 1, quiet = 0; quiet < 10; n++) {
         ck_assert_int_lt(n, ROUNDS);
-        snprintf(id, sizeof id, "w%d", n);
-        snprintf(key, sizeof key, "warm%d", n % 16);
-        publish_event(id, key, "{\"n\":1}");
-        had[0] += steps_of(one, 1, 1).applied;
-        had[1] += steps_of(two, 1, 1).applied;
+        if (!had[0] || !had[1]) {
+            snprintf(id, sizeof id, "w%d", n);
+            snprintf(key, sizeof key, "warm%d", n % 16);
+            publish_event(id, key, "{\"n\":1}");
+        }
+        struct tq_inbox_stats of_one = steps_of(one, 1, 1), of_two = steps_of(two, 1, 1);
+        had[0] += of_one.applied;
+        had[1] += of_two.applied;
+        quiet = had[0] && had[1] && !dealt_with(&of_one) && !dealt_with(&of_two) ? quiet + 1 : 0;
     }
 }
 
