@@ -22,20 +22,25 @@ void kafka_world_need_broker(void)
     }
 }
 
-void kafka_world_open(struct kafka_world *world, const char *options)
+void kafka_world_url(char *url, size_t room, const char *options)
 {
     static unsigned worlds;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(url, room, "%s?prefix=%x-%llx-%x.&%s", getenv("TICKETQ_TEST_KAFKA"),
+             (unsigned)getpid(),
+             (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000,
+             worlds++, options);
+}
+
+void kafka_world_open(struct kafka_world *world, const char *options)
+{
     test_env_init(&world->test, 1);
     world->env = test_env_of(&world->test);
     world->env.now_ms = tq_system_now_ms;
     folder_make(world->folder);
     snprintf(world->store_url, sizeof world->store_url, "sqlite:%s/ledger.db", world->folder);
-    snprintf(world->transport_url, sizeof world->transport_url, "%s?prefix=%x-%llx-%x.&%s",
-             getenv("TICKETQ_TEST_KAFKA"), (unsigned)getpid(),
-             (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000,
-             worlds++, options);
+    kafka_world_url(world->transport_url, sizeof world->transport_url, options);
     world->store = outbox_store(&world->env, world->store_url);
     world->transport = outbox_transport(&world->env, world->transport_url);
     outbox_prepare(world->store);

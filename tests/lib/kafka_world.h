@@ -21,6 +21,8 @@ struct kafka_world {
 
 /* Ends the program with a plan that says so when there is no broker, or none to be killed. */
 void kafka_world_need_broker(void);
+/* The broker's URL, with topics of its own each time. */
+void kafka_world_url(char *url, size_t room, const char *options);
 /* A clean ledger, and topics of its own. `options` of the URL. */
 void kafka_world_open(struct kafka_world *world, const char *options);
 void kafka_world_close(struct kafka_world *world);

@@ -26,6 +26,7 @@ static const char *program;
 /* ---- a member ---- */
 
 static volatile sig_atomic_t is_over;
+static const char *member_of[2]; /* URLs of store and transport */
 
 static void on_term(int number)
 {
@@ -33,27 +34,36 @@ static void on_term(int number)
     is_over = 1;
 }
 
-static int be_a_member(char **arguments)
+START_TEST(a_member)
 {
     struct tq_error err = TQ_ERROR_INIT;
     struct handler_plan plan = {.key = ""};
     struct tq_env env = tq_system_env();
     signal(SIGTERM, on_term);
-    tq_store *store = outbox_store(&env, arguments[2]);
-    tq_transport *transport = outbox_transport(&env, arguments[3]);
+    tq_store *store = outbox_store(&env, member_of[0]);
+    tq_transport *transport = outbox_transport(&env, member_of[1]);
     tq_inbox *inbox = outbox_inbox(store, transport, "payment", &plan, 0);
     while (!is_over) {
         int status = tq_inbox_step(inbox, 20, NULL, &err);
-        if (status < 0 && status != TQ_E_BUSY && status != TQ_E_UNAVAILABLE &&
-            status != TQ_E_UNKNOWN) {
-            fprintf(stderr, "member: %s: %s\n", err.origin, err.message);
-            return EXIT_FAILURE;
-        }
+        ck_assert_msg(status >= 0 || status == TQ_E_BUSY || status == TQ_E_UNAVAILABLE ||
+                          status == TQ_E_UNKNOWN,
+                      "%s: %s", err.origin, err.message);
     }
     tq_inbox_close(inbox);
     tq_transport_close(transport);
     tq_store_close(store);
-    return EXIT_SUCCESS;
+}
+END_TEST
+
+static int be_a_member(char **arguments)
+{
+    const TTest *const tests[] = {a_member};
+    member_of[0] = arguments[2];
+    member_of[1] = arguments[3];
+    setenv("CK_FORK", "no", 1);
+    setpgid(0, 0);                      /* Check's own handler would end the whole group */
+    dup2(STDERR_FILENO, STDOUT_FILENO); /* the plan is its parent's */
+    return unit_main("member", tests, 1);
 }
 
 static pid_t begin_member(void)

@@ -5,20 +5,20 @@
  */
 #include <pthread.h>
 
-#include "lib/kafka_mock.h"
+#include "lib/kafka_rig.h"
 #include "transport/kafka/kafka.h"
 
 #define NONE 99
 
 static struct tq_error err = TQ_ERROR_INIT;
-static struct kafka_mock mock;
+static struct kafka_rig rig;
 static void *producer;
 static int statuses[64];
 
 static void setup(const char *query)
 {
-    kafka_mock_open(&mock, query);
-    producer = kafka_mock_producer(&mock);
+    kafka_rig_open_mock(&rig, query);
+    producer = kafka_rig_producer(&rig);
     for (int i = 0; i < 64; i++) {
         statuses[i] = NONE;
     }
@@ -26,8 +26,8 @@ static void setup(const char *query)
 
 static void teardown(void)
 {
-    mock.driver->producer_close(mock.state, producer);
-    kafka_mock_close(&mock);
+    rig.driver->producer_close(rig.state, producer);
+    kafka_rig_close(&rig);
 }
 
 static int is_outage(int status)
@@ -38,8 +38,8 @@ static int is_outage(int status)
 /* It works, whatever was before. */
 static void check_works(void)
 {
-    ck_assert_uint_eq(kafka_mock_publish(&mock, producer, "k1", 1, 20, 10), 20);
-    kafka_mock_reports(&mock, producer, 20, statuses);
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 1, 20, 10), 20);
+    kafka_rig_reports(&rig, producer, 20, statuses);
     for (int n = 1; n <= 20; n++) {
         ck_assert_int_eq(statuses[n], TQ_OK);
     }
@@ -56,15 +56,14 @@ END_TEST
 START_TEST(ob_12_queue_full__is_fewer_accepted_and_then_none)
 {
     setup("capacity=4&linger_ms=500");
-    ck_assert_uint_eq(kafka_mock_publish(&mock, producer, "k1", 1, 10, 10), 4);
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 1, 10, 10), 4);
     size_t accepted;
-    struct tq_message message = {.topic = MOCK_TOPIC, .key = "k1", .payload = "", .cookie = 11};
-    assert_status(mock.driver->publish(mock.state, producer, &message, 1, &accepted, &err),
-                  TQ_FULL);
-    kafka_mock_reports(&mock, producer, 4, statuses);
+    struct tq_message message = {.topic = RIG_TOPIC, .key = "k1", .payload = "", .cookie = 11};
+    assert_status(rig.driver->publish(rig.state, producer, &message, 1, &accepted, &err), TQ_FULL);
+    kafka_rig_reports(&rig, producer, 4, statuses);
     ck_assert_int_eq(statuses[4], TQ_OK);
-    ck_assert_uint_eq(kafka_mock_publish(&mock, producer, "k1", 5, 8, 10), 4);
-    kafka_mock_reports(&mock, producer, 4, statuses);
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 5, 8, 10), 4);
+    kafka_rig_reports(&rig, producer, 4, statuses);
     teardown();
 }
 END_TEST
@@ -72,9 +71,9 @@ END_TEST
 START_TEST(too_large__is_refused_at_once_and_nothing_follows_it)
 {
     setup("message_bytes=1000");
-    ck_assert_uint_eq(kafka_mock_publish(&mock, producer, "k1", 1, 1, 10), 1);
-    ck_assert_uint_eq(kafka_mock_publish(&mock, producer, "k1", 2, 4, 5000), 1);
-    kafka_mock_reports(&mock, producer, 2, statuses);
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 1, 1, 10), 1);
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 2, 4, 5000), 1);
+    kafka_rig_reports(&rig, producer, 2, statuses);
     ck_assert_int_eq(statuses[1], TQ_OK);
     ck_assert_int_eq(statuses[2], TQ_E_LIMIT);
     check_works();
@@ -86,10 +85,10 @@ START_TEST(refused_by_the_broker__fails_and_those_behind_are_taken_back)
 {
     setup("linger_ms=0&message_bytes=1000");
     check_works();
-    rd_kafka_mock_push_request_errors(mock.cluster, MOCK_PRODUCE, 1,
+    rd_kafka_mock_push_request_errors(rig.cluster, RIG_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_INVALID_RECORD);
-    ck_assert_uint_eq(kafka_mock_publish(&mock, producer, "k1", 1, 6, 800), 6);
-    kafka_mock_reports(&mock, producer, 6, statuses);
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 1, 6, 800), 6);
+    kafka_rig_reports(&rig, producer, 6, statuses);
     ck_assert_int_eq(statuses[1], TQ_E_INVALID);
     for (int n = 2; n <= 6; n++) {
         ck_assert_msg(statuses[n] != TQ_OK, "message %d passed", n);
@@ -103,7 +102,7 @@ START_TEST(passing_errors__are_tried_again_without_a_word)
 {
     setup("linger_ms=0");
     rd_kafka_mock_push_request_errors(
-        mock.cluster, MOCK_PRODUCE, 3, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        rig.cluster, RIG_PRODUCE, 3, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
         RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
     check_works();
     teardown();
@@ -113,10 +112,10 @@ END_TEST
 START_TEST(ob_13_fatal__is_begun_anew_and_everything_is_reported)
 {
     setup("linger_ms=500");
-    ck_assert_uint_eq(kafka_mock_publish(&mock, producer, "k1", 1, 10, 10), 10);
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 1, 10, 10), 10);
     rd_kafka_test_fatal_error(tq__kafka_producer_beneath(producer),
                               RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "on purpose");
-    kafka_mock_reports(&mock, producer, 10, statuses);
+    kafka_rig_reports(&rig, producer, 10, statuses);
     for (int n = 1; n <= 10; n++) {
         ck_assert(is_outage(statuses[n]));
     }
@@ -129,13 +128,13 @@ START_TEST(ob_10_broker_away__is_the_transports_trouble_and_passes)
 {
     setup("timeout_ms=1000&linger_ms=0");
     check_works();
-    rd_kafka_mock_broker_set_down(mock.cluster, 1);
-    ck_assert_uint_eq(kafka_mock_publish(&mock, producer, "k1", 1, 10, 10), 10);
-    kafka_mock_reports(&mock, producer, 10, statuses);
+    rd_kafka_mock_broker_set_down(rig.cluster, 1);
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 1, 10, 10), 10);
+    kafka_rig_reports(&rig, producer, 10, statuses);
     for (int n = 1; n <= 10; n++) {
         ck_assert(is_outage(statuses[n]));
     }
-    rd_kafka_mock_broker_set_up(mock.cluster, 1);
+    rd_kafka_mock_broker_set_up(rig.cluster, 1);
     check_works();
     teardown();
 }
@@ -143,36 +142,25 @@ END_TEST
 
 START_TEST(never_there__is_said_and_nothing_is_accepted)
 {
-    struct tq_message message = {.topic = MOCK_TOPIC, .key = "k1", .payload = ""};
+    struct tq_message message = {.topic = RIG_TOPIC, .key = "k1", .payload = ""};
     struct tq_report report;
     size_t count = 0;
     int status = TQ_EMPTY;
-    tq_transport *transport = NULL;
-    test_env_init(&mock.test, 1);
-    mock.env = test_env_of(&mock.test);
-    assert_status(tq_transport_open(&mock.env,
-                                    TQ_ARGS(tq_transport_options, .url = "kafka://127.0.0.1:1"),
-                                    &transport, &err),
-                  TQ_OK);
-    mock.driver = tq__transport_driver(transport);
-    mock.state = tq__transport_state(transport);
-    producer = kafka_mock_producer(&mock);
-    assert_status(mock.driver->publish(mock.state, producer, &message, 1, &count, &err), TQ_FULL);
-    for (int i = 0; i < MOCK_PATIENCE && status == TQ_EMPTY; i++) {
-        status =
-            mock.driver->reports(mock.state, producer, &report, 1, MOCK_ROUND_MS, &count, &err);
+    kafka_rig_open(&rig, "kafka://127.0.0.1:1");
+    producer = kafka_rig_producer(&rig);
+    assert_status(rig.driver->publish(rig.state, producer, &message, 1, &count, &err), TQ_FULL);
+    for (int i = 0; i < RIG_PATIENCE && status == TQ_EMPTY; i++) {
+        status = rig.driver->reports(rig.state, producer, &report, 1, RIG_ROUND_MS, &count, &err);
     }
     assert_status(status, TQ_E_UNAVAILABLE);
-    mock.driver->producer_close(mock.state, producer);
-    tq_transport_close(transport);
-    ck_assert_int_eq(mock.test.live, 0);
+    teardown();
 }
 END_TEST
 
 static void *wake_later(void *arg)
 {
     (void)arg;
-    mock.driver->wake(mock.state, producer);
+    rig.driver->wake(rig.state, producer);
     return NULL;
 }
 
@@ -186,7 +174,7 @@ START_TEST(wake__may_come_at_any_time)
         pthread_create(&threads[i], NULL, wake_later, NULL);
         rd_kafka_test_fatal_error(tq__kafka_producer_beneath(producer),
                                   RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, "on purpose");
-        mock.driver->reports(mock.state, producer, &report, 1, 10, &count, &err);
+        rig.driver->reports(rig.state, producer, &report, 1, 10, &count, &err);
     }
     for (int i = 0; i < 8; i++) {
         pthread_join(threads[i], NULL);
@@ -199,7 +187,7 @@ END_TEST
 START_TEST(closed_with_messages_under_way__lets_go_of_all)
 {
     setup("linger_ms=500");
-    ck_assert_uint_eq(kafka_mock_publish(&mock, producer, "k1", 1, 40, 10), 40);
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 1, 40, 10), 40);
     teardown();
 }
 END_TEST
@@ -208,11 +196,11 @@ START_TEST(without_memory__is_told)
 {
     void *other = NULL;
     setup("");
-    mock.test.fail_at = mock.test.allocations + 1;
-    assert_status(mock.driver->producer_open(mock.state, &other, &err), TQ_E_NOMEM);
-    mock.test.fail_at = mock.test.allocations + 2;
-    assert_status(mock.driver->producer_open(mock.state, &other, &err), TQ_E_NOMEM);
-    mock.test.fail_at = 0;
+    rig.test.fail_at = rig.test.allocations + 1;
+    assert_status(rig.driver->producer_open(rig.state, &other, &err), TQ_E_NOMEM);
+    rig.test.fail_at = rig.test.allocations + 2;
+    assert_status(rig.driver->producer_open(rig.state, &other, &err), TQ_E_NOMEM);
+    rig.test.fail_at = 0;
     check_works();
     teardown();
 }
