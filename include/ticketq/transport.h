@@ -3,7 +3,8 @@
  * @file ticketq/transport.h
  * @brief What carries events between services: opened by URL.
  *
- *     inproc:            queues inside this process; `inproc:?capacity=65536`
+ *     inproc:                      queues inside this process; `inproc:?capacity=65536`
+ *     kafka://host:port,host:port  Apache Kafka; `kafka://k1:9092?partitions=12&replication=3`
  *
  * A transport is used by the relay (outbox.h), which publishes, and by inboxes,
  * which subscribe.
@@ -15,6 +16,10 @@
  * delivered to nobody at once, therefore open inboxes before relays. A group
  * stays subscribed until the transport is closed, also when its inbox is not open.
  * At most `capacity` messages (1 to 1048576) and 64 MiB wait; a relay then waits too.
+ *
+ * kafka keeps messages in topics that it makes on demand, and whose partitions must not
+ * be changed while events flow: a key would change its partition. Groups and topics
+ * begin with the `prefix` of the URL. librdkafka beneath it runs threads of its own.
  *
  * Threads: [any].
  */
