@@ -17,11 +17,10 @@
  *   constraint stops the commit
  *   begin or commit is busy         nobody: the whole is run again, until the
  *                                   waiting time is used up, then all
- *   begin or commit fails           all whose work would have been applied
+ *   begin or commit fails           all; what had been refused is certainly not applied
  *
- * So a body may run more than once, and a result counts only with the commit: a
- * request is failed only by a run in which nobody's work but committed work was
- * there before it. A body for many runs at most twice for several, then for one.
+ * So a body may run more than once, and a result counts only with the commit, a
+ * refusal too: it may be for the sake of what others did before it. A body for many runs at most twice for several, then for one.
  * Alone there is no savepoint: the transaction is the unit.
  *
  * Invariants: every begin is followed by exactly one commit or rollback; no
@@ -309,15 +308,17 @@ static enum again attempt_merged(struct tq__ledger *ledger, struct batch *batch,
     return *out_status == TQ_E_BUSY ? BUSY : *out_status == TQ_E_INVALID ? SPLIT : DONE;
 }
 
-/* Tells a failure of the whole to those whose work would have been applied. */
+/*
+ * Tells a failure of the whole to everybody: also to who was refused, which may have been for
+ * the sake of work that is gone with it. What was refused is certainly not applied.
+ */
 static void fail_all(const struct batch *batch, int status, const struct tq_error *err)
 {
     for (size_t i = 0; i < batch->count; i++) {
         struct tq__run *run = batch->runs[i];
-        if (run->result >= 0) {
-            run->result =
-                tq__fail_native(&run->err, status, err->native, err->origin, "%s", err->message);
-        }
+        int is_same = run->result >= 0 || status != TQ_E_UNKNOWN;
+        run->result = tq__fail_native(&run->err, is_same ? status : TQ_E_UNAVAILABLE, err->native,
+                                      err->origin, "%s", err->message);
     }
 }
 

@@ -198,17 +198,30 @@ START_TEST(a_batch_that_wants_nothing__does_not_commit)
 }
 END_TEST
 
-START_TEST(a_failed_commit__reaches_those_who_wanted_it)
+/* A refusal may have been for the sake of work that is gone. */
+START_TEST(a_failed_commit__reaches_everybody)
 {
     setup();
     callers[1].result = TQ_E_LIMIT;
     run_batch((struct fault){FAULT_BEFORE, 1u << FAULT_COMMIT, 1, 0});
-    ck_assert_int_eq(callers[1].status, TQ_E_LIMIT);
-    ck_assert_str_eq(callers[1].err.origin, "test");
-    callers[1] = callers[0];
     check_all(TQ_E_UNAVAILABLE);
     ck_assert_str_eq(callers[0].err.origin, "fault");
+    ck_assert_str_eq(callers[1].err.origin, "fault");
     ck_assert_int_eq(rows(), 0);
+    teardown();
+}
+END_TEST
+
+START_TEST(what_a_lost_commit_had_refused__is_certainly_not_applied)
+{
+    setup();
+    callers[1].result = TQ_E_LIMIT;
+    run_batch((struct fault){FAULT_AFTER, 1u << FAULT_COMMIT, 1, 0});
+    ck_assert_int_eq(callers[1].status, TQ_E_UNAVAILABLE);
+    ck_assert_int_eq(callers[1].err.flags, TQ_ERROR_RETRY);
+    callers[1] = callers[0];
+    check_all(TQ_E_UNKNOWN);
+    ck_assert_int_eq(rows(), BATCH - 1);
     teardown();
 }
 END_TEST
@@ -331,7 +344,8 @@ END_TEST
 
 UNIT_MAIN("store.merge", a_batch__has_one_commit, a_lone_request__needs_no_savepoint,
           results__are_each_callers_own, a_batch_that_wants_nothing__does_not_commit,
-          a_failed_commit__reaches_those_who_wanted_it,
+          a_failed_commit__reaches_everybody,
+          what_a_lost_commit_had_refused__is_certainly_not_applied,
           a_lost_commit__is_unknown_to_all_whether_applied_or_not,
           a_busy_begin_or_commit__is_tried_again,
           a_broken_transaction__is_split_and_only_the_culprit_fails,
