@@ -13,7 +13,11 @@
  *
  * The store has decoded the part before the `?` as a whole; so a password may
  * contain anything (the last `@` ends it), a user everything but a colon. An
- * IPv6 address stands in brackets. Threads: [pure].
+ * IPv6 address stands in brackets. What a user of an ACL must be allowed, with this prefix:
+ *
+ *     ~shop-queue:* &shop-* +@read +@write +@scripting +info +time +cluster|slots +asking
+ *
+ * Threads: [pure].
  */
 #include "store/redis/address.h"
 
