@@ -73,7 +73,7 @@ run_pytest() {
 
 werror=${CI:+--werror}
 # shellcheck disable=SC2086
-need_packages $build_packages check redis-server universal-ctags python3-pytest python3-requests python3-yaml \
+need_packages $build_packages check universal-ctags python3-pytest python3-requests python3-yaml \
     python3-jsonschema || exit 1
 need_meson || exit 1
 

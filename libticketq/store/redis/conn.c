@@ -49,7 +49,7 @@ static void hang_up(struct redis_conn *conn)
         redisFree(conn->context);
     }
     conn->context = NULL;
-    conn->is_broken = 0;
+    conn->is_broken = conn->is_misled = 0;
 }
 
 void tq__redis_conn_done(struct redis_conn *conn)
@@ -136,7 +136,7 @@ void tq__redis_conn_rest(struct redis_conn *conn)
 {
     tq__buf_clear(&conn->out);
     conn->sent = 0;
-    if (conn->is_broken) {
+    if (conn->is_broken || conn->is_misled) {
         hang_up(conn);
     }
 }

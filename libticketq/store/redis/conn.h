@@ -24,6 +24,7 @@ struct redis_conn {
     struct tq__buf out; /* what is to be sent */
     size_t sent;        /* of it */
     int is_broken;
+    int is_misled;   /* to a replica: the name stands for another server by now */
     int has_scripts; /* false for a connection that calls none */
     char shas[REDIS_SCRIPTS][REDIS_SHA_SIZE];
 };
@@ -46,7 +47,7 @@ void tq__redis_put_script(struct tq__buf *out, const struct redis_script *script
 void tq__redis_conn_send(struct redis_conn *conn);
 /* The next reply, which the caller frees; NULL: the connection is broken. */
 redisReply *tq__redis_conn_receive(struct redis_conn *conn);
-/* When everything was answered: forgets what was sent, and lets go if broken. */
+/* When everything was answered: forgets what was sent, and lets go if broken or misled. */
 void tq__redis_conn_rest(struct redis_conn *conn);
 /* One command of words without spaces, on a connection at rest. NULL: `err` is filled. */
 redisReply *tq__redis_conn_ask(struct redis_conn *conn, const char *const *words, size_t count,

@@ -239,8 +239,8 @@ static int redirect(struct redis_lane *lane, struct redis_request *request,
 }
 
 /* An error: mends the request for another round, or closes it. */
-static void treat(struct redis_lane *lane, struct redis_request *request,
-                  const struct redis_conn *conn, const char *error)
+static void treat(struct redis_lane *lane, struct redis_request *request, struct redis_conn *conn,
+                  const char *error)
 {
     const struct redis_meaning *meaning = tq__redis_meaning(error);
     struct tq_error err = TQ_ERROR_INIT;
@@ -248,6 +248,7 @@ static void treat(struct redis_lane *lane, struct redis_request *request,
     if (remedy == REDIS_MOVED || remedy == REDIS_MAP) {
         tq__redis_doubt(lane->client);
     }
+    conn->is_misled |= remedy == REDIS_MAP && !lane->client->target.is_cluster;
     if ((remedy == REDIS_MOVED || remedy == REDIS_ASK) &&
         redirect(lane, request, conn, error, remedy == REDIS_ASK) == 0) {
         return;

@@ -173,6 +173,17 @@ START_TEST(what_passes__is_waited_for)
 }
 END_TEST
 
+START_TEST(a_server_that_became_a_replica__is_looked_up_again)
+{
+    begin(2000);
+    scripts[0].replies[0] = "-READONLY You can't write against a read only replica.\r\n";
+    scripts[0].replies[1] = ":0\r\n";
+    assert_status(call_once(), TQ_OK);
+    ck_assert_uint_eq(fake_redis_connections(fakes[0]), 2);
+    end();
+}
+END_TEST
+
 START_TEST(what_lasts__is_told_at_once)
 {
     begin(2000);
@@ -300,7 +311,8 @@ END_TEST
 
 UNIT_MAIN("store.redis.lane", an_answer__is_read, a_forgotten_script__goes_with_its_text,
           a_slot_that_has_moved__is_followed, a_slot_that_is_moving__is_followed_once,
-          a_circle_of_redirections__ends, what_passes__is_waited_for, what_lasts__is_told_at_once,
+          a_circle_of_redirections__ends, what_passes__is_waited_for,
+          a_server_that_became_a_replica__is_looked_up_again, what_lasts__is_told_at_once,
           a_lost_answer__is_unknown_and_not_repeated, an_idle_hang_up__is_not_noticed_by_callers,
           joinable_calls__are_one_execution, a_joined_call__has_a_limit,
           without_memory__nothing_is_sent)
