@@ -81,7 +81,7 @@ void tq_book_close(tq_book *book)
     if (!book) {
         return;
     }
-    tq__waiters_close(&book->waiters, &book->env);
+    tq__waiters_close(book);
     tq__waiters_done(&book->waiters);
     tq__book_doubts_done(book);
     pthread_mutex_destroy(&book->rebuild_lock);

@@ -38,8 +38,7 @@ struct waiter {
 };
 
 struct topic {
-    struct tq__waiters *waiters;
-    const struct tq_env *env;
+    tq_book *book;
     struct waiter *first;
     struct waiter *last;
     char schedule[TQ_ID_SIZE];
@@ -61,10 +60,15 @@ void tq__waiters_done(struct tq__waiters *waiters)
     pthread_mutex_destroy(&waiters->topics_lock);
 }
 
-static void wake(const struct tq_env *env, struct waiter *waiter)
+/* Who waits at a front may lend it the thread: store/listen.c. */
+static struct tq__listeners *listeners_of(const tq_book *book)
 {
-    __atomic_store_n(&waiter->word, 1, __ATOMIC_RELEASE);
-    env->unpark(env->ctx, &waiter->word);
+    return book->front ? tq__store_listeners(book->front) : NULL;
+}
+
+static void wake(const tq_book *book, struct waiter *waiter)
+{
+    tq__listeners_wake(listeners_of(book), &book->env, &waiter->word);
 }
 
 /* Takes the seats that the waiter wants off the list; non-zero when there was one. */
@@ -90,7 +94,7 @@ static void wake_first(const struct topic *topic, struct waiter *at, const char 
 {
     for (; at && seats_count > 0; at = at->next) {
         if (wants(at, seats, &seats_count)) {
-            wake(topic->env, at);
+            wake(topic->book, at);
         }
     }
 }
@@ -100,16 +104,16 @@ static void freed(void *arg, const char *schedule, const char *const *seats, siz
     struct topic *topic = arg;
     const char *left[TQ_HOLD_SEATS_MAX];
     (void)schedule;
-    pthread_mutex_lock(&topic->waiters->lock);
+    pthread_mutex_lock(&topic->book->waiters.lock);
     if (seats && seats_count <= TQ_HOLD_SEATS_MAX) {
         memcpy(left, seats, seats_count * sizeof *left);
         wake_first(topic, topic->first, left, seats_count);
     } else {
         for (struct waiter *at = topic->first; at; at = at->next) {
-            wake(topic->env, at);
+            wake(topic->book, at);
         }
     }
-    pthread_mutex_unlock(&topic->waiters->lock);
+    pthread_mutex_unlock(&topic->book->waiters.lock);
 }
 
 /* Lets those behind the waiter try for seats that it leaves alone. */
@@ -123,9 +127,9 @@ static void pass_on(struct topic *topic, const struct waiter *waiter, uint64_t e
         }
     }
     if (count > 0) {
-        pthread_mutex_lock(&topic->waiters->lock);
+        pthread_mutex_lock(&topic->book->waiters.lock);
         wake_first(topic, waiter->next, left, count);
-        pthread_mutex_unlock(&topic->waiters->lock);
+        pthread_mutex_unlock(&topic->book->waiters.lock);
     }
 }
 
@@ -143,8 +147,7 @@ static int find_topic(tq_book *book, const char *schedule, struct topic **out_to
     if (!topic) {
         return tq__nomem("hold", err);
     }
-    topic->waiters = waiters;
-    topic->env = &book->env;
+    topic->book = book;
     tq__id_copy(topic->schedule, schedule);
     int rc = book->front ? book->driver->subscribe(book->state, topic->schedule, freed, topic, err)
                          : TQ_OK;
@@ -245,13 +248,13 @@ static int shares_a_seat(const struct tq_hold_request *one, const struct tq_hold
 static int is_first(const struct topic *topic, const struct waiter *waiter)
 {
     const struct waiter *at;
-    pthread_mutex_lock(&topic->waiters->lock);
+    pthread_mutex_lock(&topic->book->waiters.lock);
     for (at = topic->first; at != waiter; at = at->next) {
         if (shares_a_seat(at->request, waiter->request)) {
             break;
         }
     }
-    pthread_mutex_unlock(&topic->waiters->lock);
+    pthread_mutex_unlock(&topic->book->waiters.lock);
     return at == waiter;
 }
 
@@ -261,13 +264,14 @@ static void park(const tq_book *book, const struct topic *topic, struct waiter *
 {
     const struct tq_env *env = &book->env;
     int is_turn = 0;
-    while (!is_turn && !is_closed(topic->waiters)) {
+    while (!is_turn && !is_closed(&topic->book->waiters)) {
         int64_t left_ms = deadline_ms - tq__now_ms(env);
         if (left_ms <= 0) {
             return;
         }
         is_turn = is_first(topic, waiter);
-        env->park(env->ctx, &waiter->word, 0, pause_of(book, is_turn ? hold : NULL, left_ms));
+        tq__listeners_park(listeners_of(book), env, &waiter->word,
+                           pause_of(book, is_turn ? hold : NULL, left_ms));
         is_turn = is_turn || __atomic_load_n(&waiter->word, __ATOMIC_ACQUIRE);
     }
 }
@@ -338,20 +342,21 @@ void tq__waiters_freed(tq_book *book, const char *schedule)
     pthread_mutex_lock(&waiters->lock);
     struct topic *topic = tq__map_get(&waiters->topics, schedule);
     for (struct waiter *at = topic ? topic->first : NULL; at; at = at->next) {
-        wake(&book->env, at);
+        wake(book, at);
     }
     pthread_mutex_unlock(&waiters->lock);
 }
 
-void tq__waiters_close(struct tq__waiters *waiters, const struct tq_env *env)
+void tq__waiters_close(tq_book *book)
 {
+    struct tq__waiters *waiters = &book->waiters;
     struct topic *topic;
     size_t cursor = 0;
     pthread_mutex_lock(&waiters->lock);
     waiters->is_closed = 1;
     while ((topic = tq__map_next(&waiters->topics, &cursor))) {
         for (struct waiter *at = topic->first; at; at = at->next) {
-            wake(env, at);
+            wake(book, at);
         }
     }
     while (waiters->count > 0) {

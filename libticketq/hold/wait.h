@@ -30,7 +30,7 @@ typedef int tq__wait_try_fn(tq_book *book, const struct tq_hold_request *request
 int tq__waiters_init(struct tq__waiters *waiters, const struct tq_env *env, struct tq_error *err);
 void tq__waiters_done(struct tq__waiters *waiters);
 /* Wake everybody for good and return when they have left. */
-void tq__waiters_close(struct tq__waiters *waiters, const struct tq_env *env);
+void tq__waiters_close(tq_book *book);
 /* Seats of the schedule became free; for books that have no front to say so. */
 void tq__waiters_freed(tq_book *book, const char *schedule);
 /* Try until it is granted, refused for good, or `wait_ms` are over. Touches the book last. */

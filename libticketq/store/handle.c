@@ -14,6 +14,11 @@ tq_store *tq__store_ref(tq_store *store)
     return store;
 }
 
+struct tq__listeners *tq__store_listeners(tq_store *store)
+{
+    return &store->listeners;
+}
+
 const struct tq_env *tq__store_env(const tq_store *store)
 {
     return &store->env;

@@ -15,6 +15,7 @@ struct tq_store {
     struct tq_room_driver room;
     struct tq_hold_driver hold;
     struct tq_ledger_driver ledger;
+    struct tq__listeners listeners;
     atomic_uint references;
     void *attachment;
     void *state;

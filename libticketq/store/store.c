@@ -107,6 +107,7 @@ static int open_state(tq_store *store, const struct tq__url *url,
     if (!store->state) {
         return tq__nomem("store", err);
     }
+    tq__listeners_init(&store->listeners, tq__store_hold(store), store->state);
     TQ_TRY(store->driver.open(store->state, &config, err));
     if (!store->driver.ledger) {
         return TQ_OK;
@@ -151,6 +152,7 @@ void tq_store_close(tq_store *store)
     }
     if (store->state) {
         store->driver.close(store->state);
+        tq__listeners_done(&store->listeners);
         tq__release(&env, store->state);
     }
     tq__release(&env, store);

@@ -9,6 +9,7 @@
 #include <ticketq/store.h>
 
 #include "core/error.h"
+#include "store/listen.h"
 
 const struct tq_env *tq__store_env(const tq_store *store);
 void *tq__store_state(const tq_store *store);
@@ -16,6 +17,9 @@ void *tq__store_state(const tq_store *store);
 const struct tq_room_driver *tq__store_room(const tq_store *store);
 const struct tq_hold_driver *tq__store_hold(const tq_store *store);
 const struct tq_ledger_driver *tq__store_ledger(const tq_store *store);
+
+/* Those who wait at the store for what its front may hear. */
+struct tq__listeners *tq__store_listeners(tq_store *store);
 
 tq_store *tq__store_ref(tq_store *store);
 

@@ -145,7 +145,7 @@ struct tq_hold_driver {
      * that it may call the core; what it returns, when not 0, stops and is returned.
      * @param visit        May be NULL.
      * @param out_next_ms  Milliseconds until the next is due; UINT32_MAX: there is none.
-     * @return TQ_OK, TQ_EMPTY, TQ_E_UNAVAILABLE, TQ_E_UNKNOWN.
+     * @return TQ_OK, TQ_EMPTY, TQ_E_NOMEM and TQ_E_UNAVAILABLE (no more was done), TQ_E_UNKNOWN.
      */
     int (*sweep)(void *state, size_t limit, tq_hold_row_fn *visit, void *arg, uint32_t *out_next_ms,
                  struct tq_error *err);
@@ -167,6 +167,18 @@ struct tq_hold_driver {
                      struct tq_error *err);
     /** Stop. When it returns, `freed` is not running and will not be called. Never fails. */
     void (*unsubscribe)(void *state, const char *schedule, tq_front_freed_fn *freed, void *arg);
+
+    /**
+     * Optional, together with `rouse`: for a driver that hears of freed seats over a socket.
+     * Hear what comes for up to `timeout_ms` and call `freed` for it. The core lends it the
+     * thread of one who waits for seats. Returns as soon as it has heard something. A channel
+     * that was lost is subscribed to anew, and then any seat of the schedule may be free.
+     * Blocks. Not called at the same time as itself, but as all others.
+     * @return TQ_OK (heard, or roused), TQ_EMPTY (the time is over), TQ_E_UNAVAILABLE, TQ_E_NOMEM.
+     */
+    int (*listen)(void *state, uint32_t timeout_ms, struct tq_error *err);
+    /** Make `listen` return, or the next one. Never blocks, takes no lock. From any thread. */
+    void (*rouse)(void *state);
 };
 
 #endif /* TICKETQ_DRIVER_HOLD_H */

@@ -203,14 +203,20 @@ int tq__redis_now(struct redis_client *client, int64_t *out_now_ms, struct tq_er
     return tq__redis_run(client, &call, 1, err);
 }
 
-int tq__redis_subscriber(struct redis_client *client, const char *tag, struct redis_conn *out_conn,
-                         struct tq_error *err)
+void tq__redis_find(struct redis_client *client, const char *tag, struct redis_address *out_address)
 {
     uint16_t slot = tq__redis_slot(tag);
     pthread_mutex_lock(&client->lock);
     uint16_t node = client->slots.node_of[slot];
-    struct redis_address address = client->slots.nodes[node < REDIS_NODES_MAX ? node : 0];
+    *out_address = client->slots.nodes[node < REDIS_NODES_MAX ? node : 0];
     pthread_mutex_unlock(&client->lock);
+}
+
+int tq__redis_subscriber(struct redis_client *client, const char *tag, struct redis_conn *out_conn,
+                         struct tq_error *err)
+{
+    struct redis_address address;
+    tq__redis_find(client, tag, &address);
     tq__redis_conn_init(out_conn, client->env, &client->target, &address);
     out_conn->has_scripts = 0;
     int rc = tq__redis_conn_ready(out_conn, err);

@@ -13,7 +13,8 @@
  *     return tq__redis_run(client, &call, 1, err);
  *
  * Keys of a script are the prefix of the URL, `stem`, `{tag}`, and each ending of
- * its row in scripts.c, then the call's own endings (`:A-11`): all are declared.
+ * its row in scripts.c, then the call's own endings (`A-11`, behind the row's mark): all are
+ * declared.
  *
  * Joinable calls of the same script and tag that come at the same time become one
  * execution: their own keys and arguments one after the other, in order of arrival.
@@ -32,7 +33,7 @@
 #include "store/redis/scripts.h"
 #include "store/redis/slots.h"
 
-#define REDIS_JOINED_MAX 512 /* arguments of calls that are joined; one call may have more */
+#define REDIS_JOINED_MAX 512 /* arguments and keys of joined calls; one call may have more */
 #define REDIS_BATCH_MAX 256  /* calls in one pipeline */
 
 struct redis_text {
@@ -96,6 +97,9 @@ int tq__redis_now(struct redis_client *client, int64_t *out_now_ms, struct tq_er
  */
 int tq__redis_subscriber(struct redis_client *client, const char *tag, struct redis_conn *out_conn,
                          struct tq_error *err);
+/* The server that has a tag, as far as is known. */
+void tq__redis_find(struct redis_client *client, const char *tag,
+                    struct redis_address *out_address);
 /* The map of the slots may be out of date: read it with the next call. */
 void tq__redis_doubt(struct redis_client *client);
 const struct tq_env *tq__redis_env(const struct redis_client *client);

@@ -29,7 +29,8 @@ static int may_join(const struct redis_request *request, const struct redis_call
 {
     const struct redis_call *first = request->first;
     return request->slot == slot && first->script == call->script && first->is_joinable &&
-           request->args_count + call->args_count <= REDIS_JOINED_MAX &&
+           request->args_count + call->args_count + request->endings_count + call->endings_count <=
+               REDIS_JOINED_MAX &&
            strcmp(first->tag, call->tag) == 0;
 }
 
@@ -97,11 +98,13 @@ static size_t count_endings(const struct redis_script *script)
 }
 
 static void put_key(struct tq__buf *out, const struct redis_client *client,
-                    const struct redis_script *script, const char *tag, const char *ending)
+                    const struct redis_script *script, const char *tag, const char *mark,
+                    const char *ending)
 {
     char key[REDIS_PREFIX_MAX + 2 * TQ_ID_SIZE + 64];
     size_t bytes = 0;
-    const char *const pieces[] = {client->target.prefix, script->stem, "{", tag, "}", ending};
+    const char *const pieces[] = {client->target.prefix, script->stem, "{", tag, "}",
+                                  mark ? mark : "",      ending};
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         size_t more = strlen(pieces[i]);
         more = more < sizeof key - bytes ? more : sizeof key - bytes;
@@ -133,11 +136,11 @@ static void put_request(struct redis_conn *conn, const struct redis_client *clie
     }
     tq__redis_put_number(out, keys);
     for (size_t i = 0; i < fixed; i++) {
-        put_key(out, client, script, first->tag, script->endings[i]);
+        put_key(out, client, script, first->tag, NULL, script->endings[i]);
     }
     for (const struct redis_call *call = first; call; call = call->joined) {
         for (size_t i = 0; i < call->endings_count; i++) {
-            put_key(out, client, script, first->tag, call->endings[i]);
+            put_key(out, client, script, first->tag, script->mark, call->endings[i]);
         }
     }
     for (const struct redis_call *call = first; call; call = call->joined) {

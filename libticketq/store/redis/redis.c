@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Redis driver: rooms on a Redis 7 server or cluster, shared by any number of
+ * The Redis driver: rooms and holds on a Redis 7 server or cluster, shared by any number of
  * processes. address.c has the URL, check.c what the server must be.
  *
  * Every slot of a table is one script on one slot of the cluster. The clock is
@@ -12,18 +12,21 @@
 #include "core/error.h"
 #include "store/builtin.h"
 #include "store/redis/client.h"
+#include "store/redis/ears.h"
 
 static int redis_open(void *opaque, const struct tq_store_config *config, struct tq_error *err)
 {
     struct redis_state *state = opaque;
     struct redis_target target;
     TQ_TRY(tq__redis_target_read(&target, config->path, config->query, err));
-    return tq__redis_client_open(config->env, &target, &state->client, err);
+    TQ_TRY(tq__redis_client_open(config->env, &target, &state->client, err));
+    return tq__redis_ears_open(state->client, &state->ears, err);
 }
 
 static void redis_close(void *opaque)
 {
     struct redis_state *state = opaque;
+    tq__redis_ears_close(state->ears);
     tq__redis_client_close(state->client);
 }
 
@@ -43,4 +46,5 @@ const struct tq_store_driver tq__redis_driver = {
     .close = redis_close,
     .now = redis_now,
     .room = &tq__redis_room,
+    .hold = &tq__redis_hold,
 };

@@ -8,11 +8,14 @@
 #include <ticketq/driver/store.h>
 
 struct redis_client; /* client.h */
+struct redis_ears;   /* ears.h */
 
 struct redis_state {
     struct redis_client *client;
+    struct redis_ears *ears;
 };
 
 extern const struct tq_room_driver tq__redis_room;
+extern const struct tq_hold_driver tq__redis_hold;
 
 #endif

@@ -7,6 +7,10 @@
 #include <stddef.h>
 
 #include "clock_lua.h"
+#include "hold_ask_lua.h"
+#include "hold_load_lua.h"
+#include "hold_lua.h"
+#include "hold_sweep_lua.h"
 #include "room_lua.h"
 
 static const char *const no_keys[] = {NULL};
@@ -20,6 +24,17 @@ static const char *const room_keys[] = {"",        ":state", ":heard", ":oldest"
         {LUA_room, __VA_ARGS__}, "queue:", room_keys                                               \
     }
 
+/* hold.lua says what each is; an id cannot begin with a slash, so no seat has such a key. */
+static const char *const hold_keys[] = {"",         "/places", "/bits",  "/leases", "/requests",
+                                        "/holders", "/timers", "/ended", NULL};
+
+#define HOLD(...)                                                                                  \
+    {                                                                                              \
+        {LUA_hold, __VA_ARGS__}, "seat:hold:", hold_keys, ":"                                      \
+    }
+
+static const char *const agenda_keys[] = {"", "/told", NULL};
+
 const struct redis_script tq__redis_scripts[REDIS_SCRIPTS] = {
     [REDIS_CLOCK] = {{LUA_clock}, "", no_keys},
     [REDIS_ROOM_OPEN] = ROOM(LUA_inside, LUA_bucket, LUA_room_open),
@@ -31,4 +46,17 @@ const struct redis_script tq__redis_scripts[REDIS_SCRIPTS] = {
     [REDIS_ROOM_VIEW] = ROOM(LUA_room_view),
     [REDIS_ROOM_OPERATE] = ROOM(LUA_inside, LUA_bucket, LUA_room_operate),
     [REDIS_ROOM_AUDIT] = ROOM(LUA_room_audit),
+    [REDIS_HOLD_CLAIM] = HOLD(LUA_hold_claim),
+    [REDIS_HOLD_CHANGE] = HOLD(LUA_displace, LUA_hold_change),
+    [REDIS_HOLD_DEFINE] = HOLD(LUA_hold_define),
+    [REDIS_HOLD_LOAD] = HOLD(LUA_displace, LUA_hold_load),
+    [REDIS_HOLD_UNTOLD] = HOLD(LUA_hold_untold),
+    [REDIS_HOLD_FREE] = HOLD(LUA_hold_free),
+    [REDIS_HOLD_KNOWN] = HOLD(LUA_hold_known),
+    [REDIS_HOLD_SWEEP] = HOLD(LUA_hold_sweep),
+    [REDIS_HOLD_RETURN] = HOLD(LUA_hold_return),
+    [REDIS_HOLD_TIDY] = HOLD(LUA_hold_tidy),
+    [REDIS_HOLD_SEATS] = HOLD(LUA_hold_seats),
+    [REDIS_HOLD_MAP] = HOLD(LUA_hold_map),
+    [REDIS_AGENDA] = {{LUA_agenda}, "seat:agenda:", agenda_keys},
 };

@@ -16,6 +16,19 @@ enum redis_script_id {
     REDIS_ROOM_VIEW,
     REDIS_ROOM_OPERATE,
     REDIS_ROOM_AUDIT,
+    REDIS_HOLD_CLAIM,
+    REDIS_HOLD_CHANGE,
+    REDIS_HOLD_DEFINE,
+    REDIS_HOLD_LOAD,
+    REDIS_HOLD_UNTOLD,
+    REDIS_HOLD_FREE,
+    REDIS_HOLD_KNOWN,
+    REDIS_HOLD_SWEEP,
+    REDIS_HOLD_RETURN,
+    REDIS_HOLD_TIDY,
+    REDIS_HOLD_SEATS,
+    REDIS_HOLD_MAP,
+    REDIS_AGENDA,
     REDIS_SCRIPTS
 };
 
@@ -25,6 +38,7 @@ struct redis_script {
     const char *parts[REDIS_SCRIPT_PARTS]; /* the text is all, one after the other; NULL: no more */
     const char *stem;                      /* of its keys: "queue:" */
     const char *const *endings;            /* of the keys that every call has; ends with NULL */
+    const char *mark;                      /* before the endings of a call's own keys; NULL: none */
 };
 
 /* By enum redis_script_id. */

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hold table of the Redis driver: claims, changes and the seat map. What they do
+ * is in hold.lua and hold_ask.lua; here arrays become calls and answers become structs.
+ *
+ * The elements of an array that are for one schedule are one execution of a script, and
+ * those for all schedules one pipeline; a large array goes in rounds, in its order. Who
+ * comes at the same time joins: one execution for all. When some of an array had their
+ * effect and others failed, the result is TQ_E_UNKNOWN.
+ *
+ * Behind an execution comes what need not be atomic with it: the agenda is told of a
+ * timer that is earlier than it knows (hardly ever, since new holds run out last), and
+ * the keys of freed seats are removed. Either may get lost and does no harm.
+ */
+#include "store/redis/hold.h"
+
+#include <stdio.h>
+
+#include "core/env.h"
+#include "core/error.h"
+#include "store/redis/ears.h"
+#include "store/redis/redis.h"
+
+#define SMALL 4
+#define ARG_SIZE 288
+#define ROUND_ELEMENTS 256
+#define NAMES_SIZE (TQ_HOLD_SEATS_MAX * TQ_ID_SIZE)
+
+struct plan;
+
+/* What goes to one schedule. */
+struct part {
+    const struct plan *plan;
+    const char *schedule;
+    size_t first, count; /* in the plan's order */
+    size_t done, running;
+    int has_effect;
+    int64_t wait_ms, as_of_ms; /* for the agenda; -1: nothing to tell */
+    struct tq__buf untidy;     /* seats whose keys are to be removed */
+};
+
+/* An array on its way. */
+struct plan {
+    struct redis_client *client;
+    const struct tq_env *env;
+    const struct tq_front_claim *claims;   /* these and `holds`, */
+    const struct tq_front_change *changes; /* or these and `results` */
+    struct tq_hold *holds;
+    struct tq_hold_result *results;
+    size_t count;
+    size_t parts_count;
+    size_t *order; /* the elements of each part behind one another */
+    struct part *parts;
+    struct redis_call *calls;
+    struct redis_text *texts; /* in that order */
+    char (*args)[ARG_SIZE];
+    const char **seats; /* endings of a round */
+    size_t seats_count;
+    char (*names)[NAMES_SIZE]; /* of retaken holds, in that order; NULL: none */
+    void *heap;
+    size_t small_order[SMALL];
+    struct part small_parts[SMALL];
+    struct redis_call small_calls[SMALL];
+    struct redis_text small_texts[SMALL];
+    char small_args[SMALL][ARG_SIZE];
+    const char *small_seats[SMALL * TQ_HOLD_SEATS_MAX];
+};
+
+static const char *schedule_of(const struct plan *plan, size_t i)
+{
+    return plan->claims ? plan->claims[i].schedule : plan->changes[i].schedule;
+}
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static int allocate(struct plan *plan, struct tq_error *err)
+{
+    size_t count = plan->count, round = min_size(count, ROUND_ELEMENTS);
+    if (count <= SMALL) {
+        plan->order = plan->small_order;
+        plan->parts = plan->small_parts;
+        plan->calls = plan->small_calls;
+        plan->texts = plan->small_texts;
+        plan->args = plan->small_args;
+        plan->seats = plan->small_seats;
+        return TQ_OK;
+    }
+    size_t each = sizeof *plan->order + sizeof *plan->parts + sizeof *plan->calls +
+                  sizeof *plan->texts + sizeof *plan->args;
+    size_t seats = round * TQ_HOLD_SEATS_MAX * sizeof *plan->seats;
+    plan->heap = tq__alloc(plan->env, 1, count * each + seats);
+    if (!plan->heap) {
+        return tq__nomem("store.redis", err);
+    }
+    plan->parts = plan->heap;
+    plan->calls = (void *)(plan->parts + count);
+    plan->texts = (void *)(plan->calls + count);
+    plan->order = (void *)(plan->texts + count);
+    plan->seats = (void *)(plan->order + count);
+    plan->args = (void *)(plan->seats + round * TQ_HOLD_SEATS_MAX);
+    return TQ_OK;
+}
+
+static struct part *find_part(struct plan *plan, const char *schedule)
+{
+    for (size_t i = plan->parts_count; i-- > 0;) {
+        if (strcmp(plan->parts[i].schedule, schedule) == 0) {
+            return &plan->parts[i];
+        }
+    }
+    struct part *part = &plan->parts[plan->parts_count++];
+    *part = (struct part){.plan = plan, .schedule = schedule, .untidy = TQ__BUF(plan->env)};
+    return part;
+}
+
+/* Puts the elements of each schedule behind one another, in their order. */
+static void sort_parts(struct plan *plan)
+{
+    size_t first = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        find_part(plan, schedule_of(plan, i))->count++;
+    }
+    for (size_t i = 0; i < plan->parts_count; i++) {
+        plan->parts[i].first = first;
+        first += plan->parts[i].count;
+        plan->parts[i].count = 0;
+    }
+    for (size_t i = 0; i < plan->count; i++) {
+        struct part *part = find_part(plan, schedule_of(plan, i));
+        plan->order[part->first + part->count++] = i;
+    }
+}
+
+static int plan_begin(struct plan *plan, void *opaque, size_t count, struct tq_error *err)
+{
+    struct redis_state *state = opaque;
+    plan->client = state->client;
+    plan->env = tq__redis_env(state->client);
+    plan->count = count;
+    plan->parts_count = 0;
+    plan->names = NULL;
+    plan->heap = NULL;
+    TQ_TRY(allocate(plan, err));
+    sort_parts(plan);
+    return TQ_OK;
+}
+
+static void plan_done(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->parts_count; i++) {
+        tq__buf_done(&plan->parts[i].untidy);
+    }
+    tq__release(plan->env, plan->names);
+    tq__release(plan->env, plan->heap);
+}
+
+static void put_claim(struct plan *plan, size_t at, size_t i)
+{
+    const struct tq_front_claim *claim = &plan->claims[i];
+    int bytes = snprintf(plan->args[at], ARG_SIZE, "%s %s %s %u %u %u", claim->id, claim->holder,
+                         claim->request_key, claim->ttl_ms, claim->seats_limit, claim->seats_count);
+    plan->texts[at] = (struct redis_text){plan->args[at], (size_t)bytes};
+    for (size_t seat = 0; seat < claim->seats_count; seat++) {
+        plan->seats[plan->seats_count++] = claim->seats[seat];
+    }
+}
+
+/* The names of a retaken hold's seats, which were asked for, become keys. */
+static void put_names(struct plan *plan, char *names)
+{
+    char *rest = NULL;
+    for (char *name = strtok_r(names, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
+        plan->seats[plan->seats_count++] = name;
+    }
+}
+
+static void put_change(struct plan *plan, size_t at, size_t i)
+{
+    const struct tq_front_change *change = &plan->changes[i];
+    int bytes =
+        snprintf(plan->args[at], ARG_SIZE, "%s %s %llu %u %d %u %u %u", change->id, change->holder,
+                 (unsigned long long)change->fence, change->verb, change->is_told != 0,
+                 change->extend_ms, change->life_max_ms, change->seats_limit);
+    plan->texts[at] = (struct redis_text){plan->args[at], (size_t)bytes};
+    if (plan->names) {
+        put_names(plan, plan->names[at]);
+    }
+}
+
+/* Makes the part's next call of at most `most` elements. */
+static void put_part(struct plan *plan, struct part *part, size_t most, struct redis_call *call)
+{
+    size_t first = part->first + part->done, seats = plan->seats_count;
+    part->running = min_size(part->count - part->done, most);
+    for (size_t at = first; at < first + part->running; at++) {
+        if (plan->claims) {
+            put_claim(plan, at, plan->order[at]);
+        } else {
+            put_change(plan, at, plan->order[at]);
+        }
+    }
+    call->endings = plan->seats + seats;
+    call->endings_count = plan->seats_count - seats;
+    call->args = plan->texts + first;
+    call->args_count = part->running;
+    part->wait_ms = -1;
+}
+
+static int has_effects(const struct plan *plan)
+{
+    int has = 0;
+    for (size_t i = 0; i < plan->parts_count; i++) {
+        has |= plan->parts[i].has_effect;
+    }
+    return has;
+}
+
+/* What follows an execution. */
+static void follow_up(struct plan *plan, struct part *part)
+{
+    if (part->wait_ms >= 0) {
+        const struct redis_due due = {part->schedule, part->as_of_ms, part->wait_ms};
+        struct redis_next next;
+        int rc = tq__redis_agenda(plan->client, &due, &next, NULL);
+        (void)rc;
+    }
+    if (part->untidy.bytes && !part->untidy.is_failed) {
+        tq__redis_tidy(plan->client, part->schedule, part->untidy.data);
+    }
+    tq__buf_clear(&part->untidy);
+}
+
+/* Runs the next elements of every part. TQ_EMPTY when there is nothing left. */
+static int run_round(struct plan *plan, enum redis_script_id script, redis_read_fn *read,
+                     struct tq_error *err)
+{
+    size_t left = ROUND_ELEMENTS, calls = 0;
+    struct part *running[ROUND_ELEMENTS];
+    plan->seats_count = 0;
+    for (size_t i = 0; i < plan->parts_count && left; i++) {
+        struct part *part = &plan->parts[i];
+        if (part->done < part->count) {
+            struct redis_call *call = &plan->calls[calls];
+            *call = (struct redis_call){.script = script,
+                                        .tag = part->schedule,
+                                        .is_joinable = 1,
+                                        .read = read,
+                                        .out = part};
+            put_part(plan, part, left, call);
+            left -= part->running;
+            running[calls++] = part;
+        }
+    }
+    if (!calls) {
+        return TQ_EMPTY;
+    }
+    int rc = tq__redis_run(plan->client, plan->calls, calls, err);
+    for (size_t i = 0; i < calls; i++) {
+        running[i]->done += running[i]->running;
+        if (plan->calls[i].status >= 0) {
+            running[i]->has_effect = 1;
+            follow_up(plan, running[i]);
+        }
+    }
+    return rc < 0 ? rc : TQ_OK;
+}
+
+static int run_plan(struct plan *plan, enum redis_script_id script, redis_read_fn *read,
+                    struct tq_error *err)
+{
+    int rc = TQ_OK;
+    while (rc == TQ_OK) {
+        rc = run_round(plan, script, read, err);
+    }
+    if (rc < 0 && rc != TQ_E_UNKNOWN && has_effects(plan)) {
+        return tq__fail(err, TQ_E_UNKNOWN, "store.redis", "a part was done, another was not");
+    }
+    return rc == TQ_EMPTY ? TQ_OK : rc;
+}
+
+/* {wait, now, ...}: the first of those who joined has it told. */
+static void read_due(struct part *part, struct redis_answer *answer, int *is_bad)
+{
+    if (answer->cursor == 0) {
+        part->wait_ms = tq__redis_number(answer->reply, 0, is_bad);
+        part->as_of_ms = tq__redis_number(answer->reply, 1, is_bad);
+        answer->cursor = 2;
+    }
+}
+
+static int is_gone(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_INTEGER && reply->integer == TQ_GONE;
+}
+
+static void read_claim(const redisReply *reply, size_t at, const struct tq_front_claim *claim,
+                       struct tq_hold *out, int *is_bad)
+{
+    out->status = (int32_t)tq__redis_number(reply, at, is_bad);
+    out->taken = (uint64_t)tq__redis_number(reply, at + 1, is_bad);
+    out->fence = (uint64_t)tq__redis_number(reply, at + 2, is_bad);
+    out->granted_ms = tq__redis_number(reply, at + 3, is_bad);
+    out->expires_ms = tq__redis_number(reply, at + 4, is_bad);
+    tq__id_copy(out->id,
+                out->status == TQ_OK ? claim->id : tq__redis_string(reply, at + 5, is_bad));
+}
+
+enum { CLAIM_FIELDS = 6, CHANGE_FIELDS = 4 };
+
+static int read_claims(struct redis_call *call, struct redis_answer *answer)
+{
+    struct part *part = call->out;
+    const struct plan *plan = part->plan;
+    const size_t *order = plan->order + part->first + part->done;
+    int is_bad = 0, none = is_gone(answer->reply);
+    if (!none && answer->reply->type != REDIS_REPLY_ARRAY) {
+        return tq__redis_nonsense(call);
+    }
+    if (!none) {
+        read_due(part, answer, &is_bad);
+    }
+    for (size_t i = 0; i < part->running; i++) {
+        struct tq_hold *out = &plan->holds[order[i]];
+        if (none) {
+            out->status = TQ_GONE;
+            out->taken = out->fence = 0;
+            out->granted_ms = out->expires_ms = 0;
+            out->id[0] = '\0';
+        } else {
+            read_claim(answer->reply, answer->cursor, &plan->claims[order[i]], out, &is_bad);
+            answer->cursor += CLAIM_FIELDS;
+        }
+    }
+    return is_bad ? tq__redis_nonsense(call) : TQ_OK;
+}
+
+static int hold_claim(void *opaque, const struct tq_front_claim *claims, size_t count,
+                      struct tq_hold *out_holds, struct tq_error *err)
+{
+    struct plan plan;
+    plan.claims = claims;
+    plan.holds = out_holds;
+    TQ_TRY(plan_begin(&plan, opaque, count, err));
+    int rc = run_plan(&plan, REDIS_HOLD_CLAIM, read_claims, err);
+    plan_done(&plan);
+    return rc;
+}
+
+static int read_changes(struct redis_call *call, struct redis_answer *answer)
+{
+    struct part *part = call->out;
+    const struct plan *plan = part->plan;
+    const size_t *order = plan->order + part->first + part->done;
+    int is_bad = 0, none = is_gone(answer->reply);
+    if (!none && answer->reply->type != REDIS_REPLY_ARRAY) {
+        return tq__redis_nonsense(call);
+    }
+    if (!none) {
+        read_due(part, answer, &is_bad);
+    }
+    for (size_t i = 0; i < part->running; i++) {
+        struct tq_hold_result *out = &plan->results[order[i]];
+        out->status = TQ_GONE;
+        out->fence = 0;
+        out->expires_ms = 0;
+        if (!none) {
+            size_t at = answer->cursor;
+            out->status = (int32_t)tq__redis_number(answer->reply, at, &is_bad);
+            out->fence = (uint64_t)tq__redis_number(answer->reply, at + 1, &is_bad);
+            out->expires_ms = tq__redis_number(answer->reply, at + 2, &is_bad);
+            tq__buf_text(&part->untidy, tq__redis_string(answer->reply, at + 3, &is_bad));
+            tq__buf_text(&part->untidy, " ");
+            answer->cursor += CHANGE_FIELDS;
+        }
+    }
+    return is_bad ? tq__redis_nonsense(call) : TQ_OK;
+}
+
+/* The names of a hold's seats; "" when there is no such hold. */
+static int read_names(struct redis_call *call, struct redis_answer *answer)
+{
+    int is_bad = answer->reply->type != REDIS_REPLY_ARRAY;
+    const char *names = is_bad ? "" : tq__redis_string(answer->reply, 0, &is_bad);
+    if (is_bad || strlen(names) >= NAMES_SIZE) {
+        return tq__redis_nonsense(call);
+    }
+    memcpy(call->out, names, strlen(names) + 1);
+    return TQ_OK;
+}
+
+/* A retake writes the keys of its seats, so these have to be known before. They never change. */
+static int find_names(struct plan *plan, struct tq_error *err)
+{
+    int has_retake = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        has_retake |= plan->changes[i].verb == TQ_HOLD_RETAKE;
+    }
+    if (!has_retake) {
+        return TQ_OK;
+    }
+    plan->names = tq__alloc(plan->env, plan->count, NAMES_SIZE);
+    if (!plan->names) {
+        return tq__nomem("store.redis", err);
+    }
+    for (size_t at = 0; at < plan->count; at++) {
+        const struct tq_front_change *change = &plan->changes[plan->order[at]];
+        if (change->verb == TQ_HOLD_RETAKE) {
+            const struct redis_text id = tq__redis_text(change->id);
+            struct redis_call call = {.script = REDIS_HOLD_SEATS,
+                                      .tag = change->schedule,
+                                      .args = &id,
+                                      .args_count = 1,
+                                      .read = read_names,
+                                      .out = plan->names[at]};
+            TQ_TRY(tq__redis_run(plan->client, &call, 1, err));
+        }
+    }
+    return TQ_OK;
+}
+
+static int hold_change(void *opaque, const struct tq_front_change *changes, size_t count,
+                       struct tq_hold_result *out_results, struct tq_error *err)
+{
+    struct plan plan;
+    plan.claims = NULL;
+    plan.changes = changes;
+    plan.results = out_results;
+    TQ_TRY(plan_begin(&plan, opaque, count, err));
+    int rc = find_names(&plan, err);
+    if (rc == TQ_E_UNKNOWN) { /* only read */
+        rc = tq__fail(err, TQ_E_UNAVAILABLE, "store.redis", "the seats of a hold were not told");
+    }
+    rc = rc < 0 ? rc : run_plan(&plan, REDIS_HOLD_CHANGE, read_changes, err);
+    plan_done(&plan);
+    return rc;
+}
+
+/* {version, seats, held, paying, sold, bits} */
+static int read_map(struct redis_call *call, struct redis_answer *answer)
+{
+    struct tq_seat_map *map = call->out;
+    const redisReply *reply = answer->reply;
+    int is_bad = reply->type != REDIS_REPLY_ARRAY || reply->elements != 6;
+    if (is_gone(reply)) {
+        return TQ_GONE;
+    }
+    if (is_bad) {
+        return tq__redis_nonsense(call);
+    }
+    const redisReply *bits = reply->element[5];
+    size_t room = map->bits ? map->bits_bytes : 0;
+    size_t stored = bits->type == REDIS_REPLY_STRING ? (size_t)bits->len : 0;
+    map->version = (uint64_t)tq__redis_number(reply, 0, &is_bad);
+    map->seats_count = (uint32_t)tq__redis_number(reply, 1, &is_bad);
+    map->counts[TQ_SEAT_AVAILABLE] = map->seats_count;
+    for (size_t state = TQ_SEAT_HOLD; state <= TQ_SEAT_SOLD; state++) {
+        map->counts[state] = (uint32_t)tq__redis_number(reply, 1 + state, &is_bad);
+        map->counts[TQ_SEAT_AVAILABLE] -= map->counts[state];
+    }
+    map->bits_bytes = (map->seats_count + 3u) / 4;
+    room = min_size(room, map->bits_bytes);
+    if (room) { /* seats behind the last that was ever held are not stored */
+        memset(map->bits, 0, room);
+        memcpy(map->bits, bits->str ? bits->str : "", min_size(stored, room));
+    }
+    return is_bad ? tq__redis_nonsense(call) : TQ_OK;
+}
+
+static int hold_map(void *opaque, const char *schedule, struct tq_seat_map *map,
+                    struct tq_error *err)
+{
+    struct redis_state *state = opaque;
+    const struct redis_text wants = tq__redis_text(map->bits && map->bits_bytes ? "1" : "0");
+    struct redis_call call = {.script = REDIS_HOLD_MAP,
+                              .tag = schedule,
+                              .args = &wants,
+                              .args_count = 1,
+                              .read = read_map,
+                              .out = map};
+    int rc = tq__redis_run(state->client, &call, 1, err);
+    return rc == TQ_E_UNKNOWN
+               ? tq__fail(err, TQ_E_UNAVAILABLE, "store.redis", "the seat map was not told")
+               : rc;
+}
+
+const struct tq_hold_driver tq__redis_hold = {
+    .size = sizeof(struct tq_hold_driver),
+    .load = tq__redis_hold_load,
+    .claim = hold_claim,
+    .change = hold_change,
+    .sweep = tq__redis_hold_sweep,
+    .map = hold_map,
+    .subscribe = tq__redis_ears_subscribe,
+    .unsubscribe = tq__redis_ears_unsubscribe,
+    .listen = tq__redis_ears_listen,
+    .rouse = tq__redis_ears_rouse,
+};

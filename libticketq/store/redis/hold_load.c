@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a schedule comes to Redis: seats in slices, holds of the ledger in slices, then
+ * what the ledger does not have is looked for among the live ones, a slice at a time,
+ * and at last the schedule is known. No claim is granted before that, and each slice is
+ * true by itself, so a load may stop anywhere and be repeated, also by two at once.
+ * hold_load.lua says what is decided. Cost: O(seats + holds of the ledger + live holds).
+ */
+#include <stdio.h>
+
+#include "core/env.h"
+#include "core/error.h"
+#include "core/map.h"
+#include "store/redis/hold.h"
+#include "store/redis/redis.h"
+
+#define SEATS_SLICE 1000
+#define ROWS_SLICE 64
+#define LIVE_SLICE 512
+
+struct loading {
+    struct redis_client *client;
+    const struct tq_env *env;
+    const struct tq_front_load *load;
+    char fence[24];
+};
+
+/* A call that must not fail; what it did may be done again, so there is no "unknown". */
+static int run(const struct loading *loading, struct redis_call *call, struct tq_error *err)
+{
+    call->tag = loading->load->schedule;
+    return tq__redis_run(loading->client, call, 1, err);
+}
+
+struct counts {
+    size_t more;
+    size_t seats;
+};
+
+/* {new, seats of the schedule before} */
+static int read_counts(struct redis_call *call, struct redis_answer *answer)
+{
+    struct counts *counts = call->out;
+    int is_bad = answer->reply->type != REDIS_REPLY_ARRAY;
+    if (!is_bad) {
+        counts->more += (size_t)tq__redis_number(answer->reply, 0, &is_bad);
+        counts->seats = (size_t)tq__redis_number(answer->reply, 1, &is_bad);
+    }
+    return is_bad ? tq__redis_nonsense(call) : TQ_OK;
+}
+
+/* Appends, or only counts, the seats that are new. */
+static int each_slice(const struct loading *loading, const char *mode, struct counts *counts,
+                      struct tq_error *err)
+{
+    const struct tq_front_load *load = loading->load;
+    struct redis_text args[1 + SEATS_SLICE] = {tq__redis_text(mode)};
+    *counts = (struct counts){0, 0};
+    for (size_t first = 0; first < load->seats_count; first += SEATS_SLICE) {
+        size_t count = load->seats_count - first;
+        count = count < SEATS_SLICE ? count : SEATS_SLICE;
+        for (size_t i = 0; i < count; i++) {
+            args[1 + i] = tq__redis_text(load->seats[first + i]);
+        }
+        struct redis_call call = {.script = REDIS_HOLD_DEFINE,
+                                  .args = args,
+                                  .args_count = 1 + count,
+                                  .read = read_counts,
+                                  .out = counts};
+        TQ_TRY(run(loading, &call, err));
+    }
+    return TQ_OK;
+}
+
+/* TQ_OK when a seat was new, else TQ_REPEAT. */
+static int load_seats(const struct loading *loading, struct tq_error *err)
+{
+    struct counts counts;
+    TQ_TRY(each_slice(loading, "0", &counts, err));
+    if (counts.seats + counts.more > TQ_SCHEDULE_SEATS_MAX) {
+        return tq__fail(err, TQ_E_LIMIT, "store.redis", "a schedule has at most %d seats",
+                        TQ_SCHEDULE_SEATS_MAX);
+    }
+    if (!counts.more) {
+        return TQ_REPEAT;
+    }
+    return each_slice(loading, "1", &counts, err);
+}
+
+/* {status, or not; seats whose keys are to be removed...} */
+static int read_untidy(struct redis_call *call, struct redis_answer *answer)
+{
+    const redisReply *reply = answer->reply;
+    struct tq__buf *seats = call->out;
+    int is_bad = reply->type != REDIS_REPLY_ARRAY;
+    for (size_t i = 0; !is_bad && i < reply->elements; i++) {
+        if (reply->element[i]->type == REDIS_REPLY_STRING) {
+            tq__buf_format(seats, "%s ", reply->element[i]->str);
+        } else if (reply->element[i]->integer < 0) {
+            return tq__fail(&call->err, TQ_E_CORRUPT, "store.redis", "a hold has an unknown seat");
+        }
+    }
+    return is_bad ? tq__redis_nonsense(call) : TQ_OK;
+}
+
+static void tidy(const struct loading *loading, struct tq__buf *seats)
+{
+    if (seats->bytes && !seats->is_failed) {
+        tq__redis_tidy(loading->client, loading->load->schedule, seats->data);
+    }
+    tq__buf_done(seats);
+}
+
+/* The rows of a slice: a line each, and the keys of the seats that they have. */
+struct slice {
+    struct tq__buf text;
+    struct redis_text args[ROWS_SLICE];
+    const char *seats[ROWS_SLICE * TQ_HOLD_SEATS_MAX];
+    size_t seats_count;
+};
+
+static void put_row(struct slice *slice, const struct tq_front_lease *row)
+{
+    tq__buf_format(&slice->text, "%s %s %s %u %llu %lld %lld %d", row->id, row->holder,
+                   row->request_key, row->state, (unsigned long long)row->fence,
+                   (long long)row->granted_ms, (long long)row->expires_ms, (int)row->ended);
+    for (size_t i = 0; i < row->seats_count; i++) {
+        tq__buf_format(&slice->text, " %s", row->seats[i]);
+        if (!row->ended) {
+            slice->seats[slice->seats_count++] = row->seats[i];
+        }
+    }
+}
+
+static int load_slice(const struct loading *loading, struct slice *slice,
+                      const struct tq_front_lease *rows, size_t count, struct tq_error *err)
+{
+    size_t ends[ROWS_SLICE], at = 0;
+    tq__buf_clear(&slice->text);
+    slice->seats_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        put_row(slice, &rows[i]);
+        ends[i] = slice->text.bytes;
+    }
+    TQ_TRY(tq__buf_check(&slice->text, "store.redis", err));
+    for (size_t i = 0; i < count; i++) {
+        slice->args[i] = (struct redis_text){slice->text.data + at, ends[i] - at};
+        at = ends[i];
+    }
+    struct tq__buf untidy = TQ__BUF(loading->env);
+    struct redis_call call = {.script = REDIS_HOLD_LOAD,
+                              .endings = slice->seats,
+                              .endings_count = slice->seats_count,
+                              .args = slice->args,
+                              .args_count = count,
+                              .read = read_untidy,
+                              .out = &untidy};
+    int rc = run(loading, &call, err);
+    tidy(loading, &untidy);
+    return rc;
+}
+
+static int load_rows(const struct loading *loading, struct tq_error *err)
+{
+    const struct tq_front_load *load = loading->load;
+    int rc = TQ_OK;
+    struct slice *slice = tq__alloc(loading->env, 1, sizeof *slice);
+    if (!slice) {
+        return tq__nomem("store.redis", err);
+    }
+    slice->text.env = loading->env;
+    for (size_t first = 0; rc == TQ_OK && first < load->leases_count; first += ROWS_SLICE) {
+        size_t count = load->leases_count - first;
+        rc = load_slice(loading, slice, &load->leases[first],
+                        count < ROWS_SLICE ? count : ROWS_SLICE, err);
+    }
+    tq__buf_done(&slice->text);
+    tq__release(loading->env, slice);
+    return rc;
+}
+
+/* Holds without a timer that the ledger may not have. */
+struct live {
+    char from[2 * TQ_ID_SIZE];
+    char ids[LIVE_SLICE][TQ_ID_SIZE];
+    size_t count;
+};
+
+/* {where to go on or '', holds...} */
+static int read_live(struct redis_call *call, struct redis_answer *answer)
+{
+    struct live *live = call->out;
+    const redisReply *reply = answer->reply;
+    int is_bad = reply->type != REDIS_REPLY_ARRAY || reply->elements > 1 + LIVE_SLICE;
+    const char *from = is_bad ? "" : tq__redis_string(reply, 0, &is_bad);
+    is_bad |= strlen(from) >= sizeof live->from;
+    if (is_bad) {
+        return tq__redis_nonsense(call);
+    }
+    memcpy(live->from, from, strlen(from) + 1);
+    live->count = 0;
+    for (size_t i = 1; i < reply->elements; i++) {
+        tq__id_copy(live->ids[live->count++], tq__redis_string(reply, i, &is_bad));
+    }
+    return is_bad ? tq__redis_nonsense(call) : TQ_OK;
+}
+
+static int next_live(const struct loading *loading, struct live *live, struct tq_error *err)
+{
+    char most[24];
+    snprintf(most, sizeof most, "%d", LIVE_SLICE);
+    const struct redis_text args[] = {tq__redis_text(loading->fence), tq__redis_text(live->from),
+                                      tq__redis_text(most)};
+    struct redis_call call = {
+        .script = REDIS_HOLD_UNTOLD, .args = args, .args_count = 3, .read = read_live, .out = live};
+    return run(loading, &call, err);
+}
+
+/* Frees those of the slice that are not among the rows. */
+static int free_slice(const struct loading *loading, const struct tq__map *rows,
+                      const struct live *live, struct tq_error *err)
+{
+    struct redis_text args[1 + LIVE_SLICE] = {tq__redis_text(loading->fence)};
+    size_t count = 1;
+    for (size_t i = 0; i < live->count; i++) {
+        if (!tq__map_get(rows, live->ids[i])) {
+            args[count++] = tq__redis_text(live->ids[i]);
+        }
+    }
+    if (count == 1) {
+        return TQ_OK;
+    }
+    struct tq__buf untidy = TQ__BUF(loading->env);
+    struct redis_call call = {.script = REDIS_HOLD_FREE,
+                              .args = args,
+                              .args_count = count,
+                              .read = read_untidy,
+                              .out = &untidy};
+    int rc = run(loading, &call, err);
+    tidy(loading, &untidy);
+    return rc;
+}
+
+/* Free what nothing else would: no timer, not in the ledger. */
+static int free_untold(const struct loading *loading, struct tq_error *err)
+{
+    const struct tq_front_load *load = loading->load;
+    struct tq__map rows;
+    struct live *live = tq__alloc(loading->env, 1, sizeof *live);
+    if (!live) {
+        return tq__nomem("store.redis", err);
+    }
+    int rc = tq__map_init(&rows, loading->env, err);
+    for (size_t i = 0; rc == TQ_OK && i < load->leases_count; i++) {
+        rc = load->leases[i].ended ? TQ_OK : tq__map_put(&rows, load->leases[i].id, live, err);
+    }
+    do {
+        rc = rc == TQ_OK ? next_live(loading, live, err) : rc;
+        rc = rc == TQ_OK ? free_slice(loading, &rows, live, err) : rc;
+    } while (rc == TQ_OK && live->from[0]);
+    tq__map_done(&rows);
+    tq__release(loading->env, live);
+    return rc;
+}
+
+/* {wait, now} */
+static int read_due(struct redis_call *call, struct redis_answer *answer)
+{
+    struct redis_due *due = call->out;
+    int is_bad = answer->reply->type != REDIS_REPLY_ARRAY;
+    if (!is_bad) {
+        due->wait_ms = tq__redis_number(answer->reply, 0, &is_bad);
+        due->as_of_ms = tq__redis_number(answer->reply, 1, &is_bad);
+    }
+    return is_bad ? tq__redis_nonsense(call) : TQ_OK;
+}
+
+/* From now on the schedule is known, and the agenda knows when something is due. */
+static int make_known(const struct loading *loading, struct tq_error *err)
+{
+    struct redis_due due = {.schedule = loading->load->schedule};
+    struct redis_next next;
+    const struct redis_text arg = tq__redis_text(loading->fence);
+    struct redis_call call = {
+        .script = REDIS_HOLD_KNOWN, .args = &arg, .args_count = 1, .read = read_due, .out = &due};
+    TQ_TRY(run(loading, &call, err));
+    return tq__redis_agenda(loading->client, &due, &next, err);
+}
+
+int tq__redis_hold_load(void *opaque, const struct tq_front_load *load, struct tq_error *err)
+{
+    struct redis_state *state = opaque;
+    struct loading loading = {state->client, tq__redis_env(state->client), load, ""};
+    snprintf(loading.fence, sizeof loading.fence, "%llu", (unsigned long long)load->fence);
+    int rc = load_seats(&loading, err);
+    TQ_TRY(rc);
+    TQ_TRY(load_rows(&loading, err));
+    TQ_TRY(load->is_truth ? free_untold(&loading, err) : TQ_OK);
+    TQ_TRY(make_known(&loading, err));
+    return rc;
+}
