@@ -27,6 +27,19 @@ static const struct fixture fixtures[] = {
      .server = "TICKETQ_TEST_REDIS_CLUSTER",
      .options = "cluster=1&",
      .has_own_clock = 1},
+    {.name = "redis-still-sqlite",
+     .url = "sqlite::memory:",
+     .front_server = "TICKETQ_TEST_REDIS_STILL",
+     .has_own_server = 1},
+    {.name = "redis-sqlite",
+     .url = "sqlite:%s/ledger.db",
+     .front_server = "TICKETQ_TEST_REDIS",
+     .has_own_clock = 1},
+    {.name = "redis-cluster-sqlite",
+     .url = "sqlite:%s/ledger.db",
+     .front_server = "TICKETQ_TEST_REDIS_CLUSTER",
+     .options = "cluster=1&",
+     .has_own_clock = 1},
     {.name = "sqlite", .url = "sqlite:%s/ledger.db"},
     {.name = "sqlite-memory", .url = "sqlite::memory:"},
     {.name = "memory-sqlite", .url = "sqlite:%s/ledger.db", .front = "memory:"},
@@ -37,6 +50,11 @@ static const struct fixture fixtures[] = {
      .server = "TICKETQ_TEST_POSTGRES",
      .is_postgres = 1,
      .front = "memory:"},
+    {.name = "redis-still-postgres",
+     .server = "TICKETQ_TEST_POSTGRES",
+     .is_postgres = 1,
+     .front_server = "TICKETQ_TEST_REDIS_STILL",
+     .has_own_server = 1},
     {.name = "postgres-inproc",
      .server = "TICKETQ_TEST_POSTGRES",
      .is_postgres = 1,
@@ -73,7 +91,7 @@ static void start_server(void)
     unsigned port = redis_server_start(STILL_CLOCK);
     if (port) {
         snprintf(url, sizeof url, "redis://127.0.0.1:%u", port);
-        setenv(chosen->server, url, 1);
+        setenv(chosen->front_server ? chosen->front_server : chosen->server, url, 1);
     }
 }
 
@@ -92,6 +110,7 @@ static void find_servers(void)
     }
     skip_without(chosen->server);
     skip_without(chosen->broker);
+    skip_without(chosen->front_server);
 }
 
 void fixture_choose(const char *name)
@@ -114,7 +133,12 @@ int fixture_has_own_clock(void)
 
 int fixture_is_remote(void)
 {
-    return chosen->server != NULL;
+    return chosen->server || chosen->front_server;
+}
+
+int fixture_front_is_remote(void)
+{
+    return chosen->front_server || (chosen->server && !chosen->is_postgres);
 }
 
 /* A prefix of the world's own, so that many may share a server. */
@@ -199,8 +223,15 @@ tq_store *world_store(struct world *world)
 
 tq_store *world_front(struct world *world)
 {
-    return chosen->front ? open_store(world, TQ_ARGS(tq_store_options, .url = chosen->front))
-                         : NULL;
+    if (!chosen->front && !chosen->front_server) {
+        return NULL;
+    }
+    if (chosen->front) {
+        snprintf(world->front_url, sizeof world->front_url, "%s", chosen->front);
+    } else {
+        fill_server_url(world->front_url, chosen->front_server, chosen->options, ':');
+    }
+    return open_store(world, TQ_ARGS(tq_store_options, .url = world->front_url));
 }
 
 void world_forget(struct world *world)

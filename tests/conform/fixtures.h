@@ -29,16 +29,17 @@
 
 struct fixture {
     const char *name;
-    const char *url;       /* of a store; `%s` stands for a folder of the world's own */
-    const char *front;     /* URL of a second store, in front of a ledger; NULL: none */
-    const char *transport; /* URL of a transport; NULL: none */
-    const char *server;    /* variable with the URL of a server; unset: skipped */
-    const char *options;   /* of that URL */
-    int has_own_server;    /* started with the program, with the world's clock; or skipped */
-    int is_postgres;       /* a schema of its own there, whose clock tests move */
-    const char *broker;    /* variable with the URL of a transport; unset: skipped */
-    const char *topics;    /* options of that URL */
-    int has_own_clock;     /* the server's, which nobody moves; otherwise the world's */
+    const char *url;          /* of a store; `%s` stands for a folder of the world's own */
+    const char *front;        /* URL of a second store, in front of a ledger; NULL: none */
+    const char *transport;    /* URL of a transport; NULL: none */
+    const char *server;       /* variable with the URL of a server; unset: skipped */
+    const char *front_server; /* the same, for the second store */
+    const char *options;      /* of that URL */
+    int has_own_server;       /* started with the program, with the world's clock; or skipped */
+    int is_postgres;          /* a schema of its own there, whose clock tests move */
+    const char *broker;       /* variable with the URL of a transport; unset: skipped */
+    const char *topics;       /* options of that URL */
+    int has_own_clock;        /* the server's, which nobody moves; otherwise the world's */
 };
 
 #define WORLD_URL_SIZE 1024
@@ -50,6 +51,7 @@ struct world {
     char folder[FOLDER_SIZE];
     char url[WORLD_URL_SIZE];
     char transport[WORLD_URL_SIZE];
+    char front_url[WORLD_URL_SIZE]; /* of the front that was opened last */
 };
 
 /*
@@ -61,13 +63,15 @@ void fixture_choose(const char *name);
 int fixture_has_own_clock(void);
 /* True when each call is a round trip to a server: long tests do less. */
 int fixture_is_remote(void);
+/* The same of who keeps rooms, or holds where there is a front. */
+int fixture_front_is_remote(void);
 /* How the fixture's store is opened: options with its URL and driver. */
 struct tq_store_options world_store_options(const struct world *world);
 
 void world_open(struct world *world);
 /* A store on the world's URL, which several may share when the driver says so. */
 tq_store *world_store(struct world *world);
-/* The store in front, or NULL. */
+/* The store in front, or NULL. Each that is opened is one of its own. */
 tq_store *world_front(struct world *world);
 tq_transport *world_transport(struct world *world);
 /* Let that much time pass for the store. */

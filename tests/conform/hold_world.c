@@ -35,6 +35,12 @@ static tq_store *replace(struct hold_world *w, tq_store *store, const char *url,
     return store;
 }
 
+static tq_store *replace_front(struct hold_world *w, tq_store *store)
+{
+    const char *url = w->ledger ? w->world.front_url : w->world.url;
+    return replace(w, store, url, w->front_driver);
+}
+
 static void open_stores(struct hold_world *w)
 {
     tq_store *store = world_store(&w->world);
@@ -44,7 +50,7 @@ static void open_stores(struct hold_world *w)
     } else {
         w->front = store;
     }
-    w->front = replace(w, w->front, "memory:", w->front_driver);
+    w->front = replace_front(w, w->front);
 }
 
 static void open_world(struct hold_world *w)
@@ -91,7 +97,7 @@ void hold_world_lose_front(struct hold_world *w)
     ck_assert_ptr_nonnull(w->ledger);
     tq_book_close(w->book);
     tq_store_close(w->front);
-    w->front = replace(w, world_front(&w->world), "memory:", w->front_driver);
+    w->front = replace_front(w, world_front(&w->world));
     w->book = hold_world_book(w);
 }
 

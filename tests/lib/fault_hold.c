@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fails the n-th call to the hold table of the memory driver, before or after it
- * took effect, where a driver with a network could.
+ * Fails the n-th call to the hold table of the driver that the URL names, before or
+ * after it took effect, where a driver with a network could.
  */
 #include "lib/fault_hold.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/error.h"
 #include "store/builtin.h"
@@ -39,9 +40,12 @@ struct tq_front_change fault_hold_last_change(void)
     return plan.last;
 }
 
+/* One process has fronts of one kind at a time. */
+static const struct tq_store_driver *inner_driver = &tq__memory_driver;
+
 static const struct tq_hold_driver *inner(void)
 {
-    return tq__memory_driver.hold;
+    return inner_driver->hold;
 }
 
 /* One call of the inner slot, with the fault that is due. */
@@ -117,11 +121,21 @@ static const struct tq_hold_driver fault_hold = {
     .unsubscribe = fault_unsubscribe,
 };
 
+static void choose_inner(const char *scheme)
+{
+#ifdef TQ_WITH_REDIS
+    inner_driver = strcmp(scheme, "redis") == 0 ? &tq__redis_driver : &tq__memory_driver;
+#else
+    (void)scheme;
+#endif
+}
+
 static int fault_open(void *opaque, const struct tq_store_config *config, struct tq_error *err)
 {
     struct fault_state *state = opaque;
-    state->inner = calloc(1, tq__memory_driver.state_size);
-    return state->inner ? tq__memory_driver.open(state->inner, config, err)
+    choose_inner(config->scheme);
+    state->inner = calloc(1, inner_driver->state_size);
+    return state->inner ? inner_driver->open(state->inner, config, err)
                         : tq__fail(err, TQ_E_NOMEM, "fault", "no memory");
 }
 
@@ -129,14 +143,14 @@ static void fault_close(void *opaque)
 {
     struct fault_state *state = opaque;
     if (state->inner) {
-        tq__memory_driver.close(state->inner);
+        inner_driver->close(state->inner);
         free(state->inner);
     }
 }
 
 static int fault_now(void *opaque, int64_t *out_now_ms, struct tq_error *err)
 {
-    return tq__memory_driver.now(((struct fault_state *)opaque)->inner, out_now_ms, err);
+    return inner_driver->now(((struct fault_state *)opaque)->inner, out_now_ms, err);
 }
 
 const struct tq_store_driver fault_hold_driver = {

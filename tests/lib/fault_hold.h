@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A store driver around the memory driver whose front for holds fails on purpose.
+ * A store driver around that of the URL whose front for holds fails on purpose.
  *
  *     fault_hold_set(FAULT_HOLD_AFTER, 2);   the second call: done, but the answer is lost
  *     tq_store_open(&env, TQ_ARGS(tq_store_options, .url = "memory:",

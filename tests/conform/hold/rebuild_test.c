@@ -52,6 +52,7 @@ END_TEST
 
 START_TEST(restart_amnesia__the_map_alone_brings_a_schedule_back)
 {
+    HOLD_MOVES_TIME();
     if (!has_both()) {
         return;
     }
@@ -94,6 +95,7 @@ START_TEST(fence_regression__a_front_alone_goes_on_above_too)
         world_advance(&w.world, 1);
         tq_book_close(w.book);
         tq_store_close(w.front);
+        world_forget(&w.world);
         w.front = world_store(&w.world);
         w.book = hold_world_book(&w);
         assert_status(tq_book_define(w.book, HOLD_SCHEDULE, seats, 1, &err), TQ_OK);

@@ -139,6 +139,7 @@ END_TEST
 
 START_TEST(crash_between__a_claim_without_record_ends_by_its_time)
 {
+    HOLD_MOVES_TIME();
     hold_world_open(&w, NULL);
     if (is_without_ledger() || !w.front) {
         if (w.ledger) {
@@ -160,6 +161,7 @@ END_TEST
 
 START_TEST(crash_between__what_the_ledger_has_wins_over_an_untold_front)
 {
+    HOLD_MOVES_TIME();
     hold_world_open(&w, NULL);
     if (is_without_ledger()) {
         return;
@@ -182,6 +184,7 @@ END_TEST
 
 START_TEST(two_claims_of_one_seat__the_ledger_takes_one)
 {
+    HOLD_MOVES_TIME();
     hold_world_open(&w, NULL);
     if (is_without_ledger()) {
         return;
@@ -228,6 +231,7 @@ static int read_body(tq_tx *tx, void *arg, struct tq_error *failure)
 
 START_TEST(a_sweep_in_a_transaction__is_undone_with_it)
 {
+    HOLD_MOVES_TIME();
     hold_world_open(&w, NULL);
     if (is_without_ledger()) {
         return;

@@ -31,6 +31,7 @@ static int note(void *arg, const struct tq_hold_row *row)
 
 START_TEST(due_holds__are_visited_once_earliest_first)
 {
+    HOLD_MOVES_TIME();
     static const uint32_t ttl[] = {5000, 1000, 3000, 9000, 2000};
     struct tq_hold holds[5];
     struct seen seen = {0};
@@ -67,6 +68,7 @@ END_TEST
 
 START_TEST(a_hold_that_somebody_else_ended__is_visited_too)
 {
+    HOLD_MOVES_TIME();
     struct seen seen = {0};
     hold_world_open(&w, NULL);
     struct tq_hold first = hold_take(&w, "ann", "a", "s1 s2");
@@ -84,6 +86,7 @@ END_TEST
 
 START_TEST(what_was_pinned_sold_or_released__is_not_visited)
 {
+    HOLD_MOVES_TIME();
     hold_world_open(&w, NULL);
     struct tq_hold pinned = hold_take(&w, "ann", "a", "s1");
     struct tq_hold sold = hold_take(&w, "ann", "b", "s2");
@@ -104,6 +107,7 @@ END_TEST
 
 START_TEST(a_visitor__can_stop_and_can_call_the_book)
 {
+    HOLD_MOVES_TIME();
     struct seen seen = {.stop_at = 1};
     hold_world_open(&w, NULL);
     hold_take(&w, "ann", "a", "s1");
@@ -139,6 +143,7 @@ static void *confirm(void *arg)
 
 START_TEST(confirm_vs_expire_race__exactly_one_wins)
 {
+    HOLD_MOVES_TIME();
     unsigned won[2] = {0};
     hold_world_open(&w, NULL);
     for (int round = 0; round < 60; round++) {
