@@ -157,6 +157,8 @@ def check_docs(tree):
 # Files without a unit test of their own, and what tests them.
 TESTED_ELSEWHERE = {
     "libticketq/store/handle.c": "store_test.c covers both halves",
+    **{f"libticketq/store/redis/hold_{name}.c": "redis_hold_test.c covers the table"
+       for name in ("load", "sweep")},
     # wiring: nothing in them decides; every route, answer and start is asked over HTTP
     **{f"servers/{service}/{name}.c": "tests/e2e"
        for service in sorted(SERVICES) for name in ("routes", "service")},

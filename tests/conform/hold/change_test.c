@@ -129,7 +129,6 @@ START_TEST(every_cell__is_that_of_the_one_table)
 }
 END_TEST
 
-/* F01, F03 */
 START_TEST(paused_holder__cannot_confirm_after_another_bought)
 {
     HOLD_MOVES_TIME();

@@ -111,7 +111,7 @@ static int join(struct buyer *buyer)
 /* Until so many wait. One may lend its thread to a front on a server instead of parking. */
 static void until_parked(long count)
 {
-    long parked = 0, lent = w.front && fixture_is_remote();
+    long parked = 0, lent = w.front && fixture_front_is_remote();
     count -= lent;
     usleep(lent ? 100000 : 0);
     for (int i = 0; i < 20000 && parked < count; i++) {
@@ -294,7 +294,7 @@ int main(int arguments_count, char **arguments)
                                   shutdown_with_waiters__all_are_told,
                                   without_a_park__nobody_waits};
     fixture_choose(arguments_count > 1 ? arguments[1] : "");
-    if (fixture_is_remote() && !fixture_has_own_clock()) {
+    if (fixture_front_is_remote() && !fixture_has_own_clock()) {
         printf("1..0 # SKIP time stands still\n");
         return EXIT_SUCCESS;
     }

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store/redis/hold*.c on a server of the test's own: arrays over many schedules and
+ * many rounds, keys as they are named, what a load does in slices, a sweep in pieces.
+ */
+#include "store/redis/hold.h"
+
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <ticketq/system.h>
+
+#include "lib/redis_server.h"
+#include "lib/unit.h"
+#include "store/store.h"
+
+#define MANY 1500
+#define EACH 3
+
+static unsigned port;
+static struct tq_env env;
+static struct tq_error err = TQ_ERROR_INIT;
+static tq_store *store;
+static void *state;
+static const struct tq_hold_driver *driver;
+static redisContext *other;
+static char names[TQ_SCHEDULE_SEATS_MAX + 1][8];
+static const char *seats[TQ_SCHEDULE_SEATS_MAX + 1];
+
+static void begin(void)
+{
+    char url[64];
+    env = tq_system_env();
+    env.log = NULL;
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u", port);
+    assert_status(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = url), &store, &err), TQ_OK);
+    state = tq__store_state(store);
+    driver = tq__store_hold(store);
+    other = redisConnect("127.0.0.1", (int)port);
+    freeReplyObject(redisCommand(other, "FLUSHALL"));
+    for (int i = 0; i <= TQ_SCHEDULE_SEATS_MAX; i++) {
+        snprintf(names[i], sizeof names[i], "s%d", i);
+        seats[i] = names[i];
+    }
+}
+
+static void end(void)
+{
+    redisFree(other);
+    tq_store_close(store);
+}
+
+static int define(const char *schedule, size_t count)
+{
+    const struct tq_front_load load = {
+        .size = sizeof load, .schedule = schedule, .seats = seats, .seats_count = count};
+    return driver->load(state, &load, &err);
+}
+
+static long long number_of(const char *command)
+{
+    redisReply *reply = redisCommand(other, command);
+    ck_assert(reply && reply->type == REDIS_REPLY_INTEGER);
+    long long number = reply->integer;
+    freeReplyObject(reply);
+    return number;
+}
+
+static struct tq_front_claim claims[MANY];
+static struct tq_hold holds[MANY];
+static char ids[MANY][16];
+
+/* Claims of EACH seats, over so many schedules in turn. */
+static void claim_many(size_t count, const char *const *schedules, size_t schedules_count,
+                       uint32_t ttl_ms)
+{
+    for (size_t i = 0; i < count; i++) {
+        snprintf(ids[i], sizeof ids[i], "h%zu", i);
+        claims[i] = (struct tq_front_claim){.size = sizeof claims[i],
+                                            .schedule = schedules[i % schedules_count],
+                                            .holder = "ann",
+                                            .request_key = ids[i],
+                                            .id = ids[i],
+                                            .seats = seats + i * EACH,
+                                            .seats_count = EACH,
+                                            .ttl_ms = ttl_ms};
+        holds[i].size = sizeof holds[i];
+    }
+    assert_status(driver->claim(state, claims, count, holds, &err), TQ_OK);
+}
+
+START_TEST(an_array__may_be_long_and_of_many_schedules)
+{
+    static const char *const schedules[] = {"one", "two", "three", "nobody-knows"};
+    begin();
+    for (int i = 0; i < 3; i++) {
+        assert_status(define(schedules[i], (size_t)MANY * EACH), TQ_OK);
+    }
+    claim_many(MANY, schedules, 4, 60000);
+    for (size_t i = 0; i < MANY; i++) {
+        ck_assert_int_eq(holds[i].status, i % 4 < 3 ? TQ_OK : TQ_GONE);
+        ck_assert(i < 4 || i % 4 == 3 || holds[i].fence > holds[i - 4].fence);
+    }
+    assert_status(driver->claim(state, claims, MANY, holds, &err), TQ_OK);
+    for (size_t i = 0; i < MANY; i++) {
+        ck_assert_int_eq(holds[i].status, i % 4 < 3 ? TQ_REPEAT : TQ_GONE);
+        ck_assert_str_eq(holds[i].id, i % 4 < 3 ? ids[i] : "");
+    }
+    end();
+}
+END_TEST
+
+START_TEST(a_held_seat__has_its_key_as_long_as_it_is_held)
+{
+    static const char *const schedules[] = {"one"};
+    struct tq_hold_result result = TQ_INIT(tq_hold_result);
+    begin();
+    assert_status(define("one", 10), TQ_OK);
+    claim_many(2, schedules, 1, 100);
+    ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s0 seat:hold:{one}:s5"), 2);
+    ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s6"), 0);
+    const struct tq_front_change change = {.size = sizeof change,
+                                           .schedule = "one",
+                                           .id = "h0",
+                                           .holder = "ann",
+                                           .fence = holds[0].fence,
+                                           .verb = TQ_HOLD_RELEASE};
+    assert_status(driver->change(state, &change, 1, &result, &err), TQ_OK);
+    ck_assert_int_eq(result.status, TQ_OK);
+    ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s0 seat:hold:{one}:s2"), 0);
+    ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s3"), 1);
+    usleep(110000);
+    uint32_t next_ms;
+    assert_status(driver->sweep(state, 10, NULL, NULL, &next_ms, &err), TQ_OK);
+    ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s3 seat:hold:{one}:s5"), 0);
+    ck_assert_uint_eq(next_ms, UINT32_MAX);
+    end();
+}
+END_TEST
+
+START_TEST(seats__at_the_limit_and_over_it)
+{
+    begin();
+    struct tq_seat_map map = TQ_INIT(tq_seat_map);
+    assert_status(define("full", TQ_SCHEDULE_SEATS_MAX), TQ_OK);
+    assert_status(define("full", TQ_SCHEDULE_SEATS_MAX), TQ_REPEAT);
+    assert_status(define("full", TQ_SCHEDULE_SEATS_MAX + 1), TQ_E_LIMIT);
+    assert_status(driver->map(state, "full", &map, &err), TQ_OK);
+    ck_assert_uint_eq(map.seats_count, TQ_SCHEDULE_SEATS_MAX);
+    assert_status(define("over", TQ_SCHEDULE_SEATS_MAX + 1), TQ_E_LIMIT);
+    assert_status(driver->map(state, "over", &map, &err), TQ_GONE);
+    end();
+}
+END_TEST
+
+/* What a ledger has: one seat each, sold. */
+static void load_sold(size_t from, size_t count)
+{
+    static struct tq_front_lease leases[MANY];
+    for (size_t i = 0; i < count; i++) {
+        snprintf(ids[i], sizeof ids[i], "h%zu", from + i);
+        leases[i] = (struct tq_front_lease){.size = sizeof leases[i],
+                                            .id = ids[i],
+                                            .holder = "ann",
+                                            .request_key = ids[i],
+                                            .seats = seats + from + i,
+                                            .seats_count = 1,
+                                            .state = TQ_SEAT_SOLD,
+                                            .fence = from + i + 1};
+    }
+    const struct tq_front_load load = {.size = sizeof load,
+                                       .schedule = "one",
+                                       .seats = seats,
+                                       .seats_count = 2 * MANY,
+                                       .leases = leases,
+                                       .leases_count = count,
+                                       .fence = 2 * MANY,
+                                       .is_truth = 1};
+    int rc = driver->load(state, &load, &err);
+    ck_assert(rc == TQ_OK || rc == TQ_REPEAT);
+}
+
+START_TEST(a_load_of_many_slices__brings_all_and_frees_what_is_not_there)
+{
+    struct tq_seat_map map = TQ_INIT(tq_seat_map);
+    begin();
+    load_sold(0, MANY);
+    assert_status(driver->map(state, "one", &map, &err), TQ_OK);
+    ck_assert_uint_eq(map.counts[TQ_SEAT_SOLD], MANY);
+    load_sold(MANY - 10, MANY);
+    assert_status(driver->map(state, "one", &map, &err), TQ_OK);
+    ck_assert_uint_eq(map.counts[TQ_SEAT_SOLD], MANY);
+    ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s0"), 0);
+    ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s1490"), 1);
+    end();
+}
+END_TEST
+
+static int count_until(void *arg, const struct tq_hold_row *row)
+{
+    int *left = arg;
+    ck_assert_uint_eq(row->seats_count, EACH);
+    ck_assert_int_eq(row->ended, TQ_EXPIRED);
+    return --*left == 0 ? 77 : 0;
+}
+
+START_TEST(a_sweep__goes_in_pieces_over_schedules_and_may_be_stopped)
+{
+    static const char *const schedules[] = {"one", "two"};
+    int left = 45;
+    uint32_t next_ms = 1;
+    begin();
+    assert_status(define("one", 600), TQ_OK);
+    assert_status(define("two", 600), TQ_OK);
+    claim_many(200, schedules, 2, 100);
+    usleep(120000);
+    ck_assert_int_eq(driver->sweep(state, 200, count_until, &left, &next_ms, &err), 77);
+    ck_assert_uint_eq(next_ms, 0);
+    left = 1000;
+    assert_status(driver->sweep(state, 100, count_until, &left, &next_ms, &err), TQ_OK);
+    ck_assert_int_eq(left, 900);
+    assert_status(driver->sweep(state, 100, count_until, &left, &next_ms, &err), TQ_OK);
+    ck_assert_int_eq(left, 845); /* 45, 100, and the 55 that are left */
+    ck_assert_uint_eq(next_ms, UINT32_MAX);
+    assert_status(driver->sweep(state, 100, count_until, &left, &next_ms, &err), TQ_EMPTY);
+    end();
+}
+END_TEST
+
+START_TEST(a_schedule_that_was_lost__is_in_no_sweeps_way)
+{
+    static const char *const schedules[] = {"one", "two"};
+    int left = 1000;
+    uint32_t next_ms;
+    begin();
+    assert_status(define("one", 600), TQ_OK);
+    assert_status(define("two", 600), TQ_OK);
+    claim_many(2, schedules, 2, 100);
+    ck_assert_int_eq(number_of("DEL seat:hold:{one}"), 1);
+    usleep(120000);
+    assert_status(driver->sweep(state, 100, count_until, &left, &next_ms, &err), TQ_OK);
+    ck_assert_int_eq(left, 999);
+    ck_assert_uint_eq(next_ms, UINT32_MAX);
+    end();
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {an_array__may_be_long_and_of_many_schedules,
+                                  a_held_seat__has_its_key_as_long_as_it_is_held,
+                                  seats__at_the_limit_and_over_it,
+                                  a_load_of_many_slices__brings_all_and_frees_what_is_not_there,
+                                  a_sweep__goes_in_pieces_over_schedules_and_may_be_stopped,
+                                  a_schedule_that_was_lost__is_in_no_sweeps_way};
+    port = redis_server_start(NULL);
+    if (!port) {
+        printf("1..0 # SKIP there is no redis-server\n");
+        return EXIT_SUCCESS;
+    }
+    return unit_main("store.redis.hold", tests, sizeof tests / sizeof *tests);
+}
