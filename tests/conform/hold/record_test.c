@@ -90,7 +90,8 @@ START_TEST(claim_record_reflect__walks_to_the_ticket)
     assert_named(body.hold.status, TQ_OK);
     run(&body);
     assert_named(body.hold.status, TQ_OK);
-    ck_assert_int_eq(body.hold.expires_ms - body.hold.granted_ms, 60000);
+    ck_assert_int_le(body.hold.expires_ms - body.hold.granted_ms, 60000);
+    ck_assert_int_gt(body.hold.expires_ms - body.hold.granted_ms, 50000);
     ck_assert_uint_gt(body.hold.fence, 0);
     assert_named(hold_take(&w, "bob", "b", "s2").status, TQ_TAKEN);
     int again = change_by(&body.hold, TQ_HOLD_EXTEND, TQ_OK);
