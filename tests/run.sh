@@ -31,8 +31,8 @@ count_meson() {
     failed=$((failed + bad))
 }
 
-# The servers that the tests of drivers want; services/run.sh starts and stops them.
-real="redis cluster postgres15"
+# Before a command: starts the servers that the tests of drivers want, and stops them after it.
+real="tests/services/run.sh all --"
 
 # run_meson FOLDER SETUP SUITE...
 run_meson() {
@@ -41,8 +41,8 @@ run_meson() {
     log=$(mktemp)
     for name in "$@"; do args="$args --suite $name"; done
     # shellcheck disable=SC2086
-    tests/services/run.sh $real -- "$MESON" test -C "$folder" --no-rebuild --print-errorlogs \
-        --setup "$setup" $args 2>&1 | tee "$log"
+    $real "$MESON" test -C "$folder" --no-rebuild --print-errorlogs --setup "$setup" $args 2>&1 |
+        tee "$log"
     count_meson "$log"
     rm -f "$log"
 }
@@ -93,7 +93,7 @@ fi
 if has house || has e2e; then
     # shellcheck disable=SC2086
     build_in build-release $werror --buildtype=release || exit 1
-    ! has house || run_meson build-release nofork installed
+    ! has house || real= run_meson build-release nofork installed
     ! has e2e || run_pytest tests/e2e
 fi
 if has services; then
