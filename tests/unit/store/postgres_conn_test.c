@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * store/postgres/conn.c and pool.c on a server: what is told of a connection that is lost at
+ * store/postgres/conn.c on a server: what is told of a connection that is lost at
  * each moment, what is waited for and how long, and what asks for another attempt.
  */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
 #include <ticketq/system.h>
 
 #include "lib/postgres_schema.h"
@@ -164,37 +162,6 @@ START_TEST(a_body_that_is_silent_for_too_long__is_given_up)
 }
 END_TEST
 
-/* A socket that takes connections and says nothing. */
-static int make_hole(char *url, size_t room)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t bytes = sizeof address;
-    int hole = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(hole, (struct sockaddr *)&address, bytes), 0);
-    ck_assert_int_eq(listen(hole, 8), 0);
-    ck_assert_int_eq(getsockname(hole, (struct sockaddr *)&address, &bytes), 0);
-    snprintf(url, room, "postgres://u:p@127.0.0.1:%u/t?connect_ms=200&wait_ms=300",
-             ntohs(address.sin_port));
-    return hole;
-}
-
-START_TEST(a_server_that_does_not_answer__is_given_up)
-{
-    struct tq_env env = tq_system_env();
-    tq_store *none = NULL;
-    char url[128];
-    int hole = make_hole(url, sizeof url);
-    int64_t begun_ms = tq_system_now_ms(NULL);
-    assert_status(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = url), &none, &err),
-                  TQ_E_UNAVAILABLE);
-    close(hole); /* nobody there at all */
-    assert_status(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = url), &none, &err),
-                  TQ_E_UNAVAILABLE);
-    ck_assert_int_lt(tq_system_now_ms(NULL) - begun_ms, 10000);
-    ck_assert_ptr_null(strstr(err.message, ":p@"));
-}
-END_TEST
-
 /* ---- attempts ---- */
 
 /* Two transactions that take two rows in opposite orders, and wait for each other between. */
@@ -285,6 +252,5 @@ POSTGRES_MAIN("store.postgres.conn", a_connection_lost_between_transactions__is_
               a_connection_lost_before_the_commit__is_not_applied,
               a_connection_lost_in_the_commit__is_unknown, a_lock__is_waited_for_as_long_as_said,
               a_statement_that_takes_too_long__is_not_applied,
-              a_body_that_is_silent_for_too_long__is_given_up,
-              a_server_that_does_not_answer__is_given_up, a_deadlock__is_run_again,
+              a_body_that_is_silent_for_too_long__is_given_up, a_deadlock__is_run_again,
               a_serialization_failure__is_run_again, time__is_the_servers)
