@@ -20,7 +20,8 @@
  *   begin or commit fails           all; what had been refused is certainly not applied
  *
  * So a body may run more than once, and a result counts only with the commit, a
- * refusal too: it may be for the sake of what others did before it. A body for many runs at most twice for several, then for one.
+ * refusal too: it may be for the sake of what others did before it. A body for many
+ * runs at most twice for several, then for one.
  * Alone there is no savepoint: the transaction is the unit.
  *
  * Invariants: every begin is followed by exactly one commit or rollback; no
