@@ -197,7 +197,7 @@ int tq__kafka_consumer_client(const struct kafka_state *state, const char *group
 
 /* ---- news ---- */
 
-/* Levels of syslog. A broker that is away is told of by our results. */
+/* Levels of syslog; but what it thinks of settings that are made on purpose is no warning. */
 static int level_of(int syslog)
 {
     return syslog <= 2 ? TQ_LOG_ERROR : syslog <= 4 ? TQ_LOG_WARN : TQ_LOG_INFO;
@@ -210,7 +210,8 @@ int tq__kafka_notice(const struct kafka_state *state, rd_kafka_event_t *event, i
         const char *facility, *text;
         int syslog;
         if (rd_kafka_event_log(event, &facility, &text, &syslog) == 0) {
-            tq__log(state->env, level_of(syslog), KAFKA_ORIGIN, "%s: %s", facility, text);
+            int level = strcmp(facility, "CONFWARN") == 0 ? TQ_LOG_DEBUG : level_of(syslog);
+            tq__log(state->env, level, KAFKA_ORIGIN, "%s: %s", facility, text);
         }
         return TQ_OK;
     }
