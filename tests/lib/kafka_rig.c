@@ -45,6 +45,7 @@ void kafka_rig_close(struct kafka_rig *rig)
         rd_kafka_mock_cluster_destroy(rig->cluster);
         rd_kafka_destroy(rig->owner);
     }
+    *rig = (struct kafka_rig){.owner = NULL};
 }
 
 void *kafka_rig_producer(struct kafka_rig *rig)
