@@ -126,7 +126,7 @@ END_TEST
 
 START_TEST(ob_10_broker_away__is_the_transports_trouble_and_passes)
 {
-    setup("timeout_ms=1000&linger_ms=0");
+    setup("timeout_ms=4000&linger_ms=0");
     check_works();
     rd_kafka_mock_broker_set_down(rig.cluster, 1);
     ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 1, 10, 10), 10);
