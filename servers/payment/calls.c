@@ -13,11 +13,18 @@
  *     CONFIRM        paid as agreed             Captured
  *                    paid otherwise, or only    Mismatched
  *                    a part of it is still ours
- *                    no                         Declined
+ *                    no, says the book          Declined
+ *                    the first one is refused,  Declined
+ *                    and the book is open
  *                    nobody knows               Unsure, and again after a pause
  *     ASK            as the book says           as above, Refunded, or nothing
  *     CANCEL         all money is back          Refunded
  *                    anything else              again after a pause, for ever
+ *
+ * The book decides, not the answer: a refusal says nothing of an earlier attempt that
+ * may be under way, and a book may be behind. So who was told of money (by a webhook, by
+ * an answer) asks again for AWAIT_MS until the book shows it: until what it says moves
+ * the payment. After that recheck.c is left.
  *
  * What the provider gave back without us counts whenever the book shows it: all
  * of what was captured is Refunded, a part of it Mismatched, in every phase.
@@ -28,8 +35,11 @@
  * counts: what it does not call paid by then is declined. A CONFIRM of a payment
  * whose outcome is known meanwhile only asks.
  *
- * A wish that arrives while a call is under way raises the row's version: the
- * caller then leaves the row, and it is worked off again at once.
+ * Whoever takes a row writes a lease into it that nobody ever had, and an outcome
+ * counts only while it is there: a slow caller whose row was taken by another, was
+ * given to another operation or was removed and put anew brings nothing, since whoever
+ * has the row now looks into the book, too. A wish that arrives while a call is under
+ * way raises the row's version: the row then stays, and is worked off again at once.
  *
  * Threads: PAYMENT_CALLERS workers, nobody else calls the provider.
  */
@@ -39,6 +49,7 @@
 #include <string.h>
 
 #include "core/backoff.h"
+#include "core/bytes.h"
 #include "core/error.h"
 #include "payment_sql.h"
 
@@ -47,6 +58,7 @@
 #define PAUSE_MAX_MS 30000
 #define PRE_REGISTER_ATTEMPTS 8
 #define KEY_LIFE_MS INT64_C(9000000) /* the provider keeps keys for three hours */
+#define AWAIT_MS 120000              /* how far a book may be behind what we were told */
 
 struct call {
     char payment[TQ_ID_SIZE];
@@ -54,7 +66,10 @@ struct call {
     int64_t attempts;
     int64_t since_ms;
     int64_t version;
+    int64_t await_ms; /* until then the book is expected to show money; 0: it is not */
+    int64_t now_ms;   /* when it was taken */
     uint32_t lease_ms;
+    char lease[TQ_ID_SIZE];
 };
 
 /* What a call has come to. */
@@ -67,22 +82,29 @@ struct outcome {
 
 /* ---- the list ---- */
 
-static int put(tq_tx *tx, const char *sql, const char *payment, const char *operation,
-               struct tq_error *err)
+int call_put(tq_tx *tx, const char *payment, const char *operation, struct tq_error *err)
 {
     const struct tq_value params[] = {tq_text(payment), tq_text(operation),
                                       tq_int(tq_tx_now_ms(tx))};
-    return tq_tx_exec(tx, sql, params, 3, NULL, NULL, err);
+    return tq_tx_exec(tx, PAYMENT_call_put, params, 3, NULL, NULL, err);
 }
 
-int call_put(tq_tx *tx, const char *payment, const char *operation, struct tq_error *err)
+static int nudge(tq_tx *tx, const char *payment, const char *operation, int64_t await_ms,
+                 struct tq_error *err)
 {
-    return put(tx, PAYMENT_call_put, payment, operation, err);
+    const struct tq_value params[] = {tq_text(payment), tq_text(operation),
+                                      tq_int(tq_tx_now_ms(tx)), tq_int(await_ms)};
+    return tq_tx_exec(tx, PAYMENT_call_nudge, params, 4, NULL, NULL, err);
 }
 
 int call_nudge(tq_tx *tx, const char *payment, const char *operation, struct tq_error *err)
 {
-    return put(tx, PAYMENT_call_nudge, payment, operation, err);
+    return nudge(tx, payment, operation, 0, err);
+}
+
+int call_await(tq_tx *tx, const char *payment, struct tq_error *err)
+{
+    return nudge(tx, payment, "ASK", tq_tx_now_ms(tx) + AWAIT_MS, err);
 }
 
 static int all_due(tq_tx *tx, void *arg, struct tq_error *err)
@@ -111,16 +133,19 @@ static int taken_row(void *arg, const struct tq_value *columns, size_t count)
     call->attempts = columns[2].integer;
     call->since_ms = columns[3].integer;
     call->version = columns[4].integer;
+    call->await_ms = columns[5].integer;
     return 0;
 }
 
 static int take(tq_tx *tx, void *arg, struct tq_error *err)
 {
     struct call *call = arg;
-    int64_t now_ms = tq_tx_now_ms(tx);
-    const struct tq_value params[] = {tq_int(now_ms), tq_int(now_ms + call->lease_ms)};
+    call->now_ms = tq_tx_now_ms(tx);
     call->payment[0] = '\0';
-    TQ_TRY(tq_tx_exec(tx, PAYMENT_call_take, params, 2, taken_row, call, err));
+    TQ_TRY(tq__uuid7(tq_tx_env(tx), call->now_ms, call->lease, err));
+    const struct tq_value params[] = {tq_int(call->now_ms), tq_int(call->now_ms + call->lease_ms),
+                                      tq_text(call->lease)};
+    TQ_TRY(tq_tx_exec(tx, PAYMENT_call_take, params, 3, taken_row, call, err));
     return call->payment[0] ? TQ_OK : TQ_EMPTY;
 }
 
@@ -137,6 +162,11 @@ static struct outcome declined(const char *reason)
     struct outcome outcome = {.event = "Declined"};
     snprintf(outcome.reason, sizeof outcome.reason, "%s", reason);
     return outcome;
+}
+
+static int is_awaited(const struct call *call)
+{
+    return call->now_ms < call->await_ms;
 }
 
 /* Whether the money is on record as ours, or as going back. */
@@ -158,25 +188,32 @@ static struct outcome by_money(struct payments *service, const struct payment *r
     struct outcome outcome = {.event = "Captured",
                               .input = {.paid = book->paid, .cancelled = book->cancelled}};
     const char *reason = book->cancelled > 0 ? "CANCELLED_BY_PROVIDER" : "AMOUNT_MISMATCH";
-    if (!portone_is_whole(book) ||
-        (!is_taken(row) && !portone_matches(&service->portone, book, row))) {
+    int is_ours = is_taken(row)
+                      ? book->cancelled == 0
+                      : portone_is_whole(book) && portone_matches(&service->portone, book, row);
+    if (!is_ours) {
         outcome.event = "Mismatched";
         snprintf(outcome.reason, sizeof outcome.reason, "%s", reason);
     }
     return outcome;
 }
 
-/* What the provider's book says of a payment; `when_open`: while it is neither paid nor failed. */
+/* What the provider's book says of a payment; `when_open`: while it is neither paid nor failed, or
+   failed before it was paid, of which we were told. */
 static struct outcome by_book(struct payments *service, const struct payment *row,
-                              const struct portone_book *book, struct outcome when_open)
+                              const struct call *call, const struct portone_book *book,
+                              struct outcome when_open)
 {
     struct outcome outcome = {.input = {.paid = book->paid, .cancelled = book->cancelled}};
     switch (book->status) {
     case PORTONE_PAID:
         return by_money(service, row, book);
     case PORTONE_FAILED:
-        return declined(book->reason[0] ? book->reason : "DECLINED");
+        return is_awaited(call) ? when_open : declined(book->reason[0] ? book->reason : "DECLINED");
     case PORTONE_CANCELLED:
+        if (book->cancelled < book->paid) {
+            return by_money(service, row, book);
+        }
         if (!is_taken(row)) {
             return declined("CANCELLED_BY_PROVIDER");
         }
@@ -188,12 +225,12 @@ static struct outcome by_book(struct payments *service, const struct payment *ro
 }
 
 static struct outcome ask(struct payments *service, const struct payment *row,
-                          struct outcome when_open)
+                          const struct call *call, struct outcome when_open)
 {
     struct portone_book book;
     switch (portone_get(&service->portone, row->id, &book)) {
     case PORTONE_DONE:
-        return by_book(service, row, &book, when_open);
+        return by_book(service, row, call, &book, when_open);
     case PORTONE_NO:
         return when_open;
     default:
@@ -201,23 +238,42 @@ static struct outcome ask(struct payments *service, const struct payment *row,
     }
 }
 
+/* Of a confirmation that was begun before. No outcome: it may be repeated. */
+static struct outcome look_up(struct payments *service, const struct payment *row,
+                              const struct call *call)
+{
+    const struct outcome repeat = {.event = NULL};
+    int is_key_alive = call->now_ms < call->since_ms + KEY_LIFE_MS;
+    if (is_awaited(call)) {
+        return ask(service, row, call, again("Unsure"));
+    }
+    return ask(service, row, call, is_key_alive ? repeat : declined("UNRESOLVED"));
+}
+
 static struct outcome confirm(struct payments *service, const struct payment *row,
-                              const struct call *call, int64_t now_ms)
+                              struct call *call)
 {
     struct outcome unsure = again("Unsure");
-    struct outcome result = {.event = NULL};
+    struct outcome when_open = unsure;
     char reason[PAYMENT_WORD_SIZE] = "DECLINED";
-    int is_key_alive = now_ms < call->since_ms + KEY_LIFE_MS;
-    if (call->attempts > 1) {
-        result = ask(service, row, is_key_alive ? result : declined("UNRESOLVED"));
-        if (result.event || result.is_again) {
-            return result;
+    int is_first = call->attempts == 1;
+    if (!is_first) {
+        struct outcome before = look_up(service, row, call);
+        if (before.event || before.is_again) {
+            return before;
         }
     }
-    if (portone_confirm(&service->portone, row, reason) == PORTONE_NO) {
-        return declined(reason);
+    switch (portone_confirm(&service->portone, row, reason)) {
+    case PORTONE_DONE:
+        call->await_ms = call->now_ms + AWAIT_MS;
+        break;
+    case PORTONE_NO:
+        when_open = is_first ? declined(reason) : unsure;
+        break;
+    default:
+        break;
     }
-    result = ask(service, row, unsure);
+    struct outcome result = ask(service, row, call, when_open);
     return result.is_again ? unsure : result;
 }
 
@@ -226,7 +282,8 @@ static struct outcome by_refund(struct payments *service, struct payment *row)
 {
     struct outcome outcome = again(NULL);
     struct portone_book book;
-    if (portone_get(&service->portone, row->id, &book) != PORTONE_DONE) {
+    if (portone_get(&service->portone, row->id, &book) != PORTONE_DONE ||
+        !portone_has_money(&book)) {
         return outcome;
     }
     row->paid = book.paid;
@@ -267,8 +324,7 @@ static int is_undecided(const struct payment *row)
     return strcmp(row->phase, "CONFIRMING") == 0 || strcmp(row->phase, "UNKNOWN") == 0;
 }
 
-static struct outcome make(struct payments *service, struct payment *row, const struct call *call,
-                           int64_t now_ms)
+static struct outcome make(struct payments *service, struct payment *row, struct call *call)
 {
     const struct outcome nothing = {.event = NULL};
     if (strcmp(call->operation, "PRE_REGISTER") == 0) {
@@ -278,8 +334,8 @@ static struct outcome make(struct payments *service, struct payment *row, const 
         return cancel(service, row, call);
     }
     return strcmp(call->operation, "CONFIRM") == 0 && is_undecided(row)
-               ? confirm(service, row, call, now_ms)
-               : ask(service, row, nothing);
+               ? confirm(service, row, call)
+               : ask(service, row, call, nothing);
 }
 
 /* ---- bringing the outcome ---- */
@@ -290,23 +346,39 @@ struct completion {
     struct outcome *outcome;
 };
 
-static int due_again(tq_tx *tx, const struct call *call, uint32_t pause_ms, struct tq_error *err)
+/* Give the row up, due at once. TQ_OK, or TQ_STALE: somebody else has it, or it is gone. */
+static int release(tq_tx *tx, const struct call *call, struct tq_error *err)
 {
-    const struct tq_value params[] = {tq_text(call->payment), tq_int(tq_tx_now_ms(tx) + pause_ms)};
-    return tq_tx_exec(tx, PAYMENT_call_again, params, 2, NULL, NULL, err);
+    const struct tq_value params[] = {tq_text(call->payment), tq_text(call->lease),
+                                      tq_int(tq_tx_now_ms(tx))};
+    TQ_TRY(tq_tx_exec(tx, PAYMENT_call_release, params, 3, NULL, NULL, err));
+    return tq_tx_changed(tx) ? TQ_OK : TQ_STALE;
+}
+
+/* The three below leave alone what was wished for meanwhile: it is due at once. */
+
+static int put_off(tq_tx *tx, const struct call *call, struct tq_error *err)
+{
+    struct tq__backoff backoff = {PAUSE_FIRST_MS, PAUSE_MAX_MS, (uint32_t)call->attempts - 1};
+    int64_t due_ms = tq_tx_now_ms(tx) + tq__backoff_next(&backoff, tq_tx_env(tx));
+    const struct tq_value params[] = {tq_text(call->payment), tq_int(call->version), tq_int(due_ms),
+                                      tq_int(call->await_ms)};
+    return tq_tx_exec(tx, PAYMENT_call_again, params, 4, NULL, NULL, err);
 }
 
 static int remove_call(tq_tx *tx, const struct call *call, struct tq_error *err)
 {
     const struct tq_value params[] = {tq_text(call->payment), tq_int(call->version)};
-    TQ_TRY(tq_tx_exec(tx, PAYMENT_call_done, params, 2, NULL, NULL, err));
-    return tq_tx_changed(tx) ? TQ_OK : due_again(tx, call, 0, err);
+    return tq_tx_exec(tx, PAYMENT_call_done, params, 2, NULL, NULL, err);
 }
 
-static uint32_t pause_ms(const struct call *call, const struct tq_env *env)
+/* The payment has moved: what we were told of it meanwhile is no news, and asked for once. */
+static int remove_awaited(tq_tx *tx, const struct call *call, struct tq_error *err)
 {
-    struct tq__backoff backoff = {PAUSE_FIRST_MS, PAUSE_MAX_MS, (uint32_t)call->attempts - 1};
-    return tq__backoff_next(&backoff, env);
+    const struct tq_value params[] = {tq_text(call->payment)};
+    TQ_TRY(remove_call(tx, call, err));
+    return tq_tx_changed(tx) ? TQ_OK
+                             : tq_tx_exec(tx, PAYMENT_call_heard, params, 1, NULL, NULL, err);
 }
 
 static int complete(tq_tx *tx, void *arg, struct tq_error *err)
@@ -314,17 +386,22 @@ static int complete(tq_tx *tx, void *arg, struct tq_error *err)
     const struct completion *completion = arg;
     const struct call *call = completion->call;
     struct outcome *outcome = completion->outcome;
-    if (outcome->is_again) {
-        TQ_TRY(due_again(tx, call, pause_ms(call, tq_tx_env(tx)), err));
-    } else {
-        TQ_TRY(remove_call(tx, call, err));
+    int has_moved = 0;
+    int rc = release(tx, call, err);
+    if (rc != TQ_OK) {
+        return rc;
     }
-    if (!outcome->event) {
-        return TQ_OK;
+    if (outcome->event) {
+        outcome->input.reason = outcome->reason[0] ? outcome->reason : NULL;
+        rc = charge_apply(tx, completion->service, call->payment, outcome->event, &outcome->input,
+                          err);
+        TQ_TRY(rc);
+        has_moved = rc == TQ_OK;
     }
-    outcome->input.reason = outcome->reason[0] ? outcome->reason : NULL;
-    return charge_apply(tx, completion->service, call->payment, outcome->event, &outcome->input,
-                        err);
+    if (outcome->is_again || (!has_moved && is_awaited(call))) {
+        return put_off(tx, call, err);
+    }
+    return has_moved ? remove_awaited(tx, call, err) : remove_call(tx, call, err);
 }
 
 struct reading {
@@ -346,16 +423,14 @@ int calls_step(void *arg, struct tq_error *err)
     struct reading reading = {call.payment, &row};
     struct outcome outcome = {.event = NULL};
     struct completion completion = {service, &call, &outcome};
-    int64_t now_ms = 0;
     int rc = tq_ledger_run(service->ledger, take, &call, err);
     if (rc != TQ_OK) {
         return rc;
     }
-    TQ_TRY(tq_store_now(service->ledger, &now_ms, err));
     rc = tq_ledger_read(service->ledger, read_row, &reading, err);
     TQ_TRY(rc);
     if (rc == TQ_OK) {
-        outcome = make(service, &row, &call, now_ms);
+        outcome = make(service, &row, &call);
     }
     TQ_TRY(tq_ledger_run(service->ledger, complete, &completion, err));
     return TQ_OK;

@@ -113,11 +113,13 @@ int charge_apply(tq_tx *tx, struct payments *service, const char *id, const char
 
 /* ---- calls.c ---- */
 
-/* Ask for a call, in the caller's transaction; it takes the place of one that waits. */
+/* Ask for a call, in the caller's transaction; it takes the place of another operation. */
 int call_put(tq_tx *tx, const char *payment, const char *operation, struct tq_error *err);
 /* The same unless a call waits or is under way, which then is made once more; only a PRE_REGISTER,
    which brings nothing to light, gives way. */
 int call_nudge(tq_tx *tx, const char *payment, const char *operation, struct tq_error *err);
+/* Nudge an ASK of money that we were told of: it goes on for a while until the book shows it. */
+int call_await(tq_tx *tx, const char *payment, struct tq_error *err);
 /* Whoever had taken a call is no more: all are due. */
 int calls_restore(struct payments *service, struct tq_error *err);
 /* Worker: make one call and bring its outcome to the saga. */
@@ -138,7 +140,7 @@ int rechecks_put(struct payments *service, struct tq_error *err);
 /* What is known after a call. */
 enum portone_outcome {
     PORTONE_DONE = 1,  /* the provider did it */
-    PORTONE_NO = 2,    /* it certainly did not and will not */
+    PORTONE_NO = 2,    /* it refused this request, in words that are documented */
     PORTONE_UNSURE = 3 /* nobody knows: ask */
 };
 
@@ -149,7 +151,7 @@ enum portone_status {
     PORTONE_CANCELLED = 3
 };
 
-/* The provider's book of a payment. */
+/* The provider's book of a payment. What follows the status is zero until there was money. */
 struct portone_book {
     enum portone_status status; /* PORTONE_OPEN: neither paid nor failed (yet) */
     int64_t total;
@@ -159,22 +161,26 @@ struct portone_book {
     char currency[PAYMENT_CURRENCY_SIZE];
     char channel[16]; /* "LIVE", "TEST" */
     char store[PORTONE_STORE_SIZE];
-    char reason[PAYMENT_WORD_SIZE];
+    char reason[PAYMENT_WORD_SIZE]; /* why there is none */
 };
 
 int portone_open(struct portone *portone, struct app *app, struct tq_error *err);
 void portone_close(struct portone *portone);
 enum portone_outcome portone_pre_register(struct portone *portone, const struct payment *row);
-/* PORTONE_NO: `reason` says why. After PORTONE_DONE the book has the amounts. */
+/* PORTONE_NO: `reason` says why; an earlier request may be under way. After PORTONE_DONE the book
+   has the amounts. */
 enum portone_outcome portone_confirm(struct portone *portone, const struct payment *row,
                                      char reason[PAYMENT_WORD_SIZE]);
-/* PORTONE_NO: the provider does not know this payment. */
+/* PORTONE_NO: the provider does not know this payment. PORTONE_UNSURE: also when what it says
+   cannot be read, or contradicts itself. */
 enum portone_outcome portone_get(struct portone *portone, const char *id,
                                  struct portone_book *out_book);
 enum portone_outcome portone_cancel(struct portone *portone, const struct payment *row);
 /* Whether what was paid is what we asked for: amount, currency, channel, store. */
 int portone_matches(const struct portone *portone, const struct portone_book *book,
                     const struct payment *row);
+/* Whether anything was paid, be it back or not. */
+int portone_has_money(const struct portone_book *book);
 /* Whether all of it was paid and nothing has gone back. */
 int portone_is_whole(const struct portone_book *book);
 

@@ -6,15 +6,19 @@
  *
  *     answer                                     outcome
  *     2xx; 409 ALREADY_PAID                      DONE
- *     400, 404, 409 of any other type            NO
- *     409 IDEMPOTENCY_OUTSTANDING_REQUEST        UNSURE
+ *     400 INVALID_REQUEST                        NO
+ *     400 INVALID_PAYMENT_TOKEN                  NO
+ *     404 PAYMENT_NOT_FOUND                      NO
+ *     409 INFORMATION_MISMATCH                   NO
  *     401, 403: our credentials, not the buyer   UNSURE, and logged
- *     5xx, a lost answer, no connection          UNSURE
+ *     all others, a lost one, no connection      UNSURE
  *
+ * So a 4xx of somebody in between, or of a type that is new, refuses nothing.
  * A 502 of the provider behind PortOne says neither yes nor no: the book does.
  * Amounts, currency, store and channel always come from GET, never from a webhook or
- * a confirmation; a book of another payment is none. Statuses that are not known
- * count as open: PortOne may add some.
+ * a confirmation. A book of another payment is none, nor is one that speaks of money
+ * and does not say all of it, or contradicts itself: UNSURE. Statuses that are not
+ * known count as open: PortOne may add some.
  *
  * The idempotency key is made of operation, payment and a digest of the body: a
  * repetition, also by another process, is one, and a request that asks for
@@ -111,24 +115,27 @@ static const char *type_of(struct http_answer *answer)
 
 static enum portone_outcome outcome_of(int rc, struct http_answer *answer)
 {
+    static const struct {
+        unsigned status;
+        const char *type;
+        enum portone_outcome outcome;
+    } errors[] = {{400, "INVALID_REQUEST", PORTONE_NO},
+                  {400, "INVALID_PAYMENT_TOKEN", PORTONE_NO},
+                  {404, "PAYMENT_NOT_FOUND", PORTONE_NO},
+                  {409, "INFORMATION_MISMATCH", PORTONE_NO},
+                  {409, "ALREADY_PAID", PORTONE_DONE}};
     if (rc < 0) {
         return PORTONE_UNSURE;
     }
     if (answer->status / 100 == 2) {
         return PORTONE_DONE;
     }
-    switch (answer->status) {
-    case 400:
-    case 404:
-        return PORTONE_NO;
-    case 409:
-        if (strcmp(type_of(answer), "IDEMPOTENCY_OUTSTANDING_REQUEST") == 0) {
-            return PORTONE_UNSURE;
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        if (errors[i].status == answer->status && strcmp(errors[i].type, type_of(answer)) == 0) {
+            return errors[i].outcome;
         }
-        return strcmp(type_of(answer), "ALREADY_PAID") == 0 ? PORTONE_DONE : PORTONE_NO;
-    default:
-        return PORTONE_UNSURE;
     }
+    return PORTONE_UNSURE;
 }
 
 static void put_amounts(struct tq__buf *json, const struct payment *row)
@@ -187,50 +194,77 @@ enum portone_outcome portone_cancel(struct portone *portone, const struct paymen
     return post(portone, row->id, "cancel", &body, NULL);
 }
 
-static enum portone_status status_of(const char *name)
+/* Some of the money went back, or none did. */
+enum { NONE_BACK, SOME_BACK };
+
+static const struct status {
+    const char *name;
+    enum portone_status status;
+    int back; /* of what has been paid */
+} statuses[] = {{"PAID", PORTONE_PAID, NONE_BACK},
+                {"PARTIAL_CANCELLED", PORTONE_PAID, SOME_BACK},
+                {"CANCELLED", PORTONE_CANCELLED, SOME_BACK},
+                {"FAILED", PORTONE_FAILED, NONE_BACK}};
+
+static const struct status *status_of(const char *name)
 {
-    static const struct {
-        const char *name;
-        enum portone_status status;
-    } names[] = {{"PAID", PORTONE_PAID},
-                 {"FAILED", PORTONE_FAILED},
-                 {"CANCELLED", PORTONE_CANCELLED},
-                 {"PARTIAL_CANCELLED", PORTONE_PAID}};
-    for (size_t i = 0; name && i < sizeof names / sizeof *names; i++) {
-        if (strcmp(names[i].name, name) == 0) {
-            return names[i].status;
+    static const struct status open = {"", PORTONE_OPEN, NONE_BACK};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        if (strcmp(statuses[i].name, name) == 0) {
+            return &statuses[i];
         }
     }
-    return PORTONE_OPEN;
+    return &open;
 }
 
-/* What does not fit is left out: it is none of the words we know. */
-static void copy_word(char *target, size_t room, const tq__json *node)
+/* What does not fit is left out: it is none of the words we know. 0: there is no word. */
+static int copy_word(char *target, size_t room, const tq__json *node)
 {
     const char *text = tq__json_string(node);
     snprintf(target, room, "%s", text && strlen(text) < room ? text : "");
+    return text != NULL;
+}
+
+static int copy_amount(int64_t *target, const tq__json *amount, const char *name)
+{
+    return tq__json_int64(tq__json_member(amount, name), target) && *target >= 0;
+}
+
+/* Everything that says whose money there is, and how much. 0: it cannot all be true. */
+static int read_money(const tq__json *json, int back, struct portone_book *book)
+{
+    const tq__json *amount = tq__json_member(json, "amount");
+    const tq__json *channel = tq__json_member(json, "channel");
+    return copy_word(book->currency, sizeof book->currency, tq__json_member(json, "currency")) &&
+           copy_word(book->channel, sizeof book->channel, tq__json_member(channel, "type")) &&
+           copy_word(book->store, sizeof book->store, tq__json_member(json, "storeId")) &&
+           copy_amount(&book->total, amount, "total") &&
+           copy_amount(&book->discount, amount, "discount") &&
+           copy_amount(&book->paid, amount, "paid") &&
+           copy_amount(&book->cancelled, amount, "cancelled") && book->paid <= book->total &&
+           book->discount <= book->total - book->paid && book->cancelled <= book->total &&
+           book->paid + book->discount > 0 && (book->cancelled > 0) == (back == SOME_BACK);
 }
 
 static int read_book(const char *id, const tq__json *json, struct portone_book *book)
 {
-    const tq__json *amount = tq__json_member(json, "amount");
-    const tq__json *failure = tq__json_member(json, "failure");
     const char *told_id = tq__json_string(tq__json_member(json, "id"));
+    const char *name = tq__json_string(tq__json_member(json, "status"));
     memset(book, 0, sizeof *book);
-    book->status = status_of(tq__json_string(tq__json_member(json, "status")));
-    copy_word(book->currency, sizeof book->currency, tq__json_member(json, "currency"));
-    copy_word(book->channel, sizeof book->channel,
-              tq__json_member(tq__json_member(json, "channel"), "type"));
-    copy_word(book->reason, sizeof book->reason, tq__json_member(failure, "pgCode"));
+    if (!told_id || strcmp(told_id, id) != 0 || !name) {
+        return 0;
+    }
+    const struct status *status = status_of(name);
+    book->status = status->status;
+    if (portone_has_money(book)) {
+        return read_money(json, status->back, book);
+    }
+    copy_word(book->reason, sizeof book->reason,
+              tq__json_member(tq__json_member(json, "failure"), "pgCode"));
     if (!tq__id_is_valid(book->reason)) { /* a code or nothing: it is told to buyers */
         book->reason[0] = '\0';
     }
-    copy_word(book->store, sizeof book->store, tq__json_member(json, "storeId"));
-    tq__json_int64(tq__json_member(amount, "total"), &book->total);
-    tq__json_int64(tq__json_member(amount, "discount"), &book->discount);
-    tq__json_int64(tq__json_member(amount, "paid"), &book->paid);
-    tq__json_int64(tq__json_member(amount, "cancelled"), &book->cancelled);
-    return told_id && strcmp(told_id, id) == 0;
+    return 1;
 }
 
 enum portone_outcome portone_get(struct portone *portone, const char *id,
@@ -239,8 +273,10 @@ enum portone_outcome portone_get(struct portone *portone, const char *id,
     struct http_answer answer = HTTP_ANSWER(portone->env);
     enum portone_outcome outcome = outcome_of(call(portone, id, NULL, NULL, &answer), &answer);
     if (outcome == PORTONE_DONE && !read_book(id, http_answer_json(&answer), out_book)) {
-        app_log(TQ_LOG_ERROR, ORIGIN, "get %s: the answer is not the book of this payment", id);
+        app_log(TQ_LOG_ERROR, ORIGIN, "get %s: the answer is no book of this payment", id);
         outcome = PORTONE_UNSURE;
+    } else if (outcome == PORTONE_NO && answer.status != 404) {
+        outcome = PORTONE_UNSURE; /* our question was refused: that says nothing of the payment */
     }
     http_answer_done(&answer);
     return outcome;
@@ -257,6 +293,11 @@ int portone_matches(const struct portone *portone, const struct portone_book *bo
 {
     return book->total == row->amount && strcmp(book->currency, row->currency) == 0 &&
            is_wanted(portone->channel, book->channel) && is_wanted(portone->store, book->store);
+}
+
+int portone_has_money(const struct portone_book *book)
+{
+    return book->status == PORTONE_PAID || book->status == PORTONE_CANCELLED;
 }
 
 int portone_is_whole(const struct portone_book *book)

@@ -35,33 +35,45 @@ INSERT INTO calls (payment_id, operation, due_ms, attempts, since_ms, version)
 VALUES ($1, $2, $3, 0, $3, 1)
 ON CONFLICT (payment_id) DO UPDATE
 SET operation = excluded.operation, due_ms = excluded.due_ms, attempts = 0,
-    since_ms = excluded.since_ms, version = calls.version + 1
+    since_ms = excluded.since_ms, version = calls.version + 1, lease = NULL, await_ms = 0
+WHERE calls.operation <> excluded.operation
 
 -- name: call_nudge
-INSERT INTO calls (payment_id, operation, due_ms, attempts, since_ms, version)
-VALUES ($1, $2, $3, 0, $3, 1)
+INSERT INTO calls (payment_id, operation, due_ms, attempts, since_ms, version, await_ms)
+VALUES ($1, $2, $3, 0, $3, 1, $4)
 ON CONFLICT (payment_id) DO UPDATE
 SET version = calls.version + 1,
     operation = CASE calls.operation
         WHEN 'PRE_REGISTER' THEN excluded.operation ELSE calls.operation END,
     due_ms = CASE calls.operation
-        WHEN 'PRE_REGISTER' THEN excluded.due_ms ELSE calls.due_ms END
+        WHEN 'PRE_REGISTER' THEN excluded.due_ms ELSE calls.due_ms END,
+    attempts = CASE calls.operation WHEN 'PRE_REGISTER' THEN 0 ELSE calls.attempts END,
+    lease = CASE calls.operation WHEN 'PRE_REGISTER' THEN NULL ELSE calls.lease END,
+    await_ms = CASE WHEN calls.await_ms < excluded.await_ms
+        THEN excluded.await_ms ELSE calls.await_ms END
 
 -- The outer due_ms is for an engine that waits for another taker of the same row here.
 -- name: call_take
-UPDATE calls SET due_ms = $2, attempts = attempts + 1
+UPDATE calls SET due_ms = $2, attempts = attempts + 1, lease = $3
 WHERE due_ms <= $1
     AND payment_id = (SELECT payment_id FROM calls WHERE due_ms <= $1 ORDER BY due_ms LIMIT 1)
-RETURNING payment_id, operation, attempts, since_ms, version
+RETURNING payment_id, operation, attempts, since_ms, version, await_ms
+
+-- The row stays locked: until the transaction ends only its own steps change the version.
+-- name: call_release
+UPDATE calls SET due_ms = $3, lease = NULL WHERE payment_id = $1 AND lease = $2
 
 -- name: call_done
 DELETE FROM calls WHERE payment_id = $1 AND version = $2
 
 -- name: call_again
-UPDATE calls SET due_ms = $2 WHERE payment_id = $1
+UPDATE calls SET due_ms = $3, await_ms = $4 WHERE payment_id = $1 AND version = $2
+
+-- name: call_heard
+UPDATE calls SET await_ms = 0 WHERE payment_id = $1
 
 -- name: calls_all_due
-UPDATE calls SET due_ms = 0
+UPDATE calls SET due_ms = 0, lease = NULL
 
 -- recheck.c
 

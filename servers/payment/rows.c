@@ -31,7 +31,8 @@ int payment_rows_prepare(tq_store *ledger, struct tq_error *err)
 {
     const struct tq_migration migrations[] = {
         {.size = sizeof *migrations, .scope = "payment", .version = 1, .sql = PAYMENT_v1},
-        {.size = sizeof *migrations, .scope = "payment", .version = 2, .sql = PAYMENT_v2}};
+        {.size = sizeof *migrations, .scope = "payment", .version = 2, .sql = PAYMENT_v2},
+        {.size = sizeof *migrations, .scope = "payment", .version = 3, .sql = PAYMENT_v3}};
     return tq_ledger_migrate(ledger, migrations, sizeof migrations / sizeof *migrations, err);
 }
 

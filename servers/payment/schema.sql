@@ -42,3 +42,10 @@ CREATE INDEX webhooks_age ON webhooks (received_ms);
 ALTER TABLE payments ADD COLUMN recheck_ms BIGINT;
 UPDATE payments SET recheck_ms = updated_ms WHERE phase IN ('FAILED', 'PAID');
 CREATE INDEX payments_recheck ON payments (recheck_ms) WHERE recheck_ms IS NOT NULL;
+
+-- Whose outcome of a call counts, NULL: nobody is at work; and until when the book is expected
+-- to show money that we were told of, 0: it is not.
+
+-- name: v3
+ALTER TABLE calls ADD COLUMN lease TEXT;
+ALTER TABLE calls ADD COLUMN await_ms BIGINT NOT NULL DEFAULT 0;

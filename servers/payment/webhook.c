@@ -8,8 +8,9 @@
  *
  * Its content is never believed: it only makes us ask the provider's book about
  * the payment it names. So it does not matter whether webhooks are late, doubled
- * or out of order; recheck.c is for those that never come. Types and payments that
- * we do not know are stored and left.
+ * or out of order; recheck.c is for those that never come. One that tells of money may
+ * be ahead of the book, which is then asked until it shows it (call_await). Types and
+ * payments that we do not know are stored and left.
  *
  * Threads: [any].
  */
@@ -58,6 +59,27 @@ struct taking {
     const char *payment; /* NULL: of no payment */
 };
 
+/* A payment that has its ticket learns nothing from being called paid, one that has its money
+   back nothing at all. */
+static int is_known(const struct taking *taking, const struct payment *row)
+{
+    return strcmp(row->phase, "REFUNDED") == 0 ||
+           (strcmp(taking->type, "Transaction.Paid") == 0 &&
+            (strcmp(row->phase, "CAPTURED") == 0 || strcmp(row->phase, "PAID") == 0));
+}
+
+static int tells_of_money(const char *type)
+{
+    static const char *const types[] = {"Transaction.Paid", "Transaction.Cancelled",
+                                        "Transaction.PartialCancelled"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (strcmp(types[i], type) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int store(tq_tx *tx, void *arg, struct tq_error *err)
 {
     const struct taking *taking = arg;
@@ -75,11 +97,11 @@ static int store(tq_tx *tx, void *arg, struct tq_error *err)
     if (rc != TQ_OK) {
         return rc < 0 ? rc : TQ_OK;
     }
-    /* A payment that has its ticket, or its money back, learns nothing from being called paid. */
-    int is_known = strcmp(taking->type, "Transaction.Paid") == 0 &&
-                   (strcmp(row.phase, "CAPTURED") == 0 || strcmp(row.phase, "PAID") == 0 ||
-                    strcmp(row.phase, "REFUNDED") == 0);
-    return is_known ? TQ_OK : call_nudge(tx, row.id, "ASK", err);
+    if (is_known(taking, &row)) {
+        return TQ_OK;
+    }
+    return tells_of_money(taking->type) ? call_await(tx, row.id, err)
+                                        : call_nudge(tx, row.id, "ASK", err);
 }
 
 int webhook_take(struct payments *service, const char *id, const char *body, size_t bytes,

@@ -137,6 +137,23 @@ def test_paid_while_it_is_still_being_announced(world):
     world.assert_clean()
 
 
+def test_a_slow_announcement_takes_no_later_call_with_it(world):
+    """It ends while a webhook's question waits: that is another row of the same payment."""
+    schedule = world.sale()
+    world.fault("preRegister", "delay", delayMs=2000)
+    held = world.held("ann", schedule, world.seats(schedule)[:1])
+    payment = world.begin_payment("ann", held["reservationId"])
+    assert world.confirm("ann", payment, "decline").status_code == 202
+    world.until_payment("ann", payment["paymentId"], "FAILED")
+    world.fault("get", "error5xx", count=1000)
+    world.pay_behind_our_back(payment)
+    time.sleep(2.5)
+    world.clear_faults()
+    world.until_payment("ann", payment["paymentId"], "PAID")
+    world.until_reservation("ann", held["reservationId"], status="CONFIRMED")
+    world.assert_clean()
+
+
 def test_paid_late_after_the_connection_was_cut(make_world):
     world = make_world(*SHORT)
     schedule = world.sale()

@@ -85,9 +85,16 @@ START_TEST(what_an_answer_means)
         {400, "{\"type\":\"INVALID_PAYMENT_TOKEN\"}", PORTONE_NO},
         {404, "{\"type\":\"PAYMENT_NOT_FOUND\"}", PORTONE_NO},
         {409, "{\"type\":\"INFORMATION_MISMATCH\"}", PORTONE_NO},
+        {400, "{\"type\":\"INVALID_REQUEST\"}", PORTONE_NO},
+        {400, "{\"type\":\"PAYMENT_NOT_FOUND\"}", PORTONE_UNSURE},
+        {400, "{\"type\":\"A_NEW_ONE\"}", PORTONE_UNSURE},
+        {400, "{}", PORTONE_UNSURE},
+        {404, "<html>no route</html>", PORTONE_UNSURE},
+        {409, "{\"type\":\"PAYMENT_IN_PROGRESS\"}", PORTONE_UNSURE},
+        {422, "{\"type\":\"INVALID_REQUEST\"}", PORTONE_UNSURE},
         {409, "{\"type\":\"ALREADY_PAID\"}", PORTONE_DONE},
         {409, "{\"type\":\"IDEMPOTENCY_OUTSTANDING_REQUEST\"}", PORTONE_UNSURE},
-        {409, "not json", PORTONE_NO},
+        {409, "not json", PORTONE_UNSURE},
         {401, "{}", PORTONE_UNSURE},
         {403, "{}", PORTONE_UNSURE},
         {429, "{}", PORTONE_UNSURE},
@@ -172,9 +179,11 @@ END_TEST
     "{\"id\":\"P1\",\"status\":\"" status "\",\"amount\":{" amounts "},\"currency\":\"" currency   \
     "\",\"channel\":{\"type\":\"" channel "\"},\"storeId\":\"" store                               \
     "\",\"failure\":{\"pgCode\":\"NO_MONEY\"}}"
-#define BOOK(status, total, currency, channel)                                                     \
-    BOOK_OF(status, "\"total\":" total ",\"paid\":5000,\"cancelled\":0", currency, channel,        \
-            "store-1")
+#define AMOUNTS(total, discount, paid, cancelled)                                                  \
+    "\"total\":" total ",\"discount\":" discount ",\"paid\":" paid ",\"cancelled\":" cancelled
+#define ALL_PAID AMOUNTS("5000", "0", "5000", "0")
+#define BOOK(status, cancelled)                                                                    \
+    BOOK_OF(status, AMOUNTS("5000", "0", "5000", cancelled), "KRW", "LIVE", "store-1")
 
 static enum portone_outcome get(const char *body, struct portone_book *book)
 {
@@ -189,20 +198,25 @@ START_TEST(the_book__statuses)
         const char *body;
         enum portone_status status;
     } books[] = {
-        {BOOK("PAID", "5000", "KRW", "LIVE"), PORTONE_PAID},
-        {BOOK("PARTIAL_CANCELLED", "5000", "KRW", "LIVE"), PORTONE_PAID},
-        {BOOK("CANCELLED", "5000", "KRW", "LIVE"), PORTONE_CANCELLED},
-        {BOOK("FAILED", "5000", "KRW", "LIVE"), PORTONE_FAILED},
-        {BOOK("READY", "5000", "KRW", "LIVE"), PORTONE_OPEN},
-        {BOOK("PAY_PENDING", "5000", "KRW", "LIVE"), PORTONE_OPEN},
-        {BOOK("A_NEW_ONE", "5000", "KRW", "LIVE"), PORTONE_OPEN},
+        {BOOK("PAID", "0"), PORTONE_PAID},
+        {BOOK("PARTIAL_CANCELLED", "1"), PORTONE_PAID},
+        {BOOK("CANCELLED", "5000"), PORTONE_CANCELLED},
+        {BOOK("CANCELLED", "4999"), PORTONE_CANCELLED},
+        {BOOK("FAILED", "0"), PORTONE_FAILED},
+        {BOOK("READY", "0"), PORTONE_OPEN},
+        {BOOK("PAY_PENDING", "0"), PORTONE_OPEN},
+        {BOOK("A_NEW_ONE", "0"), PORTONE_OPEN},
+        {"{\"id\":\"P1\",\"status\":\"READY\"}", PORTONE_OPEN}, /* no money, no amounts */
     };
     struct portone_book book;
     begin();
     for (size_t i = 0; i < sizeof books / sizeof *books; i++) {
         ck_assert_int_eq(get(books[i].body, &book), PORTONE_DONE);
         ck_assert_int_eq(book.status, books[i].status);
-        ck_assert_str_eq(book.reason, "NO_MONEY");
+        ck_assert_int_eq(book.total, portone_has_money(&book) ? 5000 : 0);
+        ck_assert_str_eq(book.reason, portone_has_money(&book) || !strstr(books[i].body, "NO_MONEY")
+                                          ? ""
+                                          : "NO_MONEY");
     }
     ck_assert_str_eq(provider.path, "GET /payments/P1");
     ck_assert_str_eq(provider.key, "");
@@ -216,12 +230,12 @@ START_TEST(the_book__of_this_payment_or_not)
         const char *body;
         int is_match;
     } books[] = {
-        {BOOK("PAID", "5000", "KRW", "LIVE"), 1},
-        {BOOK("PAID", "4999", "KRW", "LIVE"), 0},
-        {BOOK("PAID", "5000", "USD", "LIVE"), 0},
-        {BOOK("PAID", "5000", "KRW", "TEST"), 0},
-        {BOOK_OF("PAID", "\"total\":5000", "KRW", "LIVE", "store-2"), 0},
-        {BOOK_OF("PAID", "\"total\":5000", "KRW", "LIVE", "store-1"), 1},
+        {BOOK_OF("PAID", ALL_PAID, "KRW", "LIVE", "store-1"), 1},
+        {BOOK_OF("PAID", AMOUNTS("4999", "0", "4999", "0"), "KRW", "LIVE", "store-1"), 0},
+        {BOOK_OF("PAID", ALL_PAID, "USD", "LIVE", "store-1"), 0},
+        {BOOK_OF("PAID", ALL_PAID, "KRW-and-more", "LIVE", "store-1"), 0},
+        {BOOK_OF("PAID", ALL_PAID, "KRW", "TEST", "store-1"), 0},
+        {BOOK_OF("PAID", ALL_PAID, "KRW", "LIVE", "store-2"), 0},
     };
     struct portone_book book;
     begin();
@@ -230,8 +244,7 @@ START_TEST(the_book__of_this_payment_or_not)
         ck_assert_int_eq(portone_matches(&portone, &book, &row) != 0, books[i].is_match);
     }
     portone.channel = portone.store = "";
-    ck_assert_int_eq(get(BOOK_OF("PAID", "\"total\":5000", "KRW", "TEST", "store-2"), &book),
-                     PORTONE_DONE);
+    ck_assert_int_eq(get(BOOK_OF("PAID", ALL_PAID, "KRW", "TEST", "store-2"), &book), PORTONE_DONE);
     ck_assert_int_ne(portone_matches(&portone, &book, &row), 0);
     end();
 }
@@ -256,10 +269,45 @@ END_TEST
 
 START_TEST(the_book__that_cannot_be_read_is_no_answer)
 {
+#define PAID_WITH(amounts) BOOK_OF("PAID", amounts, "KRW", "LIVE", "store-1")
+#define NEARLY "\"amount\":{" ALL_PAID "},\"status\":\"PAID\""
+    static const char *const books[] = {
+        "not json",
+        "[]",
+        "{}",
+        "{\"id\":\"P1\"}",
+        "{\"status\":\"READY\"}",
+        "{\"id\":\"P2\",\"status\":\"READY\"}",
+        "{\"id\":\"P1\",\"status\":\"PAID\"}",
+        "{\"id\":\"P1\",\"currency\":\"KRW\",\"storeId\":\"store-1\"," NEARLY "}",
+        "{\"id\":\"P1\",\"currency\":\"KRW\",\"channel\":{\"type\":\"LIVE\"}," NEARLY "}",
+        "{\"id\":\"P1\",\"storeId\":\"store-1\",\"channel\":{\"type\":\"LIVE\"}," NEARLY "}",
+        PAID_WITH("\"total\":5000"),
+        PAID_WITH("\"discount\":0,\"paid\":5000,\"cancelled\":0"),
+        PAID_WITH("\"total\":5000,\"paid\":5000,\"cancelled\":0"),
+        PAID_WITH("\"total\":5000,\"discount\":0,\"cancelled\":0"),
+        PAID_WITH("\"total\":5000,\"discount\":0,\"paid\":5000"),
+        PAID_WITH(AMOUNTS("5000", "0", "\"5000\"", "0")),
+        PAID_WITH(AMOUNTS("5000.5", "0", "5000.5", "0")),
+        PAID_WITH(AMOUNTS("5000", "0", "null", "0")),
+        PAID_WITH(AMOUNTS("99999999999999999999", "0", "5000", "0")),
+        PAID_WITH(AMOUNTS("-5000", "0", "-5000", "0")),
+        PAID_WITH(AMOUNTS("5000", "-1", "5000", "0")),
+        PAID_WITH(AMOUNTS("5000", "0", "5001", "0")),
+        PAID_WITH(AMOUNTS("5000", "1", "5000", "0")),
+        PAID_WITH(AMOUNTS("5000", "9223372036854775807", "5000", "0")),
+        PAID_WITH(AMOUNTS("5000", "0", "0", "0")),
+        PAID_WITH(AMOUNTS("5000", "0", "5000", "1")),
+        BOOK("PARTIAL_CANCELLED", "0"),
+        BOOK("CANCELLED", "0"),
+        BOOK("CANCELLED", "5001"),
+        BOOK("CANCELLED", "-5000"),
+    };
     struct portone_book book;
     begin();
-    ck_assert_int_eq(get("not json", &book), PORTONE_UNSURE);
-    ck_assert_int_eq(get("{\"id\":\"P2\",\"status\":\"PAID\"}", &book), PORTONE_UNSURE);
+    for (size_t i = 0; i < sizeof books / sizeof *books; i++) {
+        ck_assert_msg(get(books[i], &book) == PORTONE_UNSURE, "%s", books[i]);
+    }
     end();
 }
 END_TEST
