@@ -3,11 +3,16 @@
 # Builds ticketq and plays a whole on-sale: a crowd, a payment provider, one process that sells.
 #
 # usage: examples/quickstart.sh [--visitors N] [--seats N] [--seed S] [--json FILE] [--stay]
+#            [--redis URL] [--postgres URL] [--kafka URL] [--with-services]
 #   --visitors  how many come, 1 to 1000000; default 20000
 #   --seats     how many of the arena's 15,000 seats are sold; default 5000
 #   --seed      what the crowd is like follows from it, a whole number; default 1
 #   --json      writes the reports of herd and audit to a file
 #   --stay      leaves everything running afterwards, until Ctrl-C
+#   --redis     the line and the first to meet holds are there, not in memory
+#   --postgres  the ledgers are there, not in SQLite: in a database made for the sale and dropped
+#   --kafka     events go through it; topics are made, with a prefix of the sale, and stay
+#   --with-services  starts Redis, PostgreSQL and Kafka for the sale, by tests/services/run.sh
 #
 # Exit status: 0 when herd and audit are clean, 1 when one is not, 2 when it could not run.
 set -euo pipefail
@@ -16,7 +21,7 @@ caller=$PWD
 cd "$root"
 . .ci/tools.sh
 
-visitors=20000 seats=5000 seed=1 json="" stay=""
+visitors=20000 seats=5000 seed=1 json="" stay="" redis="" postgres="" kafka=""
 hold_ms=20000 # short, so that what is abandoned comes back during the sale
 
 usage() {
@@ -34,9 +39,20 @@ number() {
         wrong "$1 is a number from $3 to $4, not '$2'"
 }
 
+# with_services ARG...: this script again, beside servers that end with it
+with_services() {
+    local kept=()
+    for word in "$@"; do [ "$word" = --with-services ] || kept+=("$word"); done
+    cd "$caller"
+    # shellcheck disable=SC2016
+    exec "$root/tests/services/run.sh" redis postgres15 kafka -- bash -c '"$@" --redis "$TICKETQ_TEST_REDIS" \
+        --postgres "$TICKETQ_TEST_POSTGRES" --kafka "$TICKETQ_TEST_KAFKA"' - "$root/examples/quickstart.sh" "${kept[@]}"
+}
+case " $* " in *" --with-services "*) with_services "$@" ;; esac
+
 while [ $# -gt 0 ]; do
     case $1 in
-    --visitors | --seats | --seed | --json) [ $# -ge 2 ] || wrong "$1 needs a value"; printf -v "${1#--}" %s "$2"; shift 2 ;;
+    --visitors | --seats | --seed | --json | --redis | --postgres | --kafka) [ $# -ge 2 ] || wrong "$1 needs a value"; printf -v "${1#--}" %s "$2"; shift 2 ;;
     --stay) stay=1; shift ;;
     --help | -h) usage; exit 0 ;;
     *) wrong "no such option: $1" ;;
@@ -50,16 +66,18 @@ case $json in "" | /*) ;; *) json=$caller/$json ;; esac
 
 # shellcheck disable=SC2086
 need_packages $build_packages check curl || exit 2 # check: the folder serves tests and figures too
+[ -z "$postgres" ] || need_packages postgresql-client || exit 2
 need_meson || exit 2
 build_targets="servers/ticketqd/ticketqd servers/sandbox/ticketq-sandbox examples/herd/ticketq-herd"
 build_in build-release --buildtype=release || exit 2
 bin=$root/build-release
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/ticketq.XXXXXX")
-pids=""
+pids="" database=""
 finish() {
     # Last started, first stopped; only what was started here.
     for pid in $pids; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
+    [ -z "$database" ] || psql -Xqc "DROP DATABASE $database WITH (FORCE)" "$postgres" || true
     rm -rf "$work"
 }
 trap finish EXIT
@@ -117,6 +135,20 @@ post() {
     [ "$status" = 201 ] || fail "POST $1: $status $(head -c 300 "$3")"
 }
 
+# The engines, and where the audit finds the ledgers.
+sale=quickstart_$(head -c 6 /dev/urandom | od -An -tx1 | tr -d ' \n')
+engines=() ledger=(--data "$work/data")
+[ -z "$redis" ] || engines+=(--room "$redis" --hold "$redis")
+if [ -n "$kafka" ]; then
+    case $kafka in *\?*) engines+=(--transport "$kafka&prefix=$sale.") ;; *) engines+=(--transport "$kafka?prefix=$sale.") ;; esac
+fi
+if [ -n "$postgres" ]; then
+    psql -Xqc "CREATE DATABASE $sale" "$postgres" || fail "no database can be made at --postgres"
+    database=$sale address=${postgres%%\?*}
+    ledger=(--ledger "${address%/*}/$database${postgres#"$address"}")
+    engines+=("${ledger[@]}")
+fi
+
 umask 077
 secret >"$work/portone"
 printf 'whsec_%s' "$(head -c 32 /dev/urandom | base64)" >"$work/webhook"
@@ -133,7 +165,7 @@ sandbox=http://$(member "$work/sandbox.ready" listen)
 mkdir "$work/data"
 start ticketqd "$bin/servers/ticketqd/ticketqd" serve --data "$work/data" --listen "127.0.0.1:$port" \
     --internal 127.0.0.1:0 --ops 127.0.0.1:0 --keys "$work/keys.json" --portone "$sandbox" \
-    --portone-secret "$work/portone" --webhook-secret "$work/webhook" --hold-ttl-ms "$hold_ms"
+    --portone-secret "$work/portone" --webhook-secret "$work/webhook" --hold-ttl-ms "$hold_ms" "${engines[@]}"
 admin=$("$bin/examples/herd/ticketq-herd" sign --keys "$work/keys.json" --subject quickstart --role admin)
 
 # All who come are let in within about 75 seconds.
@@ -158,9 +190,9 @@ wait "$!" || clean=$?
 pids=${pids#* }
 [ "$clean" -le 1 ] || fail "the herd could not run"
 echo
-"$bin/servers/ticketqd/ticketqd" audit --data "$work/data" --portone "$sandbox" || clean=1
+"$bin/servers/ticketqd/ticketqd" audit "${ledger[@]}" --portone "$sandbox" || clean=1
 if [ -n "$json" ]; then
-    "$bin/servers/ticketqd/ticketqd" audit --json --data "$work/data" --portone "$sandbox" >"$work/audit.json" || true
+    "$bin/servers/ticketqd/ticketqd" audit --json "${ledger[@]}" --portone "$sandbox" >"$work/audit.json" || true
     printf '{"herd":%s,"audit":%s}\n' "$(cat "$work/herd.json")" "$(cat "$work/audit.json")" >"$json"
 fi
 if [ -n "$stay" ]; then

@@ -14,12 +14,10 @@
  */
 #include "app/internal.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,7 +27,7 @@ extern char **environ;
 
 static const struct app_option common[] = {
     {"config", "FILE", "JSON file with options", NULL, APP_TEXT, 0, 0, 0},
-    {"data", "DIR", "where the databases are", "ticketq-data", APP_TEXT, 0, 0, 0},
+    {"data", "DIR", "where the SQLite databases are", "ticketq-data", APP_TEXT, 0, 0, 0},
     {"listen", "HOST:PORT", "public listener; port 0: any that is free", "127.0.0.1:8080", APP_TEXT,
      0, 0, 0},
     {"internal", "HOST:PORT", "listener for other services", "127.0.0.1:0", APP_TEXT, 0, 0, 0},
@@ -45,7 +43,14 @@ static const struct app_option common[] = {
     {"body-timeout-ms", "MS", "longest time from there to the end of its body", "20000", APP_NUMBER,
      0, 100, 600000},
     {"keys", "FILE", "key ring (JSON)", NULL, APP_TEXT, 0, 0, 0},
-    {"transport", "URL", "where events go", "inproc:", APP_TEXT, 0, 0, 0},
+    {"room", "URL", "where lines stand: memory:, redis://", "memory:", APP_TEXT, 0, 0, 0},
+    {"hold", "URL", "the front that holds of seats meet first: memory:, redis://",
+     "memory:", APP_TEXT, 0, 0, 0},
+    {"ledger", "URL",
+     "postgres://user@host/database, a schema for each service; empty: SQLite in --data", NULL,
+     APP_TEXT, 0, 0, 0},
+    {"transport", "URL", "what carries events: inproc:, kafka://host:port", "inproc:", APP_TEXT, 0,
+     0, 0},
     {"ready-file", "FILE", "written when serving: {listen,internal,ops}", NULL, APP_TEXT, 0, 0, 0},
     {"log-level", "N", "0 debug, 1 info, 2 warnings, 3 errors", "1", APP_NUMBER, 0, 0, 3},
     {"drain-delay-ms", "MS", "go on accepting for this long when told to stop", "0", APP_NUMBER, 0,
@@ -96,47 +101,6 @@ tq_transport *app_transport(struct app *app)
     return app->transport;
 }
 
-/* `sqlite:<path>` with what a URL would take apart encoded. */
-static void put_path(struct tq__buf *url, const char *path)
-{
-    for (; *path; path++) {
-        if (strchr("%?#", *path)) {
-            tq__buf_format(url, "%%%02X", (unsigned)(unsigned char)*path);
-        } else {
-            tq__buf_add(url, path, 1);
-        }
-    }
-}
-
-int app_store_open_file(struct app *app, const char *path, tq_store **out_store,
-                        struct tq_error *err)
-{
-    struct tq__buf url = TQ__BUF(&app->env);
-    tq__buf_text(&url, "sqlite:");
-    put_path(&url, path);
-    int rc = tq__buf_check(&url, "app", err);
-    if (rc == TQ_OK) {
-        rc = tq_store_open(&app->env, TQ_ARGS(tq_store_options, .url = url.data), out_store, err);
-    }
-    tq__buf_done(&url);
-    return rc;
-}
-
-int app_store_open(struct app *app, const char *service, tq_store **out_store, struct tq_error *err)
-{
-    const char *folder = app_config_text(app->config, "data");
-    char path[TQ_URL_MAX];
-    if (mkdir(folder, 0700) && errno != EEXIST) {
-        return tq__fail_native(err, TQ_E_UNAVAILABLE, errno, "app", "cannot make folder %s: %s",
-                               folder, strerror(errno));
-    }
-    int bytes = snprintf(path, sizeof path, "%s/%s.db", folder, service);
-    if (bytes < 0 || (size_t)bytes >= sizeof path) {
-        return tq__fail(err, TQ_E_LIMIT, "app", "the path of the folder is too long");
-    }
-    return app_store_open_file(app, path, out_store, err);
-}
-
 /* ---- configuration ---- */
 
 static int collect_options(struct app *app, struct tq_error *err)
@@ -181,11 +145,9 @@ static int load_keys(struct app *app, struct tq_error *err)
 
 static int open_parts(struct app *app, struct tq_error *err)
 {
-    const char *transport = app_config_text(app->config, "transport");
     app_log_level((int)app_config_number(app->config, "log-level"));
     TQ_TRY(load_keys(app, err));
-    TQ_TRY(tq_transport_open(&app->env, TQ_ARGS(tq_transport_options, .url = transport),
-                             &app->transport, err));
+    TQ_TRY(app__transport_open(app, err));
     TQ_TRY(http_client_new(&app->env, &app->client, err));
     TQ_TRY(http_client_new(&app->env, &app->outside, err));
     TQ_TRY(app_metrics_new(&app->env, &app->metrics, err));

@@ -69,12 +69,19 @@ tq_keys *app_keys(struct app *app);           /* of --keys; an empty ring withou
 tq_transport *app_transport(struct app *app); /* of --transport, "inproc:" by default */
 /* Non-zero from SIGTERM on: what can wait for the next start is not begun. */
 int app_is_draining(const struct app *app);
-/* A service's own database `<data>/<service>.db`; close it with tq_store_close(). */
+/*
+ * The engines (engines.c); close each with tq_store_close(). A service's own ledger, by --ledger:
+ * `<data>/<service>.db`, or the schema of its name.
+ */
 int app_store_open(struct app *app, const char *service, tq_store **out_store,
                    struct tq_error *err);
-/* A database by its path. */
+/* A SQLite database by its path. */
 int app_store_open_file(struct app *app, const char *path, tq_store **out_store,
                         struct tq_error *err);
+/* Where lines stand, by --room. */
+int app_lines_open(struct app *app, tq_store **out_store, struct tq_error *err);
+/* The front of holds, by --hold. */
+int app_front_open(struct app *app, tq_store **out_store, struct tq_error *err);
 
 /*
  * Work that must go on: `step` is called again and again on a thread of its own. TQ_OK: there is

@@ -57,6 +57,9 @@ struct app {
     _Atomic int is_draining;
 };
 
+/* engines.c */
+int app__transport_open(struct app *app, struct tq_error *err);
+
 /* worker.c */
 int app__workers_start(struct app *app, struct tq_error *err);
 /* Waits until none has anything to do: TQ_OK, or TQ_EXPIRED after `timeout_ms`. */

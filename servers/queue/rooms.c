@@ -2,11 +2,11 @@
 /*
  * Which rooms there are, and the numbers that they may issue.
  *
- * A room is a row in the database and a line in memory. The row is written first;
+ * A room is a row in the ledger and a line in a store of lines. The row is written first;
  * the line is opened from it, now and again after every restart, as the operator
  * has left it: rate, cap, times, pause, drain and epoch.
  *
- * The line forgets with the process, but a number that was issued must never be
+ * The line may forget with the process, but a number that was issued must never be
  * issued again: people hold places signed with it. So numbers are reserved in
  * blocks before they are issued, and a room that opens again begins behind the
  * last block. With `highest` the highest number seen and `entering` the visitors

@@ -7,7 +7,7 @@
  *     queue.streams  tells those who listen
  *     queue.clean    removes old rows of the inbox
  *
- * Lines are in memory. A room is written down in the inbox's transaction and opened
+ * Lines may be in memory. A room is written down in the inbox's transaction and opened
  * after its commit; a process that dies between the two opens it at its start.
  */
 #include "queue/service.h"
@@ -232,8 +232,7 @@ static int open_stores(struct queue *queue, struct tq_error *err)
     TQ_TRY(app_store_open(queue->app, "queue", &queue->store, err));
     TQ_TRY(tq_ledger_migrate(queue->store, &migration, 1, err));
     TQ_TRY(tq_outbox_prepare(queue->store, err));
-    TQ_TRY(tq_store_open(&queue->env, TQ_ARGS(tq_store_options, .url = "memory:"), &queue->lines,
-                         err));
+    TQ_TRY(app_lines_open(queue->app, &queue->lines, err));
     return queue_rooms_open(queue, err);
 }
 

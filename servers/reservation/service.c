@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opens the reservation service: its database, its book, its workers.
+ * Opens the reservation service: its ledger, its book, its workers.
  *
- * The book has a front in memory and its authority in the ledger. Before
+ * The book has a front and its authority in the ledger. Before
  * anybody is served, everything that is on sale comes back from the ledger and
  * the front is rebuilt from it (schedules_restore). Workers:
  *
@@ -65,8 +65,7 @@ static int open_ledger(struct reservations *service, struct tq_error *err)
 
 static int open_book(struct reservations *service, struct tq_error *err)
 {
-    TQ_TRY(tq_store_open(&service->env, TQ_ARGS(tq_store_options, .url = "memory:"),
-                         &service->front, err));
+    TQ_TRY(app_front_open(service->app, &service->front, err));
     TQ_TRY(tq_book_open(
         &service->env, TQ_ARGS(tq_book_options, .front = service->front, .ledger = service->ledger),
         &service->book, err));

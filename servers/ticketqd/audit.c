@@ -15,8 +15,9 @@
  *     money             in = tickets + refunds, payment by payment
  *
  * What is on its way and younger than a minute is counted as such and is not
- * off, so that a sale that goes on can be audited. Everything is opened for
- * reading only, in one transaction. Exit status: 0 clean, 1 off, 2 unreadable.
+ * off, so that a sale that goes on can be audited. Files are opened for reading
+ * only, in one transaction; ledgers elsewhere are copied first (copy.c). Exit status: 0 clean, 1
+ * off, 2 unreadable.
  */
 #include "ticketqd/audit.h"
 
@@ -29,6 +30,7 @@
 
 #include "app/app.h"
 #include "audit_sql.h"
+#include "ticketqd/copy.h"
 
 #define GRACE_MS 60000
 #define NAMED_MAX 20 /* rows that the report for people names per check */
@@ -54,7 +56,8 @@ static const struct check checks[] = {
 struct audit {
     struct tq_env env;
     sqlite3 *db;
-    const char *data;
+    const char *data;    /* NULL: `ledger` says where */
+    const char *ledger;  /* NULL: files in `data` */
     const char *portone; /* NULL: there is no book to compare with */
     int is_json;
     int64_t now_ms;
@@ -70,10 +73,16 @@ static int unreadable(const struct audit *audit, const char *what)
 
 /* ---- the ledgers ---- */
 
+static const char *const names[] = {"event", "queue", "reservation", "payment"};
+
+#define NAMES (sizeof names / sizeof *names)
+
+/* A file that is only read; without files, a new database that is nobody else's. */
 static int attach(struct audit *audit, const char *name)
 {
     sqlite3_stmt *statement = NULL;
-    char *uri = sqlite3_mprintf("file:%s/%s.db?mode=ro", audit->data, name);
+    char *uri = audit->ledger ? sqlite3_mprintf("")
+                              : sqlite3_mprintf("file:%s/%s.db?mode=ro", audit->data, name);
     char *sql = sqlite3_mprintf("ATTACH ?1 AS %s", name);
     int rc = uri && sql ? sqlite3_prepare_v2(audit->db, sql, -1, &statement, NULL) : SQLITE_NOMEM;
     if (rc == SQLITE_OK) {
@@ -87,19 +96,33 @@ static int attach(struct audit *audit, const char *name)
     return status;
 }
 
+static int copy_ledgers(struct audit *audit)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    const struct audit_copy copy = {&audit->env, audit->ledger, names, NAMES, audit->db};
+    sqlite3_exec(audit->db, "BEGIN", NULL, NULL, NULL);
+    int rc = audit_copy(&copy, &err);
+    if (rc < 0) {
+        fprintf(stderr, "ticketqd audit: %s: %s\n", tq_status_name(rc), err.message);
+        return UNREADABLE;
+    }
+    return sqlite3_exec(audit->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK
+               ? 0
+               : unreadable(audit, "the copy");
+}
+
 static int open_ledgers(struct audit *audit)
 {
-    static const char *const names[] = {"event", "queue", "reservation", "payment"};
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_URI;
     int status = 0;
     if (sqlite3_open_v2("audit", &audit->db, flags, NULL) != SQLITE_OK) {
         return unreadable(audit, "cannot begin");
     }
     sqlite3_busy_timeout(audit->db, 5000);
-    for (size_t i = 0; i < sizeof names / sizeof *names && status == 0; i++) {
+    for (size_t i = 0; i < NAMES && status == 0; i++) {
         status = attach(audit, names[i]);
     }
-    return status;
+    return status || !audit->ledger ? status : copy_ledgers(audit);
 }
 
 /* ---- the provider's book ---- */
@@ -163,7 +186,7 @@ static int fetch_book(struct audit *audit)
 
 static int open_book(struct audit *audit)
 {
-    if (sqlite3_exec(audit->db, AUDIT_book_schema, NULL, NULL, NULL) != SQLITE_OK) {
+    if (sqlite3_exec(audit->db, AUDIT_own, NULL, NULL, NULL) != SQLITE_OK) {
         return unreadable(audit, "cannot begin");
     }
     return audit->portone ? fetch_book(audit) : 0;
@@ -295,8 +318,9 @@ static int report(struct audit *audit)
 
 static int usage(FILE *to, int status)
 {
-    fputs("usage: ticketqd audit [--json] --data DIR [--portone URL]\n"
-          "  --data     the databases of a ticketqd, also while it runs\n"
+    fputs("usage: ticketqd audit [--json] --data DIR | --ledger URL [--portone URL]\n"
+          "  --data     the SQLite databases of a ticketqd, also while it runs\n"
+          "  --ledger   the PostgreSQL database of a ticketqd, also while it runs\n"
           "  --portone  the sandbox, whose book is compared too\n"
           "Exit status: 0 clean, 1 something is off, 2 it could not be read.\n",
           to);
@@ -305,11 +329,10 @@ static int usage(FILE *to, int status)
 
 int audit_main(int argc, char **argv)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"data", required_argument, NULL, 'd'},
-                                            {"portone", required_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},         {"data", required_argument, NULL, 'd'},
+        {"ledger", required_argument, NULL, 'l'}, {"portone", required_argument, NULL, 'p'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
     struct audit audit = {.env = app_system_env()};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
@@ -321,6 +344,9 @@ int audit_main(int argc, char **argv)
         case 'd':
             audit.data = optarg;
             break;
+        case 'l':
+            audit.ledger = optarg;
+            break;
         case 'p':
             audit.portone = optarg;
             break;
@@ -328,7 +354,7 @@ int audit_main(int argc, char **argv)
             return usage(stderr, UNREADABLE);
         }
     }
-    if (!audit.data || optind != argc) {
+    if (!audit.data == !audit.ledger || optind != argc) {
         return usage(stderr, UNREADABLE);
     }
     audit.now_ms = audit.env.now_ms(audit.env.ctx);

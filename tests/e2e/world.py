@@ -119,6 +119,7 @@ class World:
     def __init__(self, folder, *options):
         self.folder = str(folder)
         self.data = os.path.join(self.folder, "data")
+        self.ledger = dict(zip(options, options[1:])).get("--ledger")
         self.keys = Keys(self.path("keys.json"))
         self.api_secret = secrets.token_urlsafe(24)
         self.hook_secret = secrets.token_bytes(32)
@@ -330,7 +331,7 @@ class World:
 
     def audit(self, data=None, with_money=True):
         command = [os.path.join(BUILD, "servers", "ticketqd", "ticketqd"), "audit", "--json",
-                   "--data", data or self.data]
+                   *(["--ledger", self.ledger] if self.ledger else ["--data", data or self.data])]
         if with_money:
             command += ["--portone", self.sandbox_url]
         done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S,

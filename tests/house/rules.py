@@ -174,7 +174,9 @@ TESTED_ELSEWHERE = {
     **{f"servers/queue/{name}.c": "tests/e2e/test_queue.py"
        for name in ("admin", "place", "rooms", "streams", "visits")},
     "servers/gateway/gateway.c": "tests/e2e/test_gateway.py",
+    "servers/app/engines.c": "tests/e2e/test_engines.py",
     "servers/ticketqd/audit.c": "tests/e2e/test_audit.py",
+    "servers/ticketqd/copy.c": "tests/e2e/test_engines.py",
 }
 
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which engines a program stands on: the only place that knows.
+ *
+ *     --ledger      empty: a file `<data>/<service>.db` for each service
+ *                   postgres://: a schema of the service's name, in one database
+ *     --room        where lines stand
+ *     --hold        the front before the reservation service's ledger
+ *     --transport   what carries events from service to service
+ *
+ * A service asks for "my ledger", "the lines", "the front", and looks no further; so
+ * every mix is the same program. What an engine cannot do is found out here, at the
+ * start, and not by the first buyer. Threads: as app_..._open(), when services open.
+ */
+#include "app/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define POSTGRES "postgres:"
+
+/* ---- ledgers ---- */
+
+/* `sqlite:<path>` with what a URL would take apart encoded. */
+static void put_path(struct tq__buf *url, const char *path)
+{
+    tq__buf_text(url, "sqlite:");
+    for (; *path; path++) {
+        if (strchr("%?#", *path)) {
+            tq__buf_format(url, "%%%02X", (unsigned)(unsigned char)*path);
+        } else {
+            tq__buf_add(url, path, 1);
+        }
+    }
+}
+
+static int open_url(const struct tq_env *env, struct tq__buf *url, tq_store **out_store,
+                    struct tq_error *err)
+{
+    int rc = tq__buf_check(url, "app", err);
+    if (rc == TQ_OK) {
+        rc = tq_store_open(env, TQ_ARGS(tq_store_options, .url = url->data), out_store, err);
+    }
+    tq__buf_done(url);
+    return rc;
+}
+
+int app_store_open_file(struct app *app, const char *path, tq_store **out_store,
+                        struct tq_error *err)
+{
+    struct tq__buf url = TQ__BUF(&app->env);
+    put_path(&url, path);
+    return open_url(&app->env, &url, out_store, err);
+}
+
+static int open_schema(struct app *app, const char *ledger, const char *service,
+                       tq_store **out_store, struct tq_error *err)
+{
+    struct tq__buf url = TQ__BUF(&app->env);
+    const char *query = strchr(ledger, '?');
+    if (strncmp(ledger, POSTGRES, strlen(POSTGRES)) != 0) {
+        return tq__fail(err, TQ_E_INVALID, "app",
+                        "--ledger is a URL postgres://, or empty for files in --data");
+    }
+    if (query && (strstr(query, "?schema=") || strstr(query, "&schema="))) {
+        return tq__fail(err, TQ_E_INVALID, "app",
+                        "--ledger names no schema: each service has one of its own name");
+    }
+    tq__buf_format(&url, "%s%cschema=%s", ledger, query ? '&' : '?', service);
+    return open_url(&app->env, &url, out_store, err);
+}
+
+static int open_in_folder(struct app *app, const char *service, tq_store **out_store,
+                          struct tq_error *err)
+{
+    const char *folder = app_config_text(app->config, "data");
+    char path[TQ_URL_MAX];
+    if (mkdir(folder, 0700) && errno != EEXIST) {
+        return tq__fail_native(err, TQ_E_UNAVAILABLE, errno, "app", "cannot make folder %s: %s",
+                               folder, strerror(errno));
+    }
+    int bytes = snprintf(path, sizeof path, "%s/%s.db", folder, service);
+    if (bytes < 0 || (size_t)bytes >= sizeof path) {
+        return tq__fail(err, TQ_E_LIMIT, "app", "the path of the folder is too long");
+    }
+    return app_store_open_file(app, path, out_store, err);
+}
+
+int app_store_open(struct app *app, const char *service, tq_store **out_store, struct tq_error *err)
+{
+    const char *ledger = app_config_find(app->config, "ledger");
+    return ledger ? open_schema(app, ledger, service, out_store, err)
+                  : open_in_folder(app, service, out_store, err);
+}
+
+/* ---- what stands before them ---- */
+
+/* The store that option `name` says, which must be able to do `cap`. */
+static int open_able(struct app *app, const char *name, uint32_t cap, tq_store **out_store,
+                     struct tq_error *err)
+{
+    const char *url = app_config_text(app->config, name);
+    TQ_TRY(tq_store_open(&app->env, TQ_ARGS(tq_store_options, .url = url), out_store, err));
+    if (tq_store_caps(*out_store) & cap) {
+        return TQ_OK;
+    }
+    tq_store_close(*out_store);
+    *out_store = NULL;
+    return tq__fail(err, TQ_E_UNSUPPORTED, "app", "the engine of --%s is not made for that", name);
+}
+
+int app_lines_open(struct app *app, tq_store **out_store, struct tq_error *err)
+{
+    return open_able(app, "room", TQ_STORE_ROOM, out_store, err);
+}
+
+int app_front_open(struct app *app, tq_store **out_store, struct tq_error *err)
+{
+    return open_able(app, "hold", TQ_STORE_HOLD, out_store, err);
+}
+
+int app__transport_open(struct app *app, struct tq_error *err)
+{
+    const char *url = app_config_text(app->config, "transport");
+    return tq_transport_open(&app->env, TQ_ARGS(tq_transport_options, .url = url), &app->transport,
+                             err);
+}
