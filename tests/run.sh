@@ -62,7 +62,8 @@ counted() {
 run_pytest() {
     local log
     log=$(mktemp)
-    TICKETQ_BUILD=$PWD/build-release /usr/bin/python3 -m pytest -q -p no:cacheprovider "$1" \
+    # shellcheck disable=SC2086
+    TICKETQ_BUILD=$PWD/build-release $real /usr/bin/python3 -m pytest -q -p no:cacheprovider "$1" \
         2>&1 | tee "$log"
     [ "${PIPESTATUS[0]}" -eq 0 ] || [ "$(counted "$log" failed error)" -gt 0 ] ||
         failed=$((failed + 1))
@@ -94,10 +95,10 @@ if has house || has e2e; then
     # shellcheck disable=SC2086
     build_in build-release $werror --buildtype=release || exit 1
     ! has house || real= run_meson build-release nofork installed
-    ! has e2e || run_pytest tests/e2e
+    ! has e2e || real="tests/services/run.sh redis postgres15 kafka --" run_pytest tests/e2e
 fi
 if has services; then
-    run_pytest tests/services
+    real= run_pytest tests/services
 fi
 
 echo "$passed passed, $failed failed"
