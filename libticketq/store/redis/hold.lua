@@ -277,7 +277,7 @@ local function write_leases()
                                lease.text)
     end
     if lives and not lived then
-      holders[#holders + 1] = 0
+      holders[#holders + 1] = '0'
       holders[#holders + 1] = lease.holder .. ' ' .. id
     elseif lived and not lives then
       unheld[#unheld + 1] = lease.holder .. ' ' .. id
@@ -289,7 +289,7 @@ local function write_leases()
       recalled[#recalled + 1] = id
     end
     if lease.timer and not lease.is_forgotten then
-      timers[#timers + 1] = lease.timer
+      timers[#timers + 1] = format('%.0f', lease.timer)
       timers[#timers + 1] = id
       first = min(first, lease.timer)
     elseif lease.timer == false and was then
@@ -309,6 +309,8 @@ local function write_leases()
   return first
 end
 
+-- Redis writes numbers at length; texts go as they are.
+local SHOWN = {[0] = '0', '1', '2', '3'}
 local function write_seats()
   local pairs_of, bits = {}, {}
   for seat, id in pairs(taken_by) do
@@ -319,7 +321,7 @@ local function write_seats()
   for place, state in pairs(shown) do
     local at = #bits
     bits[at + 1], bits[at + 2] = 'SET', 'u2'
-    bits[at + 3], bits[at + 4] = '#' .. (place + 3 - place % 4 * 2), state
+    bits[at + 3], bits[at + 4] = '#' .. (place + 3 - place % 4 * 2), SHOWN[state]
   end
   each('BITFIELD', BITS, bits)
 end

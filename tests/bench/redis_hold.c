@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Holds of four seats on the Redis server that TICKETQ_TEST_REDIS names, from 64 threads, beside
+ * a plain script at a pipeline depth of 16: a hash from seat to hold, a sorted set of
+ * times, and no request keys, fences, states or seat map. And how long after a release
+ * one who waits for the seat has it, beside the round trip. Without the variable: nothing.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ticketq/hold.h>
+
+#include "bench/frame.h"
+#include "core/url.h"
+#include "store/redis/client.h"
+
+#define THREADS 64
+#define EACH 700
+#define SEATS 4
+#define TOTAL (THREADS * EACH * SEATS)
+#define WAKES 101
+
+static struct tq_error err = TQ_ERROR_INIT;
+static struct tq_env env;
+static struct redis_target target;
+static char names[TOTAL][10];
+static const char *seats[TOTAL];
+
+struct sale {
+    tq_store *store;
+    tq_book *book;
+};
+
+static redisReply *ask(const char *command, const char *argument)
+{
+    redisContext *context = redisConnect(target.seeds[0].host, target.seeds[0].port);
+    redisReply *reply = context->err ? NULL : redisCommand(context, command, argument);
+    redisFree(context);
+    if (!reply) {
+        fprintf(stderr, "no server\n");
+        exit(EXIT_FAILURE);
+    }
+    return reply;
+}
+
+static void open_sale(struct sale *sale)
+{
+    freeReplyObject(ask("FLUSHALL", ""));
+    bench_check(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = getenv("TICKETQ_TEST_REDIS")),
+                              &sale->store, &err),
+                TQ_OK, "open", &err);
+    bench_check(
+        tq_book_open(&env, TQ_ARGS(tq_book_options, .front = sale->store), &sale->book, &err),
+        TQ_OK, "book", &err);
+    bench_check(tq_book_define(sale->book, "show", seats, TOTAL, &err), TQ_OK, "define", &err);
+}
+
+static void close_sale(struct sale *sale)
+{
+    tq_book_close(sale->book);
+    tq_store_close(sale->store);
+}
+
+static int hold(tq_book *book, const char *const *which, size_t count, const char *holder,
+                const char *key, uint32_t wait_ms, struct tq_hold *out)
+{
+    struct tq_error mine = TQ_ERROR_INIT;
+    const struct tq_hold_request request = {.size = sizeof request,
+                                            .schedule = "show",
+                                            .holder = holder,
+                                            .request_key = key,
+                                            .seats = which,
+                                            .seats_count = count,
+                                            .wait_ms = wait_ms};
+    out->size = sizeof *out;
+    bench_check(tq_hold_acquire(book, &request, 1, out, &mine), TQ_OK, "acquire", &mine);
+    return out->status;
+}
+
+static void hold_each(void *arg, size_t number)
+{
+    const struct sale *sale = arg;
+    char holder[TQ_ID_SIZE], key[16];
+    struct tq_hold out;
+    for (size_t i = 0; i < EACH; i++) {
+        snprintf(holder, sizeof holder, "buyer-%zu", number);
+        snprintf(key, sizeof key, "k%zu", i);
+        bench_check(
+            hold(sale->book, seats + (number * EACH + i) * SEATS, SEATS, holder, key, 0, &out),
+            TQ_OK, "hold", &err);
+    }
+}
+
+static double holds(void)
+{
+    struct sale sale;
+    open_sale(&sale);
+    double seconds = bench_threads(THREADS, hold_each, &sale);
+    close_sale(&sale);
+    return THREADS * EACH / seconds;
+}
+
+static double plain_script(void)
+{
+    static const char script[] =
+        "local taken = redis.call('HMGET', KEYS[1], unpack(ARGV, 2)) "
+        "for i = 1, #taken do if taken[i] then return 0 end end "
+        "local at = redis.call('TIME') "
+        "redis.call('HSET', KEYS[1], ARGV[2], ARGV[1], ARGV[3], ARGV[1], ARGV[4], ARGV[1], "
+        "ARGV[5], ARGV[1]) redis.call('ZADD', KEYS[2], at[1] + 300, ARGV[1]) return 1";
+    char line[512], answer[256];
+    double rate = 0;
+    freeReplyObject(ask("FLUSHALL", ""));
+    redisReply *sha = ask("SCRIPT LOAD %s", script);
+    snprintf(line, sizeof line,
+             "redis-benchmark -h %s -p %u -c 50 -P 16 -n %d -r 1000000000 --csv evalsha %s 2 {s}h "
+             "{s}t hold-__rand_int__ s__rand_int__ s__rand_int__ s__rand_int__ s__rand_int__",
+             target.seeds[0].host, target.seeds[0].port, THREADS * EACH, sha->str);
+    freeReplyObject(sha);
+    FILE *pipe = popen(line, "r");
+    while (pipe && fgets(answer, sizeof answer, pipe)) {
+        const char *comma = strstr(answer, "\",\"");
+        rate = comma && strtod(comma + 3, NULL) > 0 ? strtod(comma + 3, NULL) : rate;
+    }
+    if (!pipe || pclose(pipe)) {
+        fprintf(stderr, "redis-benchmark failed\n");
+        exit(EXIT_FAILURE);
+    }
+    return rate;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+struct waiting {
+    tq_book *book;
+    struct tq_hold hold;
+    char key[16];
+    double granted;
+};
+
+static void *wait_for_seat(void *arg)
+{
+    struct waiting *waiting = arg;
+    bench_check(hold(waiting->book, seats, 1, "late", waiting->key, 10000, &waiting->hold), TQ_OK,
+                "wait", &err);
+    waiting->granted = bench_clock();
+    return NULL;
+}
+
+static void release(tq_book *book, const struct tq_hold *which)
+{
+    struct tq_hold_result result = TQ_INIT(tq_hold_result);
+    const struct tq_hold_ref ref = {.size = sizeof ref,
+                                    .schedule = "show",
+                                    .id = which->id,
+                                    .holder = which->holder,
+                                    .fence = which->fence};
+    bench_check(tq_hold_release(book, &ref, 1, &result, &err), TQ_OK, "release", &err);
+}
+
+/* From the seat's release, as another process asks for it, to the hold of who waited. */
+static double wake_up(void)
+{
+    struct sale sale;
+    tq_book *other = NULL;
+    tq_store *store = NULL;
+    double took[WAKES];
+    open_sale(&sale);
+    bench_check(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = getenv("TICKETQ_TEST_REDIS")),
+                              &store, &err),
+                TQ_OK, "open", &err);
+    bench_check(tq_book_open(&env, TQ_ARGS(tq_book_options, .front = store), &other, &err), TQ_OK,
+                "book", &err);
+    for (int i = 0; i < WAKES; i++) {
+        struct waiting waiting = {.book = other};
+        struct tq_hold first;
+        pthread_t thread;
+        snprintf(waiting.key, sizeof waiting.key, "k%d", i);
+        bench_check(hold(sale.book, seats, 1, "early", waiting.key, 0, &first), TQ_OK, "hold",
+                    &err);
+        pthread_create(&thread, NULL, wait_for_seat, &waiting);
+        usleep(5000);
+        double begun = bench_clock();
+        release(sale.book, &first);
+        pthread_join(thread, NULL);
+        took[i] = (waiting.granted - begun) * 1e6;
+        release(sale.book, &waiting.hold);
+    }
+    tq_book_close(other);
+    tq_store_close(store);
+    close_sale(&sale);
+    qsort(took, WAKES, sizeof *took, compare);
+    return took[WAKES / 2];
+}
+
+/* The same work without waiting: a hold that is refused, which is one script. */
+static double round_trip(void)
+{
+    struct sale sale;
+    struct tq_hold out;
+    double took[WAKES];
+    open_sale(&sale);
+    bench_check(hold(sale.book, seats, 1, "early", "k", 0, &out), TQ_OK, "hold", &err);
+    for (int i = 0; i < WAKES; i++) {
+        usleep(5000);
+        double begun = bench_clock();
+        bench_check(hold(sale.book, seats, 1, "late", "k", 0, &out), TQ_TAKEN, "hold", &err);
+        took[i] = (bench_clock() - begun) * 1e6;
+    }
+    close_sale(&sale);
+    qsort(took, WAKES, sizeof *took, compare);
+    return took[WAKES / 2];
+}
+
+static const struct bench_figure figures[] = {
+    {.name = "hold.redis",
+     .unit = "holds of 4 seats/s",
+     .against = "redis-benchmark -P 16, a plain script with a hash and a sorted set",
+     .value = holds,
+     .reference = plain_script,
+     .goal = 0.8},
+    {.name = "hold.wake.redis",
+     .unit = "us, p50",
+     .against = "the round trip of a hold",
+     .value = wake_up,
+     .reference = round_trip,
+     .goal = 2.0,
+     .is_a_cost = 1},
+};
+
+int main(int count, char **arguments)
+{
+    const char *url = getenv("TICKETQ_TEST_REDIS");
+    struct tq__url parts;
+    if (!url) {
+        return EXIT_SUCCESS;
+    }
+    env = tq_system_env();
+    env.log = NULL;
+    for (size_t i = 0; i < TOTAL; i++) {
+        snprintf(names[i], sizeof names[i], "s%zu", i);
+        seats[i] = names[i];
+    }
+    bench_check(tq__url_parse(&parts, url, &err), TQ_OK, "url", &err);
+    bench_check(tq__redis_target_read(&target, parts.path, parts.query, &err), TQ_OK, "url", &err);
+    return BENCH_MAIN(count, arguments, figures);
+}
