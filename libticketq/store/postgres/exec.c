@@ -409,7 +409,7 @@ static void leave(struct postgres_conn *conn, int was_nonblocking)
 int tq__postgres_exec(struct postgres_conn *conn, const struct tq_statement *statement,
                       struct tq_error *err)
 {
-    int was_nonblocking;
+    int was_nonblocking = 0;
     TQ_TRY(enter(conn, &was_nonblocking, err));
     int rc = run(conn, statement, err);
     leave(conn, was_nonblocking);
@@ -418,7 +418,7 @@ int tq__postgres_exec(struct postgres_conn *conn, const struct tq_statement *sta
 
 int tq__postgres_script(struct postgres_conn *conn, const char *sql, struct tq_error *err)
 {
-    int was_nonblocking;
+    int was_nonblocking = 0;
     TQ_TRY(enter(conn, &was_nonblocking, err));
     int rc = run_script(conn, sql, err);
     leave(conn, was_nonblocking);
@@ -427,7 +427,7 @@ int tq__postgres_script(struct postgres_conn *conn, const char *sql, struct tq_e
 
 int tq__postgres_settle(struct postgres_conn *conn, struct tq_error *err)
 {
-    int was_nonblocking;
+    int was_nonblocking = 0;
     if (conn->is_adopted) {
         TQ_TRY(enter(conn, &was_nonblocking, err));
         leave(conn, was_nonblocking);

@@ -35,7 +35,6 @@ START_TEST(urls__name_a_driver_that_is_there)
         {"inproc:?capacity=0", TQ_E_INVALID},
         {"inproc:?capacity=1048577", TQ_E_INVALID},
         {"inproc:path", TQ_E_INVALID},
-        {"amqp:broker", TQ_E_UNSUPPORTED},
         {"pigeon:", TQ_E_INVALID},
         {"inproc", TQ_E_INVALID},
         {NULL, TQ_E_INVALID},
