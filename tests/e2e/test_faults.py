@@ -234,7 +234,7 @@ def test_a_refund_of_the_rest_while_the_provider_is_out_of_order(make_world):
     world = make_world(*SHORT)
     schedule = world.sale()
     bought = world.buy("ann", schedule, world.seats(schedule)[:1])
-    world.fault("cancel", "error5xx", count=2)
+    world.fault("cancel", "error5xx", count=10)
     world.fault("webhook", "lost", count=10)
     world.call("DELETE", "/v1/reservations/" + bought["reservationId"], user="ann")
     world.until_payment("ann", bought["paymentId"], "REFUNDING")

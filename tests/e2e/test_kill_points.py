@@ -121,6 +121,7 @@ class Sale:
         for point in self.points.values():
             point.arm(0)
         self.keeper.until_all_are_up()
+        purchase.patiently(lambda: self.world.book_of(payment["paymentId"]))
         self.world.assert_clean()
         purchase.check(payment)
 
