@@ -20,7 +20,9 @@
  * one who left, or whose time inside ran out, lines up anew. After the store
  * lost its memory, those who come back first are let in first, unless the policy
  * gives everybody `recovery_ms` to do so: those near the front ask again after
- * `poll_min_ms`, those far behind after `poll_max_ms`.
+ * `poll_min_ms`, those far behind after `poll_max_ms`. A store that may have
+ * forgotten the latest numbers only (a replica was promoted before it had heard of
+ * them) leaves a gap, so that nobody gets a number that is signed for another.
  *
  * Time is the store's, and in a room it never goes back. Threads: [any].
  */
@@ -67,9 +69,10 @@ struct tq_room_policy {
                                  number of somebody who has not come back yet. */
     int64_t first_epoch;    /**< The epoch is at least this. Default 1. As above, after a reset. */
     uint32_t recovery_ms;   /**< A line that the store begins anew though numbers were issued before
-                                 (`first_sequence` is above 1) lets nobody in for this long, in
-                                 which those who stood in it come back to their numbers. Default
-                                 0: not at all. TQ_ROOM_SET_OPEN ends it. */
+                                 (`first_sequence` is above 1), or whose end it may have lost,
+                                 lets nobody in for this long, in which those who stood in it
+                                 come back to their numbers. Default 0: not at all.
+                                 TQ_ROOM_SET_OPEN ends it. */
     uint32_t reserved;
 };
 

@@ -57,11 +57,13 @@ static void note_view(tq_room *room, const struct tq_room_view *view)
     raise_to(&room->epoch, view->state.epoch);
 }
 
-/* Opens a room again that the store has lost. */
+/* Opens a room again that the store has lost. Where others use it too, they may have
+ * seen higher numbers. */
 static int reopen(tq_room *room, struct tq_error *err)
 {
     struct tq_room_policy policy = room->policy;
     int64_t tail = atomic_load(&room->tail), epoch = atomic_load(&room->epoch);
+    tail += tq_store_caps(room->store) & TQ_STORE_SHARED ? TQ_ROOM_LOSS_GAP : 0;
     policy.first_sequence = tail < policy.first_sequence ? policy.first_sequence : tail + 1;
     policy.first_epoch = epoch < policy.first_epoch ? policy.first_epoch : epoch;
     tq__log(room->env, TQ_LOG_WARN, "room", "the store has lost room %s; opened again", room->id);

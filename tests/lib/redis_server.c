@@ -24,7 +24,7 @@ static struct {
     unsigned port;
     const char *still_clock;
     char folder[32];
-    char clock[48];
+    char clock[48], file[48];
     volatile int64_t *clock_ms;
 } server;
 
@@ -63,6 +63,7 @@ void redis_server_stop(void)
         kill(server.pid, SIGKILL);
         waitpid(server.pid, NULL, 0);
         unlink(server.clock);
+        unlink(server.file);
         rmdir(server.folder);
     }
 }
@@ -123,6 +124,7 @@ unsigned redis_server_start(const char *still_clock)
         return 0;
     }
     snprintf(server.clock, sizeof server.clock, "%s/clock", server.folder);
+    snprintf(server.file, sizeof server.file, "%s/dump.rdb", server.folder);
     map_clock();
     server.owner = getpid();
     atexit(redis_server_stop);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A Redis server of this process's own, to be killed, paused and started again; its clock
- * may stand still until it is moved. It keeps nothing on disk and ends with the process.
+ * may stand still until it is moved. It ends with the process, and keeps nothing on disk but
+ * what it is told to SAVE, for as long.
  */
 #ifndef TESTS_LIB_REDIS_SERVER_H
 #define TESTS_LIB_REDIS_SERVER_H

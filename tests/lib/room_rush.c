@@ -19,9 +19,9 @@
 
 static struct tq_error err = TQ_ERROR_INIT;
 
-static void name_of(char name[TQ_ID_SIZE], size_t number)
+static void name_of(const struct rush *rush, char name[TQ_ID_SIZE], size_t number)
 {
-    snprintf(name, TQ_ID_SIZE, "visitor-%zu", number);
+    snprintf(name, TQ_ID_SIZE, "%s-%zu", rush->prefix, number);
 }
 
 static void add_key(struct rush *rush, uint32_t purpose, const char *id)
@@ -40,13 +40,15 @@ void rush_begin(struct rush *rush, const char *url)
     struct tq_env env = tq_system_env();
     env.log = NULL;
     memset(rush, 0, sizeof *rush);
+    rush->prefix = "visitor";
     assert_status(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = url), &rush->store, &err),
                   TQ_OK);
     assert_status(tq_keys_new(&env, &rush->keys, &err), TQ_OK);
     add_key(rush, TQ_PURPOSE_PLACE, "place");
     add_key(rush, TQ_PURPOSE_PASS, "pass");
     assert_status(tq_room_open(rush->store, rush->keys, "show",
-                               TQ_ARGS(tq_room_policy, .waiting_ms = 600000), &rush->room, &err),
+                               TQ_ARGS(tq_room_policy, .waiting_ms = 600000, .recovery_ms = 60000),
+                               &rush->room, &err),
                   TQ_OK);
 }
 
@@ -62,8 +64,9 @@ static void line_up(struct rush *rush, size_t number)
     char name[TQ_ID_SIZE], token[TQ_TOKEN_SIZE];
     struct tq_place *place = &rush->places[number];
     struct tq_error mine = TQ_ERROR_INIT;
+    int64_t before = place->sequence;
     int rc = TQ_E_UNKNOWN;
-    name_of(name, number);
+    name_of(rush, name, number);
     snprintf(token, sizeof token, "%s", place->token);
     place->size = sizeof *place;
     for (int i = 0; i < TRIES_MAX && (rc == TQ_E_UNKNOWN || rc == TQ_E_UNAVAILABLE); i++) {
@@ -74,6 +77,7 @@ static void line_up(struct rush *rush, size_t number)
         usleep(rc < 0 ? 2000 : 0);
     }
     rush->other += rc != TQ_OK || place->status != TQ_OK;
+    rush->moved += before && place->sequence != before;
     rush->done++;
 }
 
@@ -131,13 +135,11 @@ void rush_check(struct rush *rush)
         told[i] = rush->places[i].sequence;
     }
     rush_again(rush);
-    for (size_t i = 0; i < RUSH_VISITORS; i++) {
-        ck_assert_int_eq(rush->places[i].sequence, told[i]);
-    }
     qsort(told, RUSH_VISITORS, sizeof *told, is_less);
     for (size_t i = 1; i < RUSH_VISITORS; i++) {
         ck_assert_int_lt(told[i - 1], told[i]);
     }
+    ck_assert_uint_eq(rush->moved, 0);
     ck_assert_uint_eq(rush_state(rush).waiting, RUSH_VISITORS);
 }
 

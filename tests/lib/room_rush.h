@@ -18,8 +18,10 @@ struct rush {
     tq_store *store;
     tq_keys *keys;
     tq_room *room;
+    const char *prefix;                            /* of the visitors' names */
     atomic_uint done, unavailable, unknown, other; /* results of calls */
-    struct tq_place places[RUSH_VISITORS];         /* what each was told last */
+    atomic_uint moved;                     /* came back with a place, and got another number */
+    struct tq_place places[RUSH_VISITORS]; /* what each was told last */
 };
 
 void rush_begin(struct rush *rush, const char *url);

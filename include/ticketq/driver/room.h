@@ -29,6 +29,12 @@
 
 #include <ticketq/room.h>
 
+/**
+ * Numbers that are left out where a store may have forgotten the last that were issued:
+ * more than are issued while a replica lags.
+ */
+#define TQ_ROOM_LOSS_GAP (INT64_C(1) << 20)
+
 /** Somebody at the door, and the token that was shown. */
 struct tq_room_arrival {
     const char *id;
@@ -96,8 +102,10 @@ struct tq_room_driver {
      * 5. The room drains: TQ_CLOSED; the line is as long as `capacity`: TQ_FULL.
      * 6. Otherwise waiting with the next number.
      *
-     * The next number is above every number that was seen. Must be all or nothing
-     * where it fails, but a repetition after TQ_E_UNKNOWN finds everybody there.
+     * The next number is above every number that was seen, and where the store may have
+     * forgotten the last ones (a replica was promoted, a file was read) TQ_ROOM_LOSS_GAP
+     * above that; then the room also recovers, like one that is created so. Must be all or
+     * nothing where it fails, but a repetition after TQ_E_UNKNOWN finds everybody there.
      * @return TQ_OK.
      */
     int (*enter)(void *state, const char *room, const struct tq_room_arrival *arrivals,

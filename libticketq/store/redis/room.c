@@ -105,7 +105,7 @@ enum {
     GONE_BEFORE,
     HAS_BEFORE,
     RECOVERED_MS = 33,
-    WAITING = 35,
+    WAITING = 36,
     ACTIVE,
     VIEW_FIELDS
 };

@@ -1,6 +1,6 @@
 -- A room on Redis: what ticketq/driver/room.h asks of a driver, a script for each
--- slot, each one atomic step. A script is `room`, then what it needs of `seek`, `inside`
--- and `bucket`, then its own part: a server makes every function anew in every call.
+-- slot, each one atomic step. A script is `room`, then what it needs of `history`, `seek`,
+-- `inside` and `bucket`, then its own part: a server makes every function anew in every call.
 --
 --   queue:{room}           sorted set   who waits, by number: the line
 --   queue:{room}:state     string       policy, numbers, counters, bucket, flow: FIELDS
@@ -41,7 +41,7 @@ local FIELDS = {
   'active_ms', 'pass_ms', 'poll_min_ms', 'poll_max_ms', 'first_sequence', 'first_epoch',
   'recovery_ms', 'now_ms', 'next', 'serving', 'epoch', 'admitted', 'skipped', 'is_paused', 'is_draining',
   'level', 'filled_ms', 'flow_ms', 'admitted_now', 'admitted_before', 'gone_now', 'gone_before',
-  'has_before', 'trail_last', 'wake', 'recovered_ms', 'is_rush',
+  'has_before', 'trail_last', 'wake', 'recovered_ms', 'is_rush', 'history',
 }
 local LAYOUT = '<' .. rep('i8', #FIELDS)
 local at = call('TIME')
@@ -228,6 +228,22 @@ local function leave_room(waiting, active)
   return state .. pack('<i8i8', waiting or call('ZCARD', LINE), active or call('ZCARD', SEEN))
 end
 
+-- name: history
+-- A server that was promoted, or that comes back from its file, may have forgotten the last
+-- of what it was told, and has a new replication id. Numbers then go on above all that can
+-- have been issued, and who was forgotten has the time to come back that the policy gives.
+local LOSS_GAP = 1048576
+local function check_history()
+  local id = string.match(call('INFO', 'replication'), 'master_replid:(%x+)')
+  local history = tonumber(sub(id, 1, 12), 16)
+  if history == room.history then return end
+  if room.history ~= 0 then
+    room.next = room.next + LOSS_GAP
+    room.recovered_ms = max(room.recovered_ms, room.now_ms + room.recovery_ms)
+  end
+  room.history = history
+end
+
 -- name: seek
 -- Who stands where, of a list of ids: numbers in line; number and instant inside.
 local function look_up(ids)
@@ -366,6 +382,7 @@ end
 local per_ms = room.rate_per_ms
 for i = 1, POLICY do room[FIELDS[i]] = tonumber(ARGV[i]) end
 if not is_there then
+  check_history()
   room.level, room.filled_ms = brim(), room.now_ms
   room.recovered_ms = room.first_sequence > 1 and room.now_ms + room.recovery_ms or 0
 end
@@ -389,6 +406,7 @@ end
 
 -- name: rush
 if not enter_room() then return GONE end
+check_history()
 local RUSH, begun = 5, room.next
 local waiting, active = call('ZCARD', LINE), call('ZCARD', SEEN)
 local is_closed = room.close_ms > 0 and room.now_ms >= room.close_ms
@@ -539,6 +557,7 @@ return statuses
 -- name: room_tick
 local is_there, skipped, freed = enter_room()
 if not is_there then return GONE end
+check_history()
 local TICK_MAX_MS, IDLE_MS, BATCH_MAX = 1000, 100, 4096
 local waiting, active = call('ZCARD', LINE), call('ZCARD', SEEN)
 local is_closed = room.close_ms > 0 and room.now_ms >= room.close_ms

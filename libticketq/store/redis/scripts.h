@@ -32,7 +32,7 @@ enum redis_script_id {
     REDIS_SCRIPTS
 };
 
-#define REDIS_SCRIPT_PARTS 6
+#define REDIS_SCRIPT_PARTS 7
 
 struct redis_script {
     const char *parts[REDIS_SCRIPT_PARTS]; /* the text is all, one after the other; NULL: no more */

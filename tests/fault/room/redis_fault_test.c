@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rooms on Redis under load while the server is mistreated: its scripts are
- * flushed, it is killed and comes back empty, it stops for longer than the timeout, it has
- * no memory left. In the end everybody is in line, once.
+ * flushed, it is killed and comes back empty or with an older file, it stops for longer than the
+ * timeout, it has no memory left. In the end everybody is in line, once.
  */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <hiredis/hiredis.h>
@@ -32,6 +33,10 @@ static void ask(const char *command)
     ck_assert_int_ne(reply->type, REDIS_REPLY_ERROR);
     freeReplyObject(reply);
     redisFree(context);
+}
+
+static void do_nothing(void)
+{
 }
 
 static void flush_scripts(void)
@@ -72,6 +77,38 @@ START_TEST(a_server_that_comes_back_empty__is_filled_by_tokens)
 }
 END_TEST
 
+static void save(void)
+{
+    ask("SAVE");
+}
+
+/* As when a replica is promoted that has not heard the last: those who entered behind the saved
+ * file are forgotten, and newcomers come before they do. */
+START_TEST(a_server_that_forgets_the_last__issues_no_number_twice)
+{
+    static struct rush late;
+    begin();
+    rush_run(&rush, save);
+    kill_and_start();
+    struct tq_room_state state = rush_state(&rush);
+    ck_assert_int_ge(state.tail, 1);
+    ck_assert_int_lt(state.tail, RUSH_VISITORS);
+    late = rush; /* the same store and room */
+    memset(late.places, 0, sizeof late.places);
+    late.prefix = "late";
+    rush_run(&late, do_nothing);
+    for (size_t i = 0; i < RUSH_VISITORS; i++) {
+        ck_assert_int_gt(late.places[i].sequence, RUSH_VISITORS);
+    }
+    rush_again(&rush);
+    ck_assert_uint_eq(rush.moved, 0);
+    state = rush_state(&rush);
+    ck_assert_uint_eq(state.waiting, 2 * RUSH_VISITORS);
+    ck_assert_int_gt(state.open_ms, state.now_ms); /* it recovers */
+    rush_end(&rush);
+}
+END_TEST
+
 static void pause_and_resume(void)
 {
     redis_server_pause();
@@ -108,10 +145,6 @@ START_TEST(a_full_server__refuses_as_a_whole)
 }
 END_TEST
 
-static void do_nothing(void)
-{
-}
-
 START_TEST(a_server_that_is_not_there__is_told_soon)
 {
     begin();
@@ -138,6 +171,7 @@ int main(void)
     const TTest *const tests[] = {
         flushed_scripts__are_not_noticed,
         a_server_that_comes_back_empty__is_filled_by_tokens,
+        a_server_that_forgets_the_last__issues_no_number_twice,
         a_server_that_stops__is_unknown_and_nobody_enters_twice,
         a_full_server__refuses_as_a_whole,
         a_server_that_is_not_there__is_told_soon,
