@@ -124,6 +124,29 @@ int tq__text_is_valid(const char *text, size_t bytes_max)
     return bytes > 0;
 }
 
+int tq__text_copy(char *target, size_t room, const char *text, size_t bytes)
+{
+    if (bytes >= room) {
+        return -1;
+    }
+    memcpy(target, text, bytes);
+    target[bytes] = '\0';
+    return 0;
+}
+
+int64_t tq__text_number(const char *text, size_t bytes, int64_t max)
+{
+    int64_t number = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        int digit = text[i] - '0';
+        if (digit < 0 || digit > 9 || number > max / 10 || number * 10 > max - digit) {
+            return -1;
+        }
+        number = number * 10 + digit;
+    }
+    return bytes ? number : -1;
+}
+
 uint32_t tq__hash(const char *text)
 {
     uint32_t hash = 2166136261u;

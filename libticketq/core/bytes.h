@@ -49,6 +49,11 @@ void tq__id_copy(char target[TQ_ID_SIZE], const char *id);
 /* UTF-8 (RFC 3629) of 1..bytes_max bytes without control characters. */
 int tq__text_is_valid(const char *text, size_t bytes_max);
 
+/* Copy with a NUL behind: 0, or -1 when it does not fit. */
+int tq__text_copy(char *target, size_t room, const char *text, size_t bytes);
+/* The number that consists of these decimal digits, or -1: none, other bytes, above `max`. */
+int64_t tq__text_number(const char *text, size_t bytes, int64_t max);
+
 /* FNV-1a, for spreading keys over partitions: the same in every process and release. */
 uint32_t tq__hash(const char *text);
 

@@ -6,9 +6,9 @@
  */
 #include "core/url.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "core/error.h"
 
 static int hex_digit(char c)
@@ -107,12 +107,58 @@ int tq__url_number(const char *query, const char *name, uint32_t min, uint32_t m
     if (rc != TQ_OK) {
         return rc;
     }
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end || value < min || value > max) {
+    int64_t value = tq__text_number(text, strlen(text), max);
+    if (value < min) {
         return tq__fail(err, TQ_E_INVALID, "url", "%s must be a number from %u to %u", name, min,
                         max);
     }
     *out_number = (uint32_t)value;
+    return TQ_OK;
+}
+
+int tq__url_is_called(const char *name, const char *at, size_t bytes)
+{
+    return strlen(name) == bytes && memcmp(name, at, bytes) == 0;
+}
+
+static int is_option(const struct tq__url_option *options, const char *at, size_t bytes)
+{
+    while (options->name && !tq__url_is_called(options->name, at, bytes)) {
+        options++;
+    }
+    return options->name != NULL;
+}
+
+int tq__url_names_check(const char *query, const struct tq__url_option *options,
+                        int (*is_other)(const char *at, size_t bytes), const char *origin,
+                        struct tq_error *err)
+{
+    for (const char *at = query; *at;) {
+        size_t bytes = strcspn(at, "=&");
+        int has_value = at[bytes] == '=';
+        if (!has_value || !(is_option(options, at, bytes) || (is_other && is_other(at, bytes)))) {
+            return tq__fail(err, TQ_E_INVALID, origin, "there is no option \"%.*s\"%s",
+                            (int)(bytes < 40 ? bytes : 40), at,
+                            has_value ? "" : " without a value");
+        }
+        const char *end = strchrnul(at, '&');
+        at = *end ? end + 1 : end;
+    }
+    return TQ_OK;
+}
+
+int tq__url_options_read(const char *query, const struct tq__url_option *options, void *target,
+                         struct tq_error *err)
+{
+    for (; options->name; options++) {
+        char *at = (char *)target + options->offset;
+        if (options->room) {
+            TQ_TRY(tq__url_query(query, options->name, at, options->room, err));
+            continue;
+        }
+        uint32_t number = options->fallback;
+        TQ_TRY(tq__url_number(query, options->name, options->min, options->max, &number, err));
+        memcpy(at, &number, sizeof number);
+    }
     return TQ_OK;
 }

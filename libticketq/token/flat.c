@@ -162,10 +162,5 @@ int tq__flat_next(struct tq__flat *flat, struct tq__flat_member *out_member)
 
 int tq__flat_copy(char *target, size_t room, struct tq__flat_text text)
 {
-    if (text.bytes >= room) {
-        return 0;
-    }
-    memcpy(target, text.at, text.bytes);
-    target[text.bytes] = '\0';
-    return 1;
+    return tq__text_copy(target, room, text.at, text.bytes) == 0;
 }

@@ -23,6 +23,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/bytes.h"
+
 static int hex(char c)
 {
     return (c >= '0' && c <= '9')   ? c - '0'
@@ -108,16 +110,11 @@ static int has_control(const char *value, size_t bytes)
 static void read_length(struct http_head *head, const char *value, size_t bytes)
 {
     head->lengths++;
-    head->length = 0;
-    if (bytes < 1 || bytes > 15) {
+    int64_t length = bytes > 15 ? -1 : tq__text_number(value, bytes, INT64_MAX);
+    if (length < 0) {
         head->refusal = "Content-Length is not a number of 1 to 15 digits";
     }
-    for (size_t i = 0; i < bytes && !head->refusal; i++) {
-        if (value[i] < '0' || value[i] > '9') {
-            head->refusal = "Content-Length is not a number of 1 to 15 digits";
-        }
-        head->length = head->length * 10 + (uint64_t)(value[i] - '0');
-    }
+    head->length = length < 0 ? 0 : (uint64_t)length;
 }
 
 static int is_text(const char *text, size_t bytes, const char *wanted)

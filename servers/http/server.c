@@ -59,19 +59,16 @@ static int read_address(struct http_listener *listener, const char *address)
 {
     const char *colon = strrchr(address, ':');
     unsigned char address_bytes[sizeof(struct in6_addr)];
-    char *end;
-    if (!colon || colon[1] < '0' || colon[1] > '9') {
+    int64_t port = colon ? tq__text_number(colon + 1, strlen(colon + 1), 65535) : -1;
+    if (port < 0) {
         return -1;
     }
-    unsigned long port = strtoul(colon + 1, &end, 10);
     int is_six = address[0] == '[' && colon > address + 1 && colon[-1] == ']';
     const char *host = address + is_six;
     size_t bytes = (size_t)(colon - host) - (size_t)is_six;
-    if (*end || port > 65535 || bytes == 0 || bytes >= sizeof listener->host) {
+    if (bytes == 0 || tq__text_copy(listener->host, sizeof listener->host, host, bytes)) {
         return -1;
     }
-    memcpy(listener->host, host, bytes);
-    listener->host[bytes] = '\0';
     listener->port = (unsigned)port;
     return inet_pton(is_six ? AF_INET6 : AF_INET, listener->host, address_bytes) == 1 ? 0 : -1;
 }

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "app/rows.h"
+#include "core/bytes.h"
 #include "core/error.h"
 #include "payment_sql.h"
 
@@ -36,13 +37,11 @@ int webhook_keys_read(const char *text, struct app_webhook_key *out_keys, size_t
     for (text += strspn(text, space); *text; text += strspn(text, space)) {
         char secret[SECRET_SIZE];
         size_t bytes = strcspn(text, space);
-        if (count == PAYMENT_KEYS_MAX || bytes >= sizeof secret) {
+        if (count == PAYMENT_KEYS_MAX || tq__text_copy(secret, sizeof secret, text, bytes)) {
             return tq__fail(err, TQ_E_INVALID, ORIGIN,
                             "there are too many webhook secrets, or "
                             "one is too long");
         }
-        memcpy(secret, text, bytes);
-        secret[bytes] = '\0';
         TQ_TRY(app_webhook_key_read(&out_keys[count++], secret, err));
         text += bytes;
     }

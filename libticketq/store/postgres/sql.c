@@ -198,15 +198,12 @@ struct params {
 
 static int note_param(struct params *params, const struct token *token)
 {
-    size_t number = 0;
-    for (size_t i = 1; i < token->bytes; i++) {
-        number = number * 10 + (size_t)(token->text[i] - '0');
-        if (number == 0 || number > TQ__POSTGRES_PARAMS_MAX) {
-            return -1;
-        }
+    int64_t number = tq__text_number(token->text + 1, token->bytes - 1, TQ__POSTGRES_PARAMS_MAX);
+    if (number < 0 || token->text[1] == '0') {
+        return -1;
     }
     params->is_used[number] = 1;
-    params->highest = number > params->highest ? number : params->highest;
+    params->highest = (size_t)number > params->highest ? (size_t)number : params->highest;
     return 0;
 }
 

@@ -23,7 +23,6 @@
  */
 #include "store/postgres/postgres.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include "core/url.h"
@@ -31,30 +30,17 @@
 #define PORT_DEFAULT "5432"
 #define WAIT_MAX_MS 600000
 
-static const struct number {
-    const char *name;
-    size_t offset;
-    uint32_t min, max, fallback;
-} numbers[] = {
-    {"prepared", offsetof(struct postgres_target, is_prepared), 0, 1, 1},
-    {"connect_ms", offsetof(struct postgres_target, connect_ms), 1, WAIT_MAX_MS, 3000},
-    {"timeout_ms", offsetof(struct postgres_target, timeout_ms), 1, WAIT_MAX_MS, 30000},
-    {"idle_ms", offsetof(struct postgres_target, idle_ms), 1, WAIT_MAX_MS, 30000},
-    {"wait_ms", offsetof(struct postgres_target, wait_ms), 0, WAIT_MAX_MS, 1000},
-};
-
-static const struct text {
-    const char *name;
-    size_t offset, room;
-} texts[] = {
-#define TEXT(name)                                                                                 \
-    {                                                                                              \
-#name, offsetof(struct postgres_target, name), sizeof(((struct postgres_target *)0)->name) \
-    }
-    TEXT(schema),
-    TEXT(host),
-    TEXT(sslmode),
-    TEXT(sslrootcert),
+static const struct tq__url_option options[] = {
+    TQ__URL_NUMBER("prepared", struct postgres_target, is_prepared, 0, 1, 1),
+    TQ__URL_NUMBER("connect_ms", struct postgres_target, connect_ms, 1, WAIT_MAX_MS, 3000),
+    TQ__URL_NUMBER("timeout_ms", struct postgres_target, timeout_ms, 1, WAIT_MAX_MS, 30000),
+    TQ__URL_NUMBER("idle_ms", struct postgres_target, idle_ms, 1, WAIT_MAX_MS, 30000),
+    TQ__URL_NUMBER("wait_ms", struct postgres_target, wait_ms, 0, WAIT_MAX_MS, 1000),
+    TQ__URL_TEXT("schema", struct postgres_target, schema),
+    TQ__URL_TEXT("host", struct postgres_target, host),
+    TQ__URL_TEXT("sslmode", struct postgres_target, sslmode),
+    TQ__URL_TEXT("sslrootcert", struct postgres_target, sslrootcert),
+    {.name = NULL},
 };
 
 static int malformed(struct tq_error *err)
@@ -63,41 +49,23 @@ static int malformed(struct tq_error *err)
                     "the URL is postgres://[user[:password]@][host][:port]/database");
 }
 
-static int copy(char *target, size_t room, const char *text, size_t bytes)
-{
-    if (bytes >= room) {
-        return -1;
-    }
-    memcpy(target, text, bytes);
-    target[bytes] = '\0';
-    return 0;
-}
-
 static int read_port(char target[8], const char *text, size_t bytes)
 {
-    unsigned port = 0;
-    if (bytes == 0 || bytes > 5) {
-        return -1;
-    }
-    for (size_t i = 0; i < bytes; i++) {
-        if (text[i] < '0' || text[i] > '9') {
-            return -1;
-        }
-        port = port * 10 + (unsigned)(text[i] - '0');
-    }
-    return port == 0 || port > 65535 ? -1 : copy(target, 8, text, bytes);
+    return bytes > 5 || tq__text_number(text, bytes, 65535) < 1
+               ? -1
+               : tq__text_copy(target, 8, text, bytes);
 }
 
 static int read_login(struct postgres_target *target, const char *text, size_t bytes)
 {
     const char *colon = memchr(text, ':', bytes);
     size_t user_bytes = colon ? (size_t)(colon - text) : bytes;
-    if (copy(target->user, sizeof target->user, text, user_bytes)) {
+    if (tq__text_copy(target->user, sizeof target->user, text, user_bytes)) {
         return -1;
     }
-    return colon
-               ? copy(target->password, sizeof target->password, colon + 1, bytes - user_bytes - 1)
-               : 0;
+    return colon ? tq__text_copy(target->password, sizeof target->password, colon + 1,
+                                 bytes - user_bytes - 1)
+                 : 0;
 }
 
 static int read_address(struct postgres_target *target, const char *text, size_t bytes)
@@ -105,8 +73,8 @@ static int read_address(struct postgres_target *target, const char *text, size_t
     const char *end = text + bytes, *host_end = end, *colon;
     if (bytes && text[0] == '[') {
         host_end = memchr(text, ']', bytes);
-        if (!host_end ||
-            copy(target->host, sizeof target->host, text + 1, (size_t)(host_end - text - 1))) {
+        if (!host_end || tq__text_copy(target->host, sizeof target->host, text + 1,
+                                       (size_t)(host_end - text - 1))) {
             return -1;
         }
         colon = host_end + 1 < end ? host_end + 1 : NULL;
@@ -116,7 +84,7 @@ static int read_address(struct postgres_target *target, const char *text, size_t
     } else {
         colon = memchr(text, ':', bytes);
         host_end = colon ? colon : end;
-        if (copy(target->host, sizeof target->host, text, (size_t)(host_end - text))) {
+        if (tq__text_copy(target->host, sizeof target->host, text, (size_t)(host_end - text))) {
             return -1;
         }
     }
@@ -132,56 +100,13 @@ static int read_path(struct postgres_target *target, const char *path)
     const char *address = at ? at + 1 : path + 2;
     const char *slash = strchr(address, '/');
     if (!slash || !slash[1] || strchr(slash + 1, '/') ||
-        copy(target->database, sizeof target->database, slash + 1, strlen(slash + 1))) {
+        tq__text_copy(target->database, sizeof target->database, slash + 1, strlen(slash + 1))) {
         return -1;
     }
     if (at && read_login(target, path + 2, (size_t)(at - path - 2))) {
         return -1;
     }
     return read_address(target, address, (size_t)(slash - address));
-}
-
-static int is_known(const char *name, size_t bytes)
-{
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (strlen(numbers[i].name) == bytes && memcmp(numbers[i].name, name, bytes) == 0) {
-            return 1;
-        }
-    }
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (strlen(texts[i].name) == bytes && memcmp(texts[i].name, name, bytes) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static int check_names(const char *query, struct tq_error *err)
-{
-    while (*query) {
-        size_t bytes = strcspn(query, "&"), name = strcspn(query, "=&");
-        if (query[name] != '=' || !is_known(query, name)) {
-            return tq__fail(err, TQ_E_INVALID, "store.postgres", "there is no option '%.*s'",
-                            (int)(name < 32 ? name : 32), query);
-        }
-        query += bytes + (query[bytes] == '&');
-    }
-    return TQ_OK;
-}
-
-static int read_options(struct postgres_target *target, const char *query, struct tq_error *err)
-{
-    TQ_TRY(check_names(query, err));
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        uint32_t value = numbers[i].fallback;
-        TQ_TRY(tq__url_number(query, numbers[i].name, numbers[i].min, numbers[i].max, &value, err));
-        memcpy((char *)target + numbers[i].offset, &value, sizeof value);
-    }
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        TQ_TRY(tq__url_query(query, texts[i].name, (char *)target + texts[i].offset, texts[i].room,
-                             err));
-    }
-    return TQ_OK;
 }
 
 int tq__postgres_target_read(struct postgres_target *out_target, const char *path,
@@ -192,6 +117,7 @@ int tq__postgres_target_read(struct postgres_target *out_target, const char *pat
     if (read_path(out_target, path)) {
         return malformed(err);
     }
-    TQ_TRY(read_options(out_target, query, err));
+    TQ_TRY(tq__url_names_check(query, options, NULL, "store.postgres", err));
+    TQ_TRY(tq__url_options_read(query, options, out_target, err));
     return tq__id_check(out_target->schema, "schema", "store.postgres", err);
 }

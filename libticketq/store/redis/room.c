@@ -442,12 +442,7 @@ struct trail {
 static const char *copy_line(char *target, size_t room, const char *text)
 {
     size_t bytes = strcspn(text, "\n");
-    if (bytes >= room) {
-        return NULL;
-    }
-    memcpy(target, text, bytes);
-    target[bytes] = '\0';
-    return text + bytes + (text[bytes] == '\n');
+    return tq__text_copy(target, room, text, bytes) ? NULL : text + bytes + (text[bytes] == '\n');
 }
 
 /* `number at order value`, the request key, the actor, the reason: a line each. */

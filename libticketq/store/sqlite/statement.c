@@ -18,6 +18,7 @@
 
 #include <string.h>
 
+#include "core/bytes.h"
 #include "core/env.h"
 
 static const char *const control_sql[SQLITE_CONTROLS_COUNT] = {
@@ -110,20 +111,11 @@ void tq__sqlite_statements_done(struct sqlite_statements *statements)
 /* n of a name `$n` in 1..max, or 0. */
 static uint16_t number_of(const char *name, int max)
 {
-    int number = 0;
-    if (!name || name[0] != '$' || name[1] == '0' || !name[1]) {
+    if (!name || name[0] != '$' || name[1] == '0') {
         return 0;
     }
-    for (const char *at = name + 1; *at; at++) {
-        if (*at < '0' || *at > '9') {
-            return 0;
-        }
-        number = number * 10 + (*at - '0');
-        if (number > max) {
-            return 0;
-        }
-    }
-    return (uint16_t)number;
+    int64_t number = tq__text_number(name + 1, strlen(name + 1), max);
+    return number < 0 ? 0 : (uint16_t)number;
 }
 
 static int read_numbers(struct sqlite_statement *statement, struct tq_error *err)

@@ -37,25 +37,20 @@ const struct kafka_secret tq__kafka_secrets[] = {
 };
 const size_t tq__kafka_secrets_count = sizeof tq__kafka_secrets / sizeof *tq__kafka_secrets;
 
-struct number {
-    const char *name;
-    uint32_t min, max, without;
-    size_t at;
+static const struct tq__url_option known[] = {
+    TQ__URL_NUMBER("partitions", struct kafka_options, partitions, 1, 10000, 0),
+    TQ__URL_NUMBER("replication", struct kafka_options, replication, 1, 32, 0),
+    TQ__URL_NUMBER("timeout_ms", struct kafka_options, timeout_ms, 1000, 900000, 10000),
+    TQ__URL_NUMBER("linger_ms", struct kafka_options, linger_ms, 0, 500, 2),
+    TQ__URL_NUMBER("capacity", struct kafka_options, capacity, 1, 1048576, 16384),
+    TQ__URL_NUMBER("message_bytes", struct kafka_options, message_bytes, 1000, 100000000, 1000000),
+    TQ__URL_NUMBER("session_ms", struct kafka_options, session_ms, 1000, 300000, 10000),
+    TQ__URL_NUMBER("poll_ms", struct kafka_options, poll_ms, 1000, 3600000, 60000),
+    TQ__URL_TEXT("prefix", struct kafka_options, prefix),
+    {.name = NULL},
 };
 
-#define NUMBER(name, min, max, without)                                                            \
-    {                                                                                              \
-#name, (min), (max), (without), offsetof(struct kafka_options, name)                       \
-    }
-
-static const struct number numbers[] = {
-    NUMBER(partitions, 1, 10000, 0),         NUMBER(replication, 1, 32, 0),
-    NUMBER(timeout_ms, 1000, 900000, 10000), NUMBER(linger_ms, 0, 500, 2),
-    NUMBER(capacity, 1, 1048576, 16384),     NUMBER(message_bytes, 1000, 100000000, 1000000),
-    NUMBER(session_ms, 1000, 300000, 10000), NUMBER(poll_ms, 1000, 3600000, 60000),
-};
-
-static const char *const texts[] = {"create", "prefix", "rebalance", "instance"};
+static const char *const others[] = {"create", "rebalance", "instance"};
 
 /* In the order of enum kafka_rebalance. */
 static const char *const rebalances[] = {"cooperative", "eager", "server", NULL};
@@ -75,19 +70,12 @@ static int is_broker(const char *text, size_t bytes)
 {
     const char *colon = memrchr(text, ':', bytes);
     size_t host_bytes = colon ? (size_t)(colon - text) : 0;
-    unsigned long port = 0;
     for (size_t i = 0; i < host_bytes; i++) {
         if (!is_host_byte(text[i]) || (text[i] == ':' && text[0] != '[')) {
             return 0;
         }
     }
-    for (size_t i = host_bytes + 1; i < bytes; i++) {
-        if (text[i] < '0' || text[i] > '9' || port > 65535) {
-            return 0;
-        }
-        port = port * 10 + (unsigned long)(text[i] - '0');
-    }
-    return host_bytes > 0 && port > 0 && port <= 65535;
+    return host_bytes > 0 && tq__text_number(colon + 1, bytes - host_bytes - 1, 65535) > 0;
 }
 
 static int read_brokers(struct kafka_options *options, const char *path, struct tq_error *err)
@@ -110,44 +98,16 @@ static int read_brokers(struct kafka_options *options, const char *path, struct 
 
 /* ---- the query ---- */
 
-static int is_called(const char *name, const char *at, size_t bytes)
+static int is_other(const char *at, size_t bytes)
 {
-    return strlen(name) == bytes && memcmp(name, at, bytes) == 0;
-}
-
-static int is_known(const char *at, size_t bytes)
-{
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        if (is_called(numbers[i].name, at, bytes)) {
-            return 1;
-        }
-    }
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (is_called(texts[i], at, bytes)) {
-            return 1;
-        }
+    int is = 0;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        is |= tq__url_is_called(others[i], at, bytes);
     }
     for (size_t i = 0; i < tq__kafka_secrets_count; i++) {
-        if (is_called(tq__kafka_secrets[i].name, at, bytes)) {
-            return 1;
-        }
+        is |= tq__url_is_called(tq__kafka_secrets[i].name, at, bytes);
     }
-    return 0;
-}
-
-static int check_names(const char *query, struct tq_error *err)
-{
-    for (const char *at = query; *at;) {
-        const char *end = strchrnul(at, '&');
-        const char *mark = memchr(at, '=', (size_t)(end - at));
-        size_t bytes = (size_t)((mark ? mark : end) - at);
-        if (!mark || !is_known(at, bytes)) {
-            return tq__fail(err, TQ_E_INVALID, ORIGIN, "there is no option \"%.*s\"%s",
-                            (int)(bytes < 40 ? bytes : 40), at, mark ? "" : " without a value");
-        }
-        at = *end ? end + 1 : end;
-    }
-    return TQ_OK;
+    return is;
 }
 
 /* A word of the list: its place in `*out`, which keeps its value when the option is not there. */
@@ -170,25 +130,11 @@ static int read_word(const char *query, const char *name, const char *const *wor
                     words[2] && words[3] ? ", " : "", words[2] && words[3] ? words[3] : "");
 }
 
-static int read_numbers(struct kafka_options *options, const char *query, struct tq_error *err)
-{
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        uint32_t *target = (uint32_t *)(void *)((char *)options + numbers[i].at);
-        *target = numbers[i].without;
-        TQ_TRY(tq__url_number(query, numbers[i].name, numbers[i].min, numbers[i].max, target, err));
-    }
-    if (options->poll_ms < options->session_ms) {
-        return tq__fail(err, TQ_E_INVALID, ORIGIN, "poll_ms must not be below session_ms");
-    }
-    return TQ_OK;
-}
-
 static int read_texts(struct kafka_options *options, const char *query, struct tq_error *err)
 {
     int rebalance = KAFKA_COOPERATIVE;
     options->is_creating = 1;
     TQ_TRY(read_word(query, "create", answers, &options->is_creating, err));
-    TQ_TRY(tq__url_query(query, "prefix", options->prefix, sizeof options->prefix, err));
     for (const char *at = options->prefix; *at; at++) {
         if (!tq__is_id_byte(*at) && *at != '.') {
             return tq__fail(err, TQ_E_INVALID, ORIGIN, "prefix has letters, digits, '.', '-', '_'");
@@ -231,13 +177,16 @@ static int check_security(const char *query, struct tq_error *err)
     return TQ_OK;
 }
 
-int tq__kafka_options_read(struct kafka_options *options, const char *path, const char *query,
+int tq__kafka_options_read(struct kafka_options *out_options, const char *path, const char *query,
                            struct tq_error *err)
 {
-    memset(options, 0, sizeof *options);
-    TQ_TRY(read_brokers(options, path, err));
-    TQ_TRY(check_names(query, err));
-    TQ_TRY(read_numbers(options, query, err));
-    TQ_TRY(read_texts(options, query, err));
+    memset(out_options, 0, sizeof *out_options);
+    TQ_TRY(read_brokers(out_options, path, err));
+    TQ_TRY(tq__url_names_check(query, known, is_other, ORIGIN, err));
+    TQ_TRY(tq__url_options_read(query, known, out_options, err));
+    if (out_options->poll_ms < out_options->session_ms) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN, "poll_ms must not be below session_ms");
+    }
+    TQ_TRY(read_texts(out_options, query, err));
     return check_security(query, err);
 }

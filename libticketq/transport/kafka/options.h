@@ -44,7 +44,7 @@ extern const struct kafka_secret tq__kafka_secrets[];
 extern const size_t tq__kafka_secrets_count;
 
 /* TQ_OK, or TQ_E_INVALID naming what is not understood. */
-int tq__kafka_options_read(struct kafka_options *options, const char *path, const char *query,
+int tq__kafka_options_read(struct kafka_options *out_options, const char *path, const char *query,
                            struct tq_error *err);
 
 #endif

@@ -146,6 +146,52 @@ START_TEST(ids__hold_to_alphabet_and_limit)
 }
 END_TEST
 
+START_TEST(text_copy__fits_with_its_nul)
+{
+    char target[5] = "old";
+    ck_assert_int_eq(tq__text_copy(target, 5, "abcd", 4), 0);
+    ck_assert_str_eq(target, "abcd");
+    ck_assert_int_eq(tq__text_copy(target, 4, "wxyz", 4), -1);
+    ck_assert_str_eq(target, "abcd");
+    ck_assert_int_eq(tq__text_copy(target, 5, "xyz", 2), 0);
+    ck_assert_str_eq(target, "xy");
+    ck_assert_int_eq(tq__text_copy(target, 1, "", 0), 0);
+    ck_assert_str_eq(target, "");
+    ck_assert_int_eq(tq__text_copy(target, 0, "", 0), -1);
+}
+END_TEST
+
+START_TEST(text_number__is_digits_up_to_its_limit)
+{
+    static const struct {
+        const char *text;
+        int64_t max, number;
+    } rows[] = {{"0", 0, 0},
+                {"1", 0, -1},
+                {"7", 5, -1},
+                {"65534", 65535, 65534},
+                {"65535", 65535, 65535},
+                {"65536", 65535, -1},
+                {"00042", 99, 42},
+                {"9223372036854775806", INT64_MAX, INT64_MAX - 1},
+                {"9223372036854775807", INT64_MAX, INT64_MAX},
+                {"9223372036854775808", INT64_MAX, -1},
+                {"99999999999999999999", INT64_MAX, -1},
+                {"", 9, -1},
+                {"-1", 9, -1},
+                {"+1", 9, -1},
+                {" 1", 9, -1},
+                {"1 ", 9, -1},
+                {"1.0", 99, -1},
+                {"0x1", 99, -1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t number = tq__text_number(rows[i].text, strlen(rows[i].text), rows[i].max);
+        ck_assert_msg(number == rows[i].number, "%s", rows[i].text);
+    }
+    ck_assert_int_eq(tq__text_number("123", 2, 999), 12);
+}
+END_TEST
+
 START_TEST(human_text__is_utf8_without_control_characters)
 {
     static const char *const good[] = {"a", "좌석", "\xf0\x9f\x8e\xab", "a b"};
@@ -185,4 +231,5 @@ END_TEST
 UNIT_MAIN("core.bytes", buffer__grows_and_ends_in_nul, failed_buffer__stays_failed_until_cleared,
           impossible_size__fails, base64url__reads_back_at_every_length,
           base64url__has_one_spelling_per_value, ids__hold_to_alphabet_and_limit,
+          text_copy__fits_with_its_nul, text_number__is_digits_up_to_its_limit,
           human_text__is_utf8_without_control_characters, uuid__carries_version_and_time)

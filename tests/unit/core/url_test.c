@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * core/url.c: parts are taken apart and decoded, malformed ones are refused,
- * limits hold to the byte, messages do not quote the URL.
+ * limits hold to the byte, options fill their struct and have known names, messages
+ * do not quote the URL.
  */
 #include "core/url.h"
 
@@ -90,5 +91,95 @@ START_TEST(values__hold_to_their_room_and_range)
 }
 END_TEST
 
+struct target {
+    char before;
+    uint32_t level, pause_ms;
+    char name[4];
+    char after;
+};
+
+static const struct tq__url_option options[] = {
+    TQ__URL_NUMBER("level", struct target, level, 1, 9, 5),
+    TQ__URL_NUMBER("pause_ms", struct target, pause_ms, 0, UINT32_MAX, 0),
+    TQ__URL_TEXT("name", struct target, name),
+    {.name = NULL},
+};
+
+static int is_colour(const char *at, size_t bytes)
+{
+    return tq__url_is_called("colour", at, bytes);
+}
+
+START_TEST(options__fill_their_struct)
+{
+    struct target target = {'b', 7, 7, "old", 'a'};
+    assert_status(tq__url_options_read("", options, &target, &err), TQ_OK);
+    ck_assert_uint_eq(target.level, 5);
+    ck_assert_uint_eq(target.pause_ms, 0);
+    ck_assert_str_eq(target.name, "old");
+    assert_status(tq__url_options_read("name=%26yz&pause_ms=4294967295&colour=red&level=9", options,
+                                       &target, &err),
+                  TQ_OK);
+    ck_assert_uint_eq(target.level, 9);
+    ck_assert_uint_eq(target.pause_ms, UINT32_MAX);
+    ck_assert_str_eq(target.name, "&yz");
+    assert_status(tq__url_options_read("level=1&level=2", options, &target, &err), TQ_OK);
+    ck_assert_uint_eq(target.level, 1);
+    static const char *const bad[] = {
+        "level=0",   "level=10", "level=", "pause_ms=4294967296", "pause_ms=99999999999999999999",
+        "name=wxyz", "name=%"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_msg(tq__url_options_read(bad[i], options, &target, &err) == TQ_E_INVALID, "%s",
+                      bad[i]);
+        ck_assert_ptr_nonnull(strstr(err.message, i < 3 ? "level" : i < 5 ? "pause_ms" : "name"));
+    }
+    ck_assert_int_eq(target.before, 'b');
+    ck_assert_int_eq(target.after, 'a');
+}
+END_TEST
+
+static int check(const char *query)
+{
+    return tq__url_names_check(query, options, is_colour, "here", &err);
+}
+
+START_TEST(names__are_known_and_have_a_value)
+{
+    static const char *const good[] = {"", "level=", "level=1&name=x&colour=red", "name=x&",
+                                       "name==&name=&name=a=b"};
+    static const char *const bad[] = {"leve=1",         "levels=1",   "=1",
+                                      "name=x&Level=1", "%6eame=x",   "&name=x",
+                                      "name=x&&name=y", "colours=red"};
+    static const char *const without[] = {"level", "name=x&level", "level&name=x", "colour"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        ck_assert_msg(check(good[i]) == TQ_OK, "%s", good[i]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_msg(check(bad[i]) == TQ_E_INVALID, "%s", bad[i]);
+    }
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
+        ck_assert_msg(check(without[i]) == TQ_E_INVALID, "%s", without[i]);
+        ck_assert_ptr_nonnull(strstr(err.message, "without a value"));
+    }
+    assert_status(check("name=x&what=hunter2"), TQ_E_INVALID);
+    ck_assert_str_eq(err.message, "there is no option \"what\"");
+    ck_assert_str_eq(err.origin, "here");
+    assert_status(tq__url_names_check("colour=red", options, NULL, "here", &err), TQ_E_INVALID);
+}
+END_TEST
+
+START_TEST(a_name_in_a_message__is_cut_at_40_bytes)
+{
+    char query[64] = "", expected[64] = "\"";
+    memset(query, 'x', 41);
+    memset(expected + 1, 'x', 40);
+    strcpy(query + 41, "=1");
+    strcat(expected, "\"");
+    assert_status(check(query), TQ_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, expected));
+}
+END_TEST
+
 UNIT_MAIN("core.url", parts__are_decoded, malformed_urls__are_refused, length__holds_to_the_byte,
-          values__hold_to_their_room_and_range)
+          values__hold_to_their_room_and_range, options__fill_their_struct,
+          names__are_known_and_have_a_value, a_name_in_a_message__is_cut_at_40_bytes)
