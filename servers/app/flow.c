@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The workers that every service with an outbox or an inbox has. They wait inside their
+ * What every service with an outbox or an inbox has. Inbox and relay wait inside their
  * steps, where a commit, an acknowledgement or an arrival ends the wait at once; the
  * time in it bounds what nobody tells of: another process's commits, and leases.
  * Threads: a step is its worker's; waking and the gauge are [any].
  */
 #include "app/flow.h"
 
+#include <stdio.h>
+
+#include "app/idempotency.h"
+#include "app/told.h"
+#include "core/error.h"
+
 #define WAIT_MS 1000
+#define CLEAN_ROWS 1000
+#define DAY_MS INT64_C(86400000)
 
 static int inbox_step(void *inbox, uint32_t wait_ms, struct tq_error *err)
 {
@@ -29,28 +37,70 @@ static void relay_wake(void *relay)
     tq_relay_wake(relay);
 }
 
-int app_inbox_add(struct app *app, const char *name, tq_inbox *inbox, struct tq_error *err)
+static int add(struct app *app, const char *service, const char *what,
+               struct app_worker_options options, struct tq_error *err)
 {
-    const struct app_worker_options options = {.name = name,
-                                               .waiting_step = inbox_step,
-                                               .wake = inbox_wake,
-                                               .arg = inbox,
-                                               .idle_ms = WAIT_MS};
+    char name[64];
+    snprintf(name, sizeof name, "%s.%s", service, what);
+    options.name = name;
+    options.idle_ms = WAIT_MS;
     return app_worker_add(app, &options, NULL, err);
 }
 
-int app_relay_add(struct app *app, const char *name, tq_relay *relay, struct tq_error *err)
+int app_inbox_add(struct app *app, const char *service, tq_inbox *inbox, struct tq_error *err)
 {
-    const struct app_worker_options options = {.name = name,
-                                               .waiting_step = relay_step,
-                                               .wake = relay_wake,
-                                               .arg = relay,
-                                               .idle_ms = WAIT_MS};
-    return app_worker_add(app, &options, NULL, err);
+    const struct app_worker_options options = {
+        .waiting_step = inbox_step, .wake = inbox_wake, .arg = inbox};
+    return add(app, service, "inbox", options, err);
 }
 
-double app_outbox_pending(void *store)
+int app_relay_add(struct app *app, const char *service, tq_relay *relay, struct tq_error *err)
+{
+    const struct app_worker_options options = {
+        .waiting_step = relay_step, .wake = relay_wake, .arg = relay};
+    return add(app, service, "relay", options, err);
+}
+
+int app_flow_prepare(tq_store *ledger, struct tq_error *err)
+{
+    TQ_TRY(tq_outbox_prepare(ledger, err));
+    TQ_TRY(app_told_prepare(ledger, err));
+    return app_once_prepare(ledger, err);
+}
+
+static int deadline_step(void *sagas, struct tq_error *err)
+{
+    return tq_saga_step(sagas, 128, NULL, err);
+}
+
+/* -1: the store does not say. */
+static double pending(void *store)
 {
     struct tq_outbox_stats stats = TQ_INIT(tq_outbox_stats);
     return tq_outbox_stats(store, &stats, NULL) == TQ_OK ? (double)stats.pending : -1;
+}
+
+int app_flow_add(struct app *app, const char *service, const struct app_flow *flow,
+                 struct tq_error *err)
+{
+    const struct app_worker_options deadlines = {.step = deadline_step, .arg = flow->sagas};
+    char labels[64];
+    snprintf(labels, sizeof labels, "service=\"%s\"", service);
+    app_gauge_ask(app_metrics(app), "ticketq_outbox_events", "Events that wait for the transport.",
+                  labels, pending, flow->ledger);
+    TQ_TRY(app_inbox_add(app, service, flow->inbox, err));
+    TQ_TRY(app_relay_add(app, service, flow->relay, err));
+    return add(app, service, "deadlines", deadlines, err);
+}
+
+/* The journal goes before the inbox of others does, and answers when nobody repeats any more. */
+int app_flow_clean(void *ledger, struct tq_error *err)
+{
+    int told = app_told_clean(ledger, 6 * DAY_MS, CLEAN_ROWS, err);
+    TQ_TRY(told);
+    int once = app_once_clean(ledger, DAY_MS, CLEAN_ROWS, err);
+    TQ_TRY(once);
+    int inbox = tq_inbox_clean(ledger, 7 * DAY_MS, CLEAN_ROWS, err);
+    TQ_TRY(inbox);
+    return told == TQ_OK || once == TQ_OK || inbox == TQ_OK ? TQ_OK : TQ_EMPTY;
 }

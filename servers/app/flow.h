@@ -1,19 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What carries a service's events, as workers (app.h) and as a gauge.
+ * What carries a service's events: its tables, its workers (app.h), their gauge.
  */
 #ifndef TICKETQ_APP_FLOW_H
 #define TICKETQ_APP_FLOW_H
 
 #include <ticketq/outbox.h>
+#include <ticketq/saga.h>
 
 #include "app/app.h"
 
-/* A worker that applies what arrives. The inbox is borrowed and outlives the workers. */
-int app_inbox_add(struct app *app, const char *name, tq_inbox *inbox, struct tq_error *err);
-/* A worker that publishes what is committed; it needs no waking. The relay is borrowed likewise. */
-int app_relay_add(struct app *app, const char *name, tq_relay *relay, struct tq_error *err);
-/* app_gauge_fn: events in the outbox of `store`, a tq_store *; -1: it does not say. */
-double app_outbox_pending(void *store);
+/* The worker SERVICE.inbox applies what arrives. The inbox is borrowed and outlives the workers. */
+int app_inbox_add(struct app *app, const char *service, tq_inbox *inbox, struct tq_error *err);
+/* The worker SERVICE.relay publishes what is committed; the relay is borrowed likewise. */
+int app_relay_add(struct app *app, const char *service, tq_relay *relay, struct tq_error *err);
+
+/* A service that takes part in sagas. All of it is borrowed and outlives the workers. */
+struct app_flow {
+    tq_store *ledger;
+    tq_inbox *inbox;
+    tq_relay *relay;
+    tq_sagas *sagas;
+};
+
+/* Create the tables of outbox and inbox, of the journal (told.h), of answers (idempotency.h). */
+int app_flow_prepare(tq_store *ledger, struct tq_error *err);
+/* The workers SERVICE.inbox, SERVICE.relay and SERVICE.deadlines, and a gauge of the outbox. */
+int app_flow_add(struct app *app, const char *service, const struct app_flow *flow,
+                 struct tq_error *err);
+/* A worker's step: removes some of what those tables have and nobody asks for any more. */
+int app_flow_clean(void *ledger, struct tq_error *err);
 
 #endif

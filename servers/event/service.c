@@ -99,7 +99,7 @@ static int add_workers(struct events *events, struct tq_error *err)
         .name = "event.announce", .step = event_announce, .arg = events, .idle_ms = 500};
     const struct app_worker_options cleaner = {
         .name = "event.clean", .step = clean_step, .arg = events, .idle_ms = 60000};
-    TQ_TRY(app_relay_add(events->app, "event.relay", events->relay, err));
+    TQ_TRY(app_relay_add(events->app, "event", events->relay, err));
     TQ_TRY(app_worker_add(events->app, &announcer, NULL, err));
     return app_worker_add(events->app, &cleaner, NULL, err);
 }

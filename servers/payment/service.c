@@ -18,7 +18,6 @@
 #include <stdlib.h>
 
 #include "app/flow.h"
-#include "app/told.h"
 #include "core/env.h"
 #include "core/error.h"
 #include "payment/payment.h"
@@ -28,12 +27,6 @@
 #define POOL_THREADS 16
 #define POOL_QUEUE 4096
 #define DAY_MS INT64_C(86400000)
-
-static int deadline_step(void *arg, struct tq_error *err)
-{
-    struct payments *service = arg;
-    return tq_saga_step(service->charges, 128, NULL, err);
-}
 
 /* One batch, then a pause: it can wait. A drain begins none, the next start does. */
 static int recheck_step(void *arg, struct tq_error *err)
@@ -47,27 +40,21 @@ static int recheck_step(void *arg, struct tq_error *err)
     return TQ_EMPTY;
 }
 
-/* The journal goes before the inbox of others does; webhooks are sent again for six hours. */
+/* Webhooks are sent again for six hours. */
 static int clean_step(void *arg, struct tq_error *err)
 {
     struct payments *service = arg;
-    int told = app_told_clean(service->ledger, 6 * DAY_MS, 1000, err);
-    TQ_TRY(told);
-    int once = app_once_clean(service->ledger, DAY_MS, 1000, err);
-    TQ_TRY(once);
-    int inbox = tq_inbox_clean(service->ledger, 7 * DAY_MS, 1000, err);
-    TQ_TRY(inbox);
+    int flow = app_flow_clean(service->ledger, err);
+    TQ_TRY(flow);
     int webhooks = webhooks_clean(service->ledger, 30 * DAY_MS, 1000, err);
     TQ_TRY(webhooks);
-    return told == TQ_OK || once == TQ_OK || inbox == TQ_OK || webhooks == TQ_OK ? TQ_OK : TQ_EMPTY;
+    return flow == TQ_OK || webhooks == TQ_OK ? TQ_OK : TQ_EMPTY;
 }
 
 static int open_ledger(struct payments *service, struct tq_error *err)
 {
     TQ_TRY(app_store_open(service->app, "payment", &service->ledger, err));
-    TQ_TRY(tq_outbox_prepare(service->ledger, err));
-    TQ_TRY(app_told_prepare(service->ledger, err));
-    TQ_TRY(app_once_prepare(service->ledger, err));
+    TQ_TRY(app_flow_prepare(service->ledger, err));
     TQ_TRY(payment_rows_prepare(service->ledger, err));
     TQ_TRY(tq_sagas_open(service->ledger, &charge_type, service, &service->charges, err));
     return calls_restore(service, err);
@@ -110,23 +97,15 @@ static int add_callers(struct payments *service, struct tq_error *err)
 
 static int add_workers(struct payments *service, struct tq_error *err)
 {
-    const struct {
-        struct app_worker_options options;
-        struct app_worker **out_worker;
-    } workers[] = {
-        {{.name = "payment.deadlines", .step = deadline_step, .arg = service, .idle_ms = 1000},
-         NULL},
-        {{.name = "payment.rechecks", .step = recheck_step, .arg = service, .idle_ms = 1000}, NULL},
-        {{.name = "payment.cleaner", .step = clean_step, .arg = service, .idle_ms = 60000}, NULL},
-    };
-    app_gauge_ask(app_metrics(service->app), "ticketq_outbox_events",
-                  "Events that wait for the transport.", "service=\"payment\"", app_outbox_pending,
-                  service->ledger);
-    TQ_TRY(app_inbox_add(service->app, "payment.inbox", service->inbox, err));
-    TQ_TRY(app_relay_add(service->app, "payment.relay", service->relay, err));
-    for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
-        TQ_TRY(app_worker_add(service->app, &workers[i].options, workers[i].out_worker, err));
-    }
+    const struct app_flow flow = {service->ledger, service->inbox, service->relay,
+                                  service->charges};
+    const struct app_worker_options rechecks = {
+        .name = "payment.rechecks", .step = recheck_step, .arg = service, .idle_ms = 1000};
+    const struct app_worker_options cleaner = {
+        .name = "payment.cleaner", .step = clean_step, .arg = service, .idle_ms = 60000};
+    TQ_TRY(app_flow_add(service->app, "payment", &flow, err));
+    TQ_TRY(app_worker_add(service->app, &rechecks, NULL, err));
+    TQ_TRY(app_worker_add(service->app, &cleaner, NULL, err));
     TQ_TRY(add_callers(service, err));
     return http_pool_add(app_server(service->app), "payment", POOL_THREADS, POOL_QUEUE, err);
 }

@@ -61,6 +61,13 @@ static int get(tq_tx *tx, const struct tq_saga *saga, struct payment *row, struc
                          : rc;
 }
 
+static int tell_again(tq_tx *tx, const struct tq_saga *saga, const char *type, struct tq_error *err)
+{
+    struct payment row;
+    TQ_TRY(get(tx, saga, &row, err));
+    return tell(tx, type, &row, err);
+}
+
 static int move(tq_tx *tx, struct payment *row, const char *phase, struct tq_error *err)
 {
     char from[PAYMENT_WORD_SIZE];
@@ -114,11 +121,9 @@ int charge_request(tq_tx *tx, const struct tq_saga *saga, const void *input, voi
 int charge_request_again(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
                          struct tq_error *err)
 {
-    struct payment row;
     (void)input;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
-    return tell(tx, "PaymentRequested", &row, err);
+    return tell_again(tx, saga, "PaymentRequested", err);
 }
 
 int charge_confirm(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
@@ -169,11 +174,9 @@ int charge_captured(tq_tx *tx, const struct tq_saga *saga, const void *input, vo
 int charge_tell_paid(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
                      struct tq_error *err)
 {
-    struct payment row;
     (void)input;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
-    return tell(tx, "PaymentPaid", &row, err);
+    return tell_again(tx, saga, "PaymentPaid", err);
 }
 
 int charge_paid(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
@@ -246,11 +249,9 @@ int charge_refunded(tq_tx *tx, const struct tq_saga *saga, const void *input, vo
 int charge_tell_refunded(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
                          struct tq_error *err)
 {
-    struct payment row;
     (void)input;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
-    return tell(tx, "PaymentRefunded", &row, err);
+    return tell_again(tx, saga, "PaymentRefunded", err);
 }
 
 int charge_failed(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
@@ -267,9 +268,7 @@ int charge_failed(tq_tx *tx, const struct tq_saga *saga, const void *input, void
 int charge_tell_failed(tq_tx *tx, const struct tq_saga *saga, const void *input, void *arg,
                        struct tq_error *err)
 {
-    struct payment row;
     (void)input;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
-    return tell(tx, "PaymentFailed", &row, err);
+    return tell_again(tx, saga, "PaymentFailed", err);
 }

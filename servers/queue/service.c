@@ -246,7 +246,7 @@ static int add_workers(struct queue *queue, struct tq_error *err)
     for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
         TQ_TRY(app_worker_add(queue->app, &workers[i], NULL, err));
     }
-    return app_inbox_add(queue->app, "queue.inbox", queue->inbox, err);
+    return app_inbox_add(queue->app, "queue", queue->inbox, err);
 }
 
 static int open_parts(struct queue *queue, struct tq_error *err)

@@ -21,7 +21,6 @@
 #include <string.h>
 
 #include "app/flow.h"
-#include "app/told.h"
 #include "core/env.h"
 #include "core/error.h"
 #include "reservation/reservation.h"
@@ -31,35 +30,13 @@
 #define ORIGIN "reservation"
 #define POOL_THREADS 24
 #define POOL_QUEUE 4096
-#define DAY_MS INT64_C(86400000)
-
-static int deadline_step(void *arg, struct tq_error *err)
-{
-    struct reservations *service = arg;
-    return tq_saga_step(service->purchases, 128, NULL, err);
-}
-
-/* The journal goes before the inbox of others does, and answers when nobody repeats any more. */
-static int clean_step(void *arg, struct tq_error *err)
-{
-    struct reservations *service = arg;
-    int told = app_told_clean(service->ledger, 6 * DAY_MS, 1000, err);
-    TQ_TRY(told);
-    int once = app_once_clean(service->ledger, DAY_MS, 1000, err);
-    TQ_TRY(once);
-    int inbox = tq_inbox_clean(service->ledger, 7 * DAY_MS, 1000, err);
-    TQ_TRY(inbox);
-    return told == TQ_OK || once == TQ_OK || inbox == TQ_OK ? TQ_OK : TQ_EMPTY;
-}
 
 static int open_ledger(struct reservations *service, struct tq_error *err)
 {
     const struct tq_migration migration = {
         .size = sizeof migration, .scope = "reservation", .version = 1, .sql = RESERVATION_v1};
     TQ_TRY(app_store_open(service->app, "reservation", &service->ledger, err));
-    TQ_TRY(tq_outbox_prepare(service->ledger, err));
-    TQ_TRY(app_told_prepare(service->ledger, err));
-    TQ_TRY(app_once_prepare(service->ledger, err));
+    TQ_TRY(app_flow_prepare(service->ledger, err));
     return tq_ledger_migrate(service->ledger, &migration, 1, err);
 }
 
@@ -88,27 +65,20 @@ static int open_events(struct reservations *service, struct tq_error *err)
 
 static int add_workers(struct reservations *service, struct tq_error *err)
 {
-    const struct {
-        struct app_worker_options options;
-        struct app_worker **out_worker;
-    } workers[] = {
-        {{.name = "reservation.sweep", .step = reservation_sweep, .arg = service, .idle_ms = 200},
-         NULL},
-        {{.name = "reservation.deadlines", .step = deadline_step, .arg = service, .idle_ms = 1000},
-         NULL},
-        {{.name = "reservation.loader", .step = schedules_step, .arg = service, .idle_ms = 1000},
-         &service->loader},
-        {{.name = "reservation.cleaner", .step = clean_step, .arg = service, .idle_ms = 60000},
-         NULL},
-    };
-    app_gauge_ask(app_metrics(service->app), "ticketq_outbox_events",
-                  "Events that wait for the transport.", "service=\"reservation\"",
-                  app_outbox_pending, service->ledger);
-    TQ_TRY(app_inbox_add(service->app, "reservation.inbox", service->inbox, err));
-    TQ_TRY(app_relay_add(service->app, "reservation.relay", service->relay, err));
-    for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
-        TQ_TRY(app_worker_add(service->app, &workers[i].options, workers[i].out_worker, err));
-    }
+    const struct app_flow flow = {service->ledger, service->inbox, service->relay,
+                                  service->purchases};
+    const struct app_worker_options sweep = {
+        .name = "reservation.sweep", .step = reservation_sweep, .arg = service, .idle_ms = 200};
+    const struct app_worker_options loader = {
+        .name = "reservation.loader", .step = schedules_step, .arg = service, .idle_ms = 1000};
+    const struct app_worker_options cleaner = {.name = "reservation.cleaner",
+                                               .step = app_flow_clean,
+                                               .arg = service->ledger,
+                                               .idle_ms = 60000};
+    TQ_TRY(app_flow_add(service->app, "reservation", &flow, err));
+    TQ_TRY(app_worker_add(service->app, &sweep, NULL, err));
+    TQ_TRY(app_worker_add(service->app, &loader, &service->loader, err));
+    TQ_TRY(app_worker_add(service->app, &cleaner, NULL, err));
     return http_pool_add(app_server(service->app), "reservation", POOL_THREADS, POOL_QUEUE, err);
 }
 

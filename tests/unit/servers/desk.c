@@ -7,9 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/idempotency.h"
+#include "app/flow.h"
 #include "app/rows.h"
-#include "app/told.h"
 #include "lib/unit.h"
 
 #define WORD_SIZE 256
@@ -38,9 +37,7 @@ void desk_open(struct desk *desk, const char *service, const char *sql, const ch
         snprintf(desk->url, sizeof desk->url, "sqlite:%s/%s.db", desk->folder, service);
     }
     desk_open_ledger(desk);
-    assert_status(tq_outbox_prepare(desk->ledger, &err), TQ_OK);
-    assert_status(app_told_prepare(desk->ledger, &err), TQ_OK);
-    assert_status(app_once_prepare(desk->ledger, &err), TQ_OK);
+    assert_status(app_flow_prepare(desk->ledger, &err), TQ_OK);
     assert_status(tq_ledger_migrate(desk->ledger, &migration, 1, &err), TQ_OK);
 }
 
