@@ -38,8 +38,10 @@ static const char *const agenda_keys[] = {"", "/told", NULL};
 const struct redis_script tq__redis_scripts[REDIS_SCRIPTS] = {
     [REDIS_CLOCK] = {{LUA_clock}, "", no_keys},
     [REDIS_ROOM_OPEN] = ROOM(LUA_history, LUA_inside, LUA_bucket, LUA_room_open),
-    [REDIS_ROOM_ENTER] = ROOM(LUA_plain, LUA_history, LUA_rush, LUA_seek, LUA_inside, LUA_room_enter),
-    [REDIS_ROOM_RETURN] = ROOM(LUA_tokens, LUA_history, LUA_rush, LUA_seek, LUA_inside, LUA_room_enter),
+    [REDIS_ROOM_ENTER] =
+        ROOM(LUA_plain, LUA_history, LUA_rush, LUA_seek, LUA_inside, LUA_room_enter),
+    [REDIS_ROOM_RETURN] =
+        ROOM(LUA_tokens, LUA_history, LUA_rush, LUA_seek, LUA_inside, LUA_room_enter),
     [REDIS_ROOM_PLACE] = ROOM(LUA_seek, LUA_room_place),
     [REDIS_ROOM_LEAVE] = ROOM(LUA_seek, LUA_room_leave),
     [REDIS_ROOM_TICK] = ROOM(LUA_history, LUA_inside, LUA_bucket, LUA_room_tick),
