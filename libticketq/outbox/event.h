@@ -11,6 +11,12 @@
 #include "transport/transport.h"
 
 #define TQ__PARTITIONS 64
+/* Of a key, for ever: it is in the rows. */
+static inline uint32_t tq__partition_of(const char *key)
+{
+    return tq__hash(key) % TQ__PARTITIONS;
+}
+
 /* CloudEvents attributes, content type, trace and the host's own. */
 #define TQ__MESSAGE_HEADERS_MAX (8 + TQ_EVENT_HEADERS_MAX)
 /* Columns of a row, in the order of every statement that reads one. */

@@ -4,11 +4,11 @@
  * database.
  *
  * A relay leases partitions until a time by the database's clock, and renews at
- * a third of that. Each lease has an epoch that grows with every change of the
- * owner; whatever a relay writes about a row repeats owner and epoch, so that one
- * that slept past its lease changes nothing. Each renewal, in one transaction:
+ * a third of that, or as soon as it sees that relays came or went. Each lease has an epoch that
+ * grows with every change of the owner; whatever a relay writes about a row repeats owner and
+ * epoch, so that one that slept past its lease changes nothing. Each renewal, in one transaction:
  *
- *   beat      tell that this relay lives; count who else does
+ *   beat      tell that this relay lives, forget who does not; count who else does
  *   share     64 / relays, rounded up, at most partitions_max
  *   renew     what is held; what was lost is dropped
  *   release   what is held beyond the share and has nothing under way; what has
@@ -39,26 +39,47 @@ static uint32_t count_bits(uint64_t mask)
     return (uint32_t)__builtin_popcountll(mask);
 }
 
-static int on_count(void *arg, const struct tq_value *columns, size_t columns_count)
+/* How many there are of two things: relays that live, partitions that are free. */
+struct census {
+    int64_t relays, free;
+};
+
+static int on_census(void *arg, const struct tq_value *columns, size_t columns_count)
 {
     (void)columns_count;
-    *(int64_t *)arg = columns[0].integer;
+    *(struct census *)arg = (struct census){columns[0].integer, columns[1].integer};
     return TQ_OK;
 }
 
-static int read_share(tq_tx *tx, const struct tq__leases *leases, int64_t until_ms,
-                      uint32_t *out_share, struct tq_error *err)
+static int take_census(tq_tx *tx, struct census *out_census, struct tq_error *err)
 {
-    const struct tq_value beat[] = {tq_text(leases->owner), tq_int(until_ms)};
     const struct tq_value now[] = {tq_int(tq_tx_now_ms(tx))};
-    int64_t relays = 1;
-    TQ_TRY(tq_tx_exec(tx, OUTBOX_relay_beat, beat, 2, NULL, NULL, err));
-    TQ_TRY(tq_tx_exec(tx, OUTBOX_relay_count, now, 1, on_count, &relays, err));
-    if (relays > TQ__PARTITIONS) {
-        relays = TQ__PARTITIONS;
-    }
-    uint32_t share = (uint32_t)((TQ__PARTITIONS + relays - 1) / (relays > 0 ? relays : 1));
-    *out_share = share < leases->partitions_max ? share : leases->partitions_max;
+    *out_census = (struct census){0, 0};
+    return tq_tx_exec(tx, OUTBOX_relay_census, now, 1, on_census, out_census, err);
+}
+
+int tq__leases_look(tq_tx *tx, const struct tq__leases *leases, int *out_is_due,
+                    struct tq_error *err)
+{
+    struct census census;
+    TQ_TRY(take_census(tx, &census, err));
+    *out_is_due = census.relays != leases->relays ||
+                  (census.free > 0 && count_bits(leases->held) < leases->share);
+    return TQ_OK;
+}
+
+static int beat(tq_tx *tx, struct tq__leases *leases, struct tq_error *err)
+{
+    struct census census;
+    const struct tq_value gone[] = {tq_text(""), tq_int(tq_tx_now_ms(tx))};
+    const struct tq_value mine[] = {tq_text(leases->owner), tq_int(leases->until_ms)};
+    TQ_TRY(tq_tx_exec(tx, OUTBOX_relay_forget, gone, 2, NULL, NULL, err));
+    TQ_TRY(tq_tx_exec(tx, OUTBOX_relay_beat, mine, 2, NULL, NULL, err));
+    TQ_TRY(take_census(tx, &census, err));
+    leases->relays = (uint32_t)census.relays;
+    uint32_t relays = leases->relays < TQ__PARTITIONS ? leases->relays : TQ__PARTITIONS;
+    uint32_t share = (TQ__PARTITIONS + relays - 1) / (relays ? relays : 1);
+    leases->share = share < leases->partitions_max ? share : leases->partitions_max;
     return TQ_OK;
 }
 
@@ -91,12 +112,11 @@ static int exec_on(tq_tx *tx, const char *sql, const struct tq__leases *leases, 
     return TQ_OK;
 }
 
-static int shrink(tq_tx *tx, struct tq__leases *leases, uint64_t busy, uint32_t share,
-                  struct tq_error *err)
+static int shrink(tq_tx *tx, struct tq__leases *leases, uint64_t busy, struct tq_error *err)
 {
     uint64_t surplus = 0, released;
     uint32_t extra = count_bits(leases->held);
-    extra = extra > share ? extra - share : 0;
+    extra = extra > leases->share ? extra - leases->share : 0;
     for (uint32_t i = TQ__PARTITIONS; i-- > 0 && extra > 0;) {
         if (leases->held & BIT(i)) {
             surplus |= BIT(i);
@@ -119,16 +139,16 @@ static int on_claimed(void *arg, const struct tq_value *columns, size_t columns_
     return TQ_OK;
 }
 
-static int grow(tq_tx *tx, struct tq__leases *leases, uint32_t share, struct tq_error *err)
+static int grow(tq_tx *tx, struct tq__leases *leases, struct tq_error *err)
 {
     uint32_t held = count_bits(leases->held);
-    if (held >= share) {
+    if (held >= leases->share) {
         return TQ_OK;
     }
     const struct tq_value params[] = {
-        tq_text(leases->owner),   tq_int(leases->until_ms),
-        tq_int(tq_tx_now_ms(tx)), tq_text(leases->is_known ? "" : leases->owner),
-        tq_int(share - held),
+        tq_text(leases->owner),       tq_int(leases->until_ms),
+        tq_int(tq_tx_now_ms(tx)),     tq_text(leases->is_known ? "" : leases->owner),
+        tq_int(leases->share - held),
     };
     TQ_TRY(tq_tx_exec(tx, OUTBOX_lease_claim, params, 5, on_claimed, leases, err));
     leases->is_known = 1;
@@ -138,14 +158,13 @@ static int grow(tq_tx *tx, struct tq__leases *leases, uint32_t share, struct tq_
 int tq__leases_renew(tq_tx *tx, const struct tq__leases *leases, uint64_t busy,
                      struct tq__leases *target, struct tq_error *err)
 {
-    uint32_t share;
     *target = *leases;
     target->until_ms = tq_tx_now_ms(tx) + leases->lease_ms;
-    TQ_TRY(read_share(tx, target, target->until_ms, &share, err));
+    TQ_TRY(beat(tx, target, err));
     TQ_TRY(exec_on(tx, OUTBOX_lease_renew, target, target->held, &target->until_ms, &target->held,
                    err));
-    TQ_TRY(shrink(tx, target, busy, share, err));
-    return grow(tx, target, share, err);
+    TQ_TRY(shrink(tx, target, busy, err));
+    return grow(tx, target, err);
 }
 
 int tq__leases_release(tq_tx *tx, const struct tq__leases *leases, struct tq_error *err)

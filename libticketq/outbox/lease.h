@@ -14,6 +14,8 @@ struct tq__leases {
     uint32_t lease_ms;
     uint32_t partitions_max;
     int is_known;     /* the first claim was made */
+    uint32_t relays;  /* that lived when it was last renewed */
+    uint32_t share;   /* most to hold among so many */
     uint64_t held;    /* a bit for each partition */
     uint64_t leaving; /* of those: to be handed back when nothing is under way */
     int64_t until_ms; /* store's clock; also when nothing is held: look again */
@@ -22,6 +24,9 @@ struct tq__leases {
 
 /* Time to renew, claim or hand back: a third of the lease is gone. */
 int tq__leases_are_due(const struct tq__leases *leases, int64_t now_ms);
+/* Look at the others: they became more or fewer, or there is something to claim. */
+int tq__leases_look(tq_tx *tx, const struct tq__leases *leases, int *out_is_due,
+                    struct tq_error *err);
 /*
  * The body of that transaction: `*target` becomes what `leases` will be once it is
  * committed. Partitions of `busy` are kept.

@@ -16,7 +16,7 @@
 #include "core/args.h"
 #include "core/env.h"
 #include "outbox/outbox_sql.h"
-#include "store/store.h"
+#include "store/ledger.h"
 
 #define ORIGIN "outbox"
 #define APPEND_PARAMS 10
@@ -40,6 +40,7 @@ struct batch {
     unsigned char (*chance)[TQ__UUID7_CHANCE]; /* for an id each; drawn for all at once */
     int is_drawn;
     size_t count;
+    uint64_t partitions; /* that are appended to */
     size_t *headers_at;
     struct tq__buf headers;
 };
@@ -87,7 +88,8 @@ static int put_event(struct batch *batch, size_t place, const struct tq_event *e
     tq__event_put_headers(&batch->headers, event);
     batch->headers_at[place + 1] = batch->headers.bytes;
     params[0] = tq_text(id);
-    params[1] = tq_int(tq__hash(event->key) % TQ__PARTITIONS);
+    params[1] = tq_int(tq__partition_of(event->key));
+    batch->partitions |= 1ull << tq__partition_of(event->key);
     params[2] = tq_text(event->topic);
     params[3] = tq_text(event->key);
     params[4] = tq_text(event->type);
@@ -119,6 +121,7 @@ static int append(tq_tx *tx, struct batch *batch, const struct tq_event *events,
         TQ_TRY(put_event(batch, i, &event, tq_tx_now_ms(tx), err));
     }
     TQ_TRY(put_headers(batch, count, err));
+    tq__tx_tell(tx, batch->partitions);
     return tq_tx_exec_many(tx, OUTBOX_append, batch->params, APPEND_PARAMS, count, NULL, err);
 }
 
@@ -233,6 +236,7 @@ static int retry(tq_tx *tx, void *arg, struct tq_error *err)
         return TQ_GONE;
     }
     const struct tq_value of_key[] = {tq_text(key)};
+    tq__tx_tell(tx, 1ull << tq__partition_of(key));
     TQ_TRY(tq_tx_exec(tx, OUTBOX_unblock, of_key, 1, NULL, NULL, err));
     return tq_tx_exec(tx, OUTBOX_unblock_rows_anew, of_key, 1, NULL, NULL, err);
 }

@@ -86,7 +86,7 @@ WHERE until_ms <= $1 AND (($2 >> partition) & 1) = 1 ORDER BY until_ms LIMIT 64
 
 -- name: pending_ids
 SELECT id FROM outbox_events
-WHERE is_blocked = 0 AND (($1 >> partition) & 1) = 1 ORDER BY id LIMIT $2
+WHERE is_blocked = 0 AND id >= $3 AND (($1 >> partition) & 1) = 1 ORDER BY id LIMIT $2
 
 -- name: pending_rows
 SELECT e.id, e.partition, e.attempts, e.event_id, e.topic, e.event_key, e.type, e.aggregate_type,
@@ -141,8 +141,9 @@ ON CONFLICT (owner) DO UPDATE SET until_ms = excluded.until_ms
 -- name: relay_forget
 DELETE FROM outbox_relays WHERE owner = $1 OR until_ms <= $2
 
--- name: relay_count
-SELECT COUNT(*) FROM outbox_relays WHERE until_ms > $1
+-- name: relay_census
+SELECT (SELECT COUNT(*) FROM outbox_relays WHERE until_ms > $1),
+    (SELECT COUNT(*) FROM outbox_partitions WHERE until_ms <= $1)
 
 -- name: lease_renew
 UPDATE outbox_partitions SET until_ms = $4 WHERE partition = $1 AND owner = $2 AND epoch = $3

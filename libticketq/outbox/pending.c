@@ -7,8 +7,16 @@
  * look. First the ids, by an index that holds nothing else, as many as are under
  * way plus as many as there is room for; they and the window are both in order,
  * so that one walk tells what is new. Then the rows between the lowest and the
- * highest new id. Rows of a key that is blocked come out apart, to be marked so
- * that later looks do not meet them again. A look stops at some megabytes.
+ * highest new id.
+ *
+ * Where a reader of long ago keeps an engine from forgetting removed rows, the index begins
+ * with dead ones, and walking over them is all that a look does. So a look from the first id
+ * that took long is not repeated for a multiple of that time, a second at most; those between
+ * begin at the lowest id that the one before it saw. What becomes visible below that was open
+ * all that time, and is found by the next whole look.
+ *
+ * Rows of a key that is blocked come out apart, to be marked so that later looks do not meet
+ * them again. A look stops at some megabytes.
  *
  * Everything happens on one snapshot; all of it can be thrown away. Threads: the
  * relay's.
@@ -22,6 +30,9 @@
 #include "outbox/outbox_sql.h"
 
 #define TEXT_MAX 8388608
+#define OTHERS_MS 1000
+#define WHOLE_SHARE 20 /* a whole look may take this part of the time */
+#define WHOLE_MAX_MS 1000
 
 int tq__pending_open(struct tq__pending *pending, const struct tq_env *env, size_t rows_max,
                      struct tq_error *err)
@@ -68,6 +79,8 @@ static int on_id(void *arg, const struct tq_value *columns, size_t columns_count
     struct tq__pending *pending = arg;
     int64_t id = columns[0].integer;
     (void)columns_count;
+    pending->first = pending->first ? pending->first : id;
+    pending->highest = id > pending->highest ? id : pending->highest;
     if (!is_under_way(pending, id)) {
         pending->low = pending->found ? pending->low : id;
         pending->high = id;
@@ -107,17 +120,64 @@ static int scan(tq_tx *tx, const char *sql, const struct tq_value *params, size_
     return status == TQ_FULL ? TQ_OK : status;
 }
 
+static int read_ids(tq_tx *tx, struct tq__pending *pending, int64_t mask, int64_t from,
+                    struct tq_error *err)
+{
+    const struct tq_value ids[] = {
+        tq_int(mask), tq_int((int64_t)(pending->window->count + pending->room)), tq_int(from)};
+    pending->first = 0;
+    return scan(tx, OUTBOX_pending_ids, ids, 3, on_id, pending, err);
+}
+
+/* Other partitions, keys that may be freed and a clock that jumped want a whole look, too. */
+static int is_whole_due(const struct tq__pending *pending, int64_t mask)
+{
+    int64_t age_ms = pending->now_ms - pending->whole.at_ms;
+    return mask != pending->whole.mask || pending->due_count > 0 || age_ms < 0 ||
+           age_ms >= pending->whole.pause_ms;
+}
+
+static int read_whole(tq_tx *tx, struct tq__pending *pending, int64_t mask, struct tq_error *err)
+{
+    const struct tq_env *env = pending->text.env;
+    int64_t begun_ms = tq__now_ms(env);
+    TQ_TRY(read_ids(tx, pending, mask, 0, err));
+    int64_t took_ms = tq__now_ms(env) - begun_ms, pause_ms = took_ms * WHOLE_SHARE;
+    int is_same = mask == pending->whole.mask && pending->due_count == 0;
+    pending->whole.pause_ms = pause_ms < 0              ? 0
+                              : pause_ms > WHOLE_MAX_MS ? WHOLE_MAX_MS
+                                                        : (uint32_t)pause_ms;
+    pending->whole.from = is_same ? pending->whole.later : 0;
+    pending->whole.later = pending->due_count > 0 ? 0
+                           : pending->first       ? pending->first
+                                                  : pending->highest + 1;
+    pending->whole.mask = mask;
+    pending->whole.at_ms = pending->now_ms;
+    return TQ_OK;
+}
+
 static int read_rows(tq_tx *tx, struct tq__pending *pending, int64_t mask, struct tq_error *err)
 {
-    const struct tq_value ids[] = {tq_int(mask),
-                                   tq_int((int64_t)(pending->window->count + pending->room))};
-    TQ_TRY(scan(tx, OUTBOX_pending_ids, ids, 2, on_id, pending, err));
+    TQ_TRY(is_whole_due(pending, mask) ? read_whole(tx, pending, mask, err)
+                                       : read_ids(tx, pending, mask, pending->whole.from, err));
     if (pending->found == 0) {
         return TQ_OK;
     }
     const struct tq_value range[] = {tq_int(pending->low), tq_int(pending->high), tq_int(mask)};
     TQ_TRY(scan(tx, OUTBOX_pending_rows, range, 3, on_row, pending, err));
     return tq__buf_check(&pending->text, "outbox", err);
+}
+
+/* Ours are to be renewed, or it is time to see whether others came or went, and some did. */
+static int look_at_leases(tq_tx *tx, struct tq__pending *pending, struct tq_error *err)
+{
+    int64_t age_ms = pending->now_ms - pending->others_ms;
+    pending->is_lease_due = tq__leases_are_due(pending->leases, pending->now_ms);
+    if (!pending->is_lease_due && (age_ms >= OTHERS_MS || age_ms < 0)) {
+        TQ_TRY(tq__leases_look(tx, pending->leases, &pending->is_lease_due, err));
+        pending->others_ms = pending->now_ms;
+    }
+    return TQ_OK;
 }
 
 int tq__pending_read(tq_tx *tx, void *arg, struct tq_error *err)
@@ -127,7 +187,7 @@ int tq__pending_read(tq_tx *tx, void *arg, struct tq_error *err)
     pending->rows_count = pending->behind_count = pending->due_count = pending->found = 0;
     tq__buf_clear(&pending->text);
     pending->now_ms = tq_tx_now_ms(tx);
-    pending->is_lease_due = tq__leases_are_due(pending->leases, pending->now_ms);
+    TQ_TRY(look_at_leases(tx, pending, err));
     if (pending->is_lease_due || !mask) {
         return TQ_OK;
     }

@@ -27,7 +27,17 @@ struct tq__pending {
     size_t due_count;
     struct tq__buf text;
 
+    int64_t others_ms; /* when it was last looked who else relays */
+    struct {
+        int64_t at_ms;       /* when a look last began at the first id */
+        int64_t mask;        /* of which partitions */
+        uint32_t pause_ms;   /* until one may again */
+        int64_t from, later; /* where looks begin meanwhile, and after the next one */
+    } whole;
+    int64_t highest; /* id that was ever seen */
+
     const struct tq__slot *at; /* while scanning: the window, beside the rows */
+    int64_t first;             /* 0: none yet */
     int64_t low, high;
     size_t found;
 };

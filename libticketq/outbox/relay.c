@@ -15,6 +15,10 @@
  * one that failed. When the last one under way is back, the key is read from the
  * table again, in order.
  *
+ * A step with nothing to do waits for reports while rows are under way, otherwise for news of a
+ * commit: in the transport, which our own commits wake, or where the ledger hears those of other
+ * processes, in its ear.
+ *
  * Invariants: no row is handed over while it is under way; slots in use = rows under
  * way or not settled yet.
  * Threads: [serial]; commits of the store and reports wake a step that waits.
@@ -31,7 +35,7 @@
 #define LEASE_MS_MIN 100
 #define LEASE_MS_MAX 3600000
 #define ATTEMPTS_DEFAULT 8
-/* Nobody tells of what other processes commit, and leases have to be renewed. */
+/* News of other processes' commits may be lost, and leases have to be looked after. */
 #define WAIT_MAX_MS 1000
 
 TQ_AUTO_DEFINE(tq_relay, tq_relay_close)
@@ -252,6 +256,8 @@ static int look(tq_relay *relay, struct tq_error *err)
     struct renewal renewal = {.relay = relay, .busy = busy_partitions(relay)};
     TQ_TRY(tq_ledger_run(relay->store, renew_leases, &renewal, err));
     relay->leases = renewal.leases;
+    __atomic_store_n(&relay->watch.wanted, relay->leases.held & ~relay->leases.leaving,
+                     __ATOMIC_RELEASE);
     return tq_ledger_read(relay->store, tq__pending_read, pending, err);
 }
 
@@ -306,9 +312,20 @@ static size_t publish(tq_relay *relay, int *outage, struct tq_error *err)
 
 /* ---- step ---- */
 
+/* Waits; returns how many reports came. */
+static size_t rest(tq_relay *relay, uint32_t wait_ms, int *outage)
+{
+    if (relay->window.count == 0 && wait_ms > 0 && tq__ledger_hears(relay->store)) {
+        tq__ledger_wait(relay->store, &relay->watch, wait_ms);
+        wait_ms = 0;
+    }
+    return collect(relay, wait_ms, outage);
+}
+
 static int work(tq_relay *relay, uint32_t wait_ms, int *outage, struct tq_error *err)
 {
     size_t done = collect(relay, 0, outage);
+    tq__ledger_attend(&relay->watch);
     TQ_TRY(look(relay, err));
     size_t marked = relay->pending.due_count + relay->pending.behind_count;
     done += publish(relay, outage, err);
@@ -317,7 +334,7 @@ static int work(tq_relay *relay, uint32_t wait_ms, int *outage, struct tq_error 
         !__atomic_exchange_n(&relay->is_woken, 0, __ATOMIC_ACQ_REL)) {
         uint32_t third_ms = relay->options.lease_ms / 3;
         wait_ms = wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS;
-        done = collect(relay, wait_ms < third_ms ? wait_ms : third_ms, outage);
+        done = rest(relay, wait_ms < third_ms ? wait_ms : third_ms, outage);
         ready = tq__relay_classify(relay);
     }
     if (marked + ready > 0) {
@@ -350,6 +367,7 @@ void tq_relay_wake(tq_relay *relay)
 {
     if (relay) {
         __atomic_store_n(&relay->is_woken, 1, __ATOMIC_RELEASE);
+        tq__ledger_wake(relay->store, &relay->watch);
         relay->driver->wake(relay->state, relay->producer);
     }
 }

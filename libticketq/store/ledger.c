@@ -12,9 +12,7 @@
  * thread, and a thread that is listed is refused; the list is as short as the
  * driver has connections.
  *
- * Threads: [any]. `running.lock` and `watches.lock` guard their lists and are
- * never held together; watches are called under theirs, which is why removing
- * one waits for it. No lock is held while a body runs.
+ * Threads: [any]. `running.lock` guards its list. No lock is held while a body runs.
  */
 #include "store/ledger.h"
 
@@ -55,7 +53,7 @@ int tq__ledger_attach(tq_store *store, uint32_t busy_timeout_ms, void **out_atta
     ledger->env = env;
     ledger->busy_timeout_ms = busy_timeout_ms;
     pthread_mutex_init(&ledger->running.lock, NULL);
-    pthread_mutex_init(&ledger->watches.lock, NULL);
+    tq__news_init(ledger);
     tq__combine_init(&ledger->combine, TQ_EACH_MAX, run_batch, ledger);
     *out_attachment = ledger;
     return TQ_OK;
@@ -65,7 +63,7 @@ void tq__ledger_detach(void *attachment)
 {
     struct tq__ledger *ledger = attachment;
     tq__combine_done(&ledger->combine);
-    pthread_mutex_destroy(&ledger->watches.lock);
+    tq__news_done(ledger);
     pthread_mutex_destroy(&ledger->running.lock);
     tq__release(ledger->env, ledger);
 }
@@ -141,27 +139,4 @@ int tq_ledger_read(tq_store *store, tq_tx_fn *fn, void *arg, struct tq_error *er
     TQ_TRY(enter(store, &ledger, err));
     tq__ledger_run_alone(ledger, TQ_TX_READ, &run);
     return tq__run_result(&run, err);
-}
-
-void tq__ledger_watch(tq_store *store, struct tq__commit_watch *watch)
-{
-    struct tq__ledger *ledger = tq__store_attachment(store);
-    pthread_mutex_lock(&ledger->watches.lock);
-    watch->next = ledger->watches.first;
-    ledger->watches.first = watch;
-    pthread_mutex_unlock(&ledger->watches.lock);
-}
-
-void tq__ledger_unwatch(tq_store *store, struct tq__commit_watch *watch)
-{
-    struct tq__ledger *ledger = tq__store_attachment(store);
-    pthread_mutex_lock(&ledger->watches.lock);
-    struct tq__commit_watch **at = &ledger->watches.first;
-    while (*at && *at != watch) {
-        at = &(*at)->next;
-    }
-    if (*at) {
-        *at = watch->next;
-    }
-    pthread_mutex_unlock(&ledger->watches.lock);
 }

@@ -11,19 +11,37 @@
 #include "store/store.h"
 
 /*
- * Called after each commit that this process made on the store, before its
- * callers return. Short, and without a call to the ledger: it wakes somebody.
+ * Somebody who waits for news: a set of bits that a body tells with its transaction. The outbox
+ * tells a bit for each partition that it appended to.
+ *
+ * `on_commit` is called after each commit of this process with news that are wanted, before its
+ * callers return, and when another process's commit is heard of. Short, and without a call to
+ * the ledger: it wakes somebody.
  */
 struct tq__commit_watch {
     struct tq__commit_watch *next;
     void (*on_commit)(void *arg);
     void *arg;
+    uint64_t wanted; /* atomic; no other process is told of these */
+    uint32_t word;   /* of tq__ledger_wait() */
 };
 
 /* `watch` is the caller's and stays where it is until it is removed. */
 void tq__ledger_watch(tq_store *store, struct tq__commit_watch *watch);
 /* After this it is not called any more and not being called either. */
 void tq__ledger_unwatch(tq_store *store, struct tq__commit_watch *watch);
+
+/* True when other processes' commits are heard of, but only by who waits here. */
+int tq__ledger_hears(tq_store *store);
+/*
+ * Wait for news, at most `timeout_ms`; news since tq__ledger_attend() end the wait before it
+ * begins. May return early. For stores that hear.
+ */
+void tq__ledger_wait(tq_store *store, struct tq__commit_watch *watch, uint32_t timeout_ms);
+/* What comes from now on counts: before one looks for what has come. */
+void tq__ledger_attend(struct tq__commit_watch *watch);
+/* End a wait, or the next one. */
+void tq__ledger_wake(tq_store *store, struct tq__commit_watch *watch);
 
 /* A store's ledger: made by tq__ledger_attach(). */
 struct tq__ledger {
@@ -40,6 +58,7 @@ struct tq__ledger {
         pthread_mutex_t lock;
         struct tq__commit_watch *first;
     } watches;
+    struct tq__listeners listeners; /* who waits for news */
 };
 
 /* A transaction; lives on the stack of the thread that runs it, an adopted one on the heap. */
@@ -48,11 +67,24 @@ struct tq_tx {
     void *conn;
     int64_t now_ms;
     uint64_t changed; /* by the last statement */
+    uint64_t news;    /* to be told with the commit */
     int failure;      /* of a statement: 0, or what the body has to return */
     int is_scanning;  /* a row is being looked at */
     pthread_t thread;
     struct tq_tx *next; /* in ledger->running */
 };
+
+/* Tell news once the transaction is committed; what was undone may be told, too. */
+static inline void tq__tx_tell(tq_tx *tx, uint64_t news)
+{
+    tx->news |= news;
+}
+
+/* news.c, for ledger.c and merge.c: before a commit, those elsewhere; behind it, those here. */
+void tq__ledger_tell(const tq_tx *tx);
+void tq__ledger_told(struct tq__ledger *ledger, uint64_t news);
+void tq__news_init(struct tq__ledger *ledger);
+void tq__news_done(struct tq__ledger *ledger);
 
 /* One request, with one of two kinds of body. Result and record are those of the last attempt. */
 struct tq__run {

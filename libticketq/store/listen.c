@@ -2,11 +2,11 @@
 /*
  * Lends a driver the thread of one who waits, because the library has none of its own.
  *
- * Some fronts hear of freed seats over a socket. Of those who wait at such a store, in
- * whatever book, one is the reader: instead of parking it runs the driver's `listen`, which
- * wakes whoever may go on, itself among them. A reader that leaves appoints the next by
- * setting that one's word to APPOINTED. With a driver that has no `listen`, waiting is
- * tq_env.park and nothing else.
+ * Some fronts hear of freed seats over a socket, some ledgers of commits. Of those who wait at
+ * such a store, in whatever book or relay, one is the reader: instead of parking it runs the
+ * driver's `listen`, which wakes whoever may go on, itself among them. A reader that leaves
+ * appoints the next by setting that one's word to APPOINTED. With a driver that has no
+ * `listen`, waiting is tq_env.park and nothing else.
  *
  * Invariant: while anybody waits, somebody is the reader, or on the way to be. Threads: [any].
  */
@@ -20,12 +20,13 @@ struct tq__listener {
     struct tq__listener *next;
     struct tq__listener *prev;
     uint32_t *word;
+    pthread_t thread;
 };
 
-void tq__listeners_init(struct tq__listeners *listeners, const struct tq_hold_driver *driver,
+void tq__listeners_init(struct tq__listeners *listeners, tq__listen_fn *listen, tq__rouse_fn *rouse,
                         void *state)
 {
-    *listeners = (struct tq__listeners){.driver = driver, .state = state};
+    *listeners = (struct tq__listeners){.listen = listen, .rouse = rouse, .state = state};
     pthread_mutex_init(&listeners->lock, NULL);
 }
 
@@ -36,7 +37,7 @@ void tq__listeners_done(struct tq__listeners *listeners)
 
 static int has_news(const struct tq__listeners *listeners)
 {
-    return listeners->driver && listeners->driver->listen && listeners->driver->rouse;
+    return listeners->listen && listeners->rouse;
 }
 
 /* Changes the word if it is as expected; non-zero when it was. */
@@ -92,7 +93,7 @@ static int wait_once(struct tq__listeners *listeners, const struct tq_env *env,
                      struct tq__listener *me, uint32_t timeout_ms)
 {
     if (is_reader(listeners, me)) {
-        int rc = listeners->driver->listen(listeners->state, timeout_ms, NULL);
+        int rc = listeners->listen(listeners->state, timeout_ms, NULL);
         if (rc >= 0) {
             return rc == TQ_OK;
         }
@@ -104,7 +105,7 @@ static int wait_once(struct tq__listeners *listeners, const struct tq_env *env,
 void tq__listeners_park(struct tq__listeners *listeners, const struct tq_env *env, uint32_t *word,
                         uint32_t timeout_ms)
 {
-    struct tq__listener me = {.word = word};
+    struct tq__listener me = {.word = word, .thread = pthread_self()};
     int64_t end_ms = tq__now_ms(env) + timeout_ms;
     if (!listeners || !has_news(listeners)) {
         env->park(env->ctx, word, WAITING, timeout_ms);
@@ -124,8 +125,9 @@ void tq__listeners_wake(struct tq__listeners *listeners, const struct tq_env *en
     __atomic_store_n(word, WOKEN, __ATOMIC_RELEASE);
     if (listeners && has_news(listeners)) {
         pthread_mutex_lock(&listeners->lock);
-        if (listeners->reader && listeners->reader->word == word) {
-            listeners->driver->rouse(listeners->state);
+        const struct tq__listener *reader = listeners->reader;
+        if (reader && reader->word == word && !pthread_equal(reader->thread, pthread_self())) {
+            listeners->rouse(listeners->state);
         }
         pthread_mutex_unlock(&listeners->lock);
     }

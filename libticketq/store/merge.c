@@ -70,20 +70,12 @@ static void leave(tq_tx *tx)
     pthread_mutex_unlock(&ledger->running.lock);
 }
 
-static void tell_watches(struct tq__ledger *ledger)
-{
-    pthread_mutex_lock(&ledger->watches.lock);
-    for (struct tq__commit_watch *at = ledger->watches.first; at; at = at->next) {
-        at->on_commit(at->arg);
-    }
-    pthread_mutex_unlock(&ledger->watches.lock);
-}
-
 static int commit(tq_tx *tx, struct tq_error *err)
 {
     leave(tx);
+    tq__ledger_tell(tx);
     TQ_TRY(tx->ledger->driver->commit(tx->conn, err));
-    tell_watches(tx->ledger);
+    tq__ledger_told(tx->ledger, tx->news);
     return TQ_OK;
 }
 

@@ -24,8 +24,7 @@
 static const struct tq_store_driver *const builtin[] = {
     &tq__memory_driver,
 #ifdef TQ_WITH_POSTGRES
-    &tq__postgres_driver,
-    &tq__postgresql_driver,
+    &tq__postgres_driver, &tq__postgresql_driver,
 #endif
 #ifdef TQ_WITH_REDIS
     &tq__redis_driver,
@@ -107,7 +106,9 @@ static int open_state(tq_store *store, const struct tq__url *url,
     if (!store->state) {
         return tq__nomem("store", err);
     }
-    tq__listeners_init(&store->listeners, tq__store_hold(store), store->state);
+    const struct tq_hold_driver *hold = tq__store_hold(store);
+    tq__listeners_init(&store->listeners, hold ? hold->listen : NULL, hold ? hold->rouse : NULL,
+                       store->state);
     TQ_TRY(store->driver.open(store->state, &config, err));
     if (!store->driver.ledger) {
         return TQ_OK;

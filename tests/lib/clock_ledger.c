@@ -41,6 +41,18 @@ static int clock_adopt(void *opaque, void *native, void **out_conn, int64_t *out
                 out_now_ms);
 }
 
+static int clock_listen(void *opaque, uint32_t timeout_ms, uint64_t *out_news, struct tq_error *err)
+{
+    const struct clock_state *state = opaque;
+    return around->ledger->listen(state->state, timeout_ms, out_news, err);
+}
+
+static void clock_rouse(void *opaque)
+{
+    const struct clock_state *state = opaque;
+    around->ledger->rouse(state->state);
+}
+
 static int clock_open(void *opaque, const struct tq_store_config *config, struct tq_error *err)
 {
     struct clock_state *state = opaque;
@@ -68,6 +80,8 @@ const struct tq_store_driver *clock_ledger_around(const struct tq_store_driver *
     ledger = *inner->ledger;
     ledger.begin = clock_begin;
     ledger.adopt = clock_adopt;
+    ledger.listen = clock_listen;
+    ledger.rouse = clock_rouse;
     driver = *inner;
     driver.state_size = sizeof(struct clock_state);
     driver.open = clock_open;

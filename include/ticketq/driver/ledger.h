@@ -50,9 +50,11 @@ struct tq_statement {
     uint32_t *out_changed;         /**< Optional; rows_count elements. */
 };
 
-/** Transactions and SQL. Every slot is required since ABI 1. */
+/** Transactions and SQL. */
 struct tq_ledger_driver {
     size_t size; /**< sizeof, as the driver was compiled. */
+
+    /* Required since ABI 1. */
 
     /**
      * Take a connection and begin a transaction on it; read the engine's clock. The
@@ -130,6 +132,27 @@ struct tq_ledger_driver {
                  struct tq_error *err);
     /** Forget an adopted connection and free the record; its transaction stays as it is. */
     void (*disown)(void *conn);
+
+    /* Optional since ABI 1; all three or none. */
+
+    /**
+     * Tell `news`, a set of bits, to the stores of this place in other processes, as soon as the
+     * transaction is committed and not if it is not. Must not make commits wait for one another.
+     * May be lost: everybody looks by himself from time to time. Does not block. Called at most
+     * once in a writing transaction, just before `commit`.
+     */
+    void (*tell)(void *conn, uint64_t news);
+    /**
+     * Hear what was told, for up to `timeout_ms`; the core lends it the thread of one who waits.
+     * Returns as soon as something was heard; whether own news are heard is the driver's choice.
+     * When some may have been missed, the first time too, all bits are told. Blocks. Not called
+     * at the same time as itself, but as all others.
+     * @return TQ_OK (heard, or roused with no bit), TQ_EMPTY (the time is over),
+     *         TQ_E_UNSUPPORTED (this place cannot be listened to), TQ_E_UNAVAILABLE, TQ_E_NOMEM.
+     */
+    int (*listen)(void *state, uint32_t timeout_ms, uint64_t *out_news, struct tq_error *err);
+    /** Make `listen` return, or the next one. Never blocks, takes no lock. From any thread. */
+    void (*rouse)(void *state);
 };
 
 #endif /* TICKETQ_DRIVER_LEDGER_H */

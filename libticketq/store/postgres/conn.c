@@ -96,6 +96,7 @@ static int postgres_begin(void *opaque, uint32_t mode, void **out_conn, int64_t 
     int status = TQ_OK;
     for (int attempt = 0; attempt < 2; attempt++) {
         TQ_TRY(tq__postgres_take(opaque, mode, &conn, err));
+        conn->news = 0;
         status = begin_on(conn, out_now_ms, err);
         if (status == TQ_OK) {
             *out_conn = conn;
@@ -197,9 +198,12 @@ static int postgres_commit(void *opaque, struct tq_error *err)
     int status = commit_on(&conn->wire, err);
     if (!conn->wire.is_lost && PQtransactionStatus(conn->wire.pg) != PQTRANS_IDLE) {
         postgres_rollback(conn);
-    } else {
-        tq__postgres_put_back(conn);
+        return status;
     }
+    if (status == TQ_OK) {
+        tq__postgres_send_news(conn);
+    }
+    tq__postgres_put_back(conn);
     return status;
 }
 
@@ -258,4 +262,7 @@ const struct tq_ledger_driver tq__postgres_ledger = {
     .rollback = postgres_rollback,
     .adopt = postgres_adopt,
     .disown = postgres_disown,
+    .tell = tq__postgres_tell,
+    .listen = tq__postgres_listen,
+    .rouse = tq__postgres_rouse,
 };

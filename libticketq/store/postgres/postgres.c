@@ -46,6 +46,7 @@ static int read_config(struct postgres_state *state, const struct tq_store_confi
     state->busy_timeout_ms = config->busy_timeout_ms;
     state->conns_count = 1 + config->readers;
     write_statements(state);
+    snprintf(state->news.channel, sizeof state->news.channel, "tq_%.60s", state->target.schema);
     TQ_TRY(tq__buf_check(&state->settings, "store.postgres", err));
     return tq__buf_check(&state->lock, "store.postgres", err);
 }
@@ -107,6 +108,7 @@ static int postgres_open(void *opaque, const struct tq_store_config *config, str
     pthread_mutex_init(&state->pool.lock, NULL);
     pthread_cond_init(&state->pool.writer.freed, NULL);
     pthread_cond_init(&state->pool.readers.freed, NULL);
+    TQ_TRY(tq__postgres_news_open(state, err));
     TQ_TRY(read_config(state, config, err));
     TQ_TRY(tq__postgres_pool_open(state, err));
     TQ_TRY(tq__postgres_take(state, TQ_TX_WRITE, &conn, err));
@@ -119,6 +121,7 @@ static void postgres_close(void *opaque)
 {
     struct postgres_state *state = opaque;
     tq__postgres_pool_close(state);
+    tq__postgres_news_close(state);
     tq__buf_done(&state->settings);
     tq__buf_done(&state->lock);
     pthread_cond_destroy(&state->pool.readers.freed);

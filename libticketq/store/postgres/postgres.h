@@ -29,11 +29,12 @@ struct postgres_target {
     char schema[TQ__POSTGRES_NAME_SIZE];
     char sslmode[16];
     char sslrootcert[256];
-    uint32_t is_prepared; /* statements are prepared once per connection */
-    uint32_t connect_ms;  /* for a connection */
-    uint32_t timeout_ms;  /* for an answer */
-    uint32_t idle_ms;     /* for a body between two statements */
-    uint32_t wait_ms;     /* for a server that is not there */
+    uint32_t is_prepared;  /* statements are prepared once per connection */
+    uint32_t is_listening; /* news are told and heard */
+    uint32_t connect_ms;   /* for a connection */
+    uint32_t timeout_ms;   /* for an answer */
+    uint32_t idle_ms;      /* for a body between two statements */
+    uint32_t wait_ms;      /* for a server that is not there */
 };
 
 int tq__postgres_target_read(struct postgres_target *out_target, const char *path,
@@ -187,6 +188,7 @@ struct postgres_conn {
     struct postgres_wire wire;
     struct postgres_statements statements;
     uint32_t mode; /* enum tq_tx_mode of the running transaction */
+    uint64_t news; /* to be told when it is committed */
     int is_adopted;
 };
 
@@ -208,6 +210,11 @@ struct postgres_state {
         pthread_mutex_t lock;
         struct postgres_lane writer, readers;
     } pool;
+    struct {
+        char channel[TQ__POSTGRES_NAME_SIZE];
+        struct postgres_wire wire; /* that listens */
+        int rouse_fd;
+    } news;
     struct tq__buf settings; /* SQL that sets what holds for a transaction and gives the clock */
     struct tq__buf lock;     /* SQL that tries the lock of the schema */
 };
@@ -219,6 +226,17 @@ int tq__postgres_take(struct postgres_state *state, uint32_t mode, struct postgr
                       struct tq_error *err);
 /* Put it back, or discard it when it is lost. */
 void tq__postgres_put_back(struct postgres_conn *conn);
+
+/* ---- news.c: telling other processes of commits ---- */
+
+int tq__postgres_news_open(struct postgres_state *state, struct tq_error *err);
+void tq__postgres_news_close(struct postgres_state *state);
+/* The slots. */
+void tq__postgres_tell(void *conn, uint64_t news);
+int tq__postgres_listen(void *state, uint32_t timeout_ms, uint64_t *out_news, struct tq_error *err);
+void tq__postgres_rouse(void *state);
+/* Behind a commit, on its connection: send what is to be told. */
+void tq__postgres_send_news(struct postgres_conn *conn);
 
 /* ---- conn.c: transactions ---- */
 

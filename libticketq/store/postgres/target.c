@@ -8,6 +8,8 @@
  *                       It is made where it is not there and the role may
  *     prepared=1        0: prepare nothing on the server, for poolers that hand out a
  *                       connection per transaction
+ *     listen=1          0: neither tell other processes of commits nor listen to theirs, for
+ *                       poolers that keep prepared statements and nothing else
  *     connect_ms=3000   for a connection
  *     timeout_ms=30000  for a statement, on the server and for its answer
  *     idle_ms=30000     for a body between two statements, before the server gives it up
@@ -32,6 +34,7 @@
 
 static const struct tq__url_option options[] = {
     TQ__URL_NUMBER("prepared", struct postgres_target, is_prepared, 0, 1, 1),
+    TQ__URL_NUMBER("listen", struct postgres_target, is_listening, 0, 1, 1),
     TQ__URL_NUMBER("connect_ms", struct postgres_target, connect_ms, 1, WAIT_MAX_MS, 3000),
     TQ__URL_NUMBER("timeout_ms", struct postgres_target, timeout_ms, 1, WAIT_MAX_MS, 30000),
     TQ__URL_NUMBER("idle_ms", struct postgres_target, idle_ms, 1, WAIT_MAX_MS, 30000),

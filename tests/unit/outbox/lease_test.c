@@ -92,6 +92,42 @@ START_TEST(shares__follow_the_number_of_relays)
 }
 END_TEST
 
+static int look_in(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    int is_due = -1;
+    int status = tq__leases_look(tx, arg, &is_due, failure);
+    return status < 0 ? status : is_due ? TQ_OK : TQ_EMPTY;
+}
+
+static int is_seen(struct tq__leases *leases)
+{
+    return tq_ledger_read(store, look_in, leases, &err) == TQ_OK;
+}
+
+START_TEST(others_who_come_or_go__are_seen_before_the_lease_is_due)
+{
+    struct tq__leases one = leases_of("r1", 64), two = leases_of("r2", 64);
+    setup();
+    renew(&one, 0);
+    ck_assert(!is_seen(&one));
+    renew(&two, 0);
+    ck_assert(is_seen(&one));
+    ck_assert(!is_seen(&two));
+    ck_assert_int_eq(renew(&one, 0), 32);
+    ck_assert(!is_seen(&one));
+    ck_assert(is_seen(&two));
+    ck_assert_int_eq(renew(&two, 0), 32);
+    ck_assert(!is_seen(&two));
+    test.now_ms += 2000;
+    renew(&two, 0);
+    test.now_ms += 1000;
+    ck_assert(is_seen(&two));
+    ck_assert_int_eq(renew(&two, 0), 64);
+    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM outbox_relays", NULL), 1);
+    teardown();
+}
+END_TEST
+
 START_TEST(busy_partitions__are_kept_but_not_read_until_they_are_free)
 {
     struct tq__leases one = leases_of("r1", 64), two = leases_of("r2", 64);
@@ -136,6 +172,7 @@ END_TEST
 
 UNIT_MAIN("outbox.lease", due__at_a_third_and_when_the_clock_has_jumped,
           shares__follow_the_number_of_relays,
+          others_who_come_or_go__are_seen_before_the_lease_is_due,
           busy_partitions__are_kept_but_not_read_until_they_are_free,
           an_expired_lease__passes_with_a_new_epoch_and_is_noticed,
           the_same_name__takes_over_once_and_never_again)

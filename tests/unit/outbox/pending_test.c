@@ -17,11 +17,20 @@ static tq_store *store;
 static struct tq__window window;
 static struct tq__leases leases;
 static struct tq__pending pending;
+static int64_t look_ms; /* that a look takes by the clock, more or less */
+
+static int64_t slow_now(void *ctx)
+{
+    (void)ctx;
+    return test.now_ms += look_ms;
+}
 
 static void setup(size_t rows_max)
 {
     test_env_init(&test, 1);
     env = test_env_of(&test);
+    env.now_ms = slow_now;
+    look_ms = 0;
     store = outbox_store(&env, "sqlite::memory:");
     outbox_prepare(store);
     assert_status(tq__window_open(&window, &env, 64, &err), TQ_OK);
@@ -178,8 +187,71 @@ START_TEST(rows_of_a_blocked_key__come_out_apart_and_due_keys_are_named)
 }
 END_TEST
 
+/* A look from the first id that takes long, a second after the one before. */
+static size_t look_slowly(void)
+{
+    test.now_ms += 1000;
+    leases.lease_ms = 30000;
+    leases.until_ms = test.now_ms + 30000;
+    look_ms = 30;
+    size_t count = look();
+    look_ms = 0;
+    return count;
+}
+
+static void put_late(int id)
+{
+    char text[320];
+    snprintf(
+        text, sizeof text,
+        "INSERT INTO outbox_events SELECT %d, 'late%d', partition, 0, 0, topic, 'late', type,"
+        " aggregate_type, aggregate_id, created_ms, headers, payload FROM outbox_events LIMIT 1",
+        id, id);
+    sql(text);
+}
+
+START_TEST(low_water__spares_dead_rows_and_loses_nothing_below)
+{
+    setup(8);
+    assert_status(outbox_put(store, "k1", 1, 5), TQ_OK);
+    ck_assert_uint_eq(look_slowly(), 5);
+    sql("DELETE FROM outbox_events WHERE id < 4");
+    ck_assert_uint_eq(look_slowly(), 2);
+    put_late(1);
+    ck_assert_msg(look() == 3, "what a whole look ago was not far below is found at once");
+    sql("DELETE FROM outbox_events WHERE id = 1");
+    ck_assert_uint_eq(look_slowly(), 2);
+    put_late(2);
+    ck_assert_uint_eq(look(), 2);
+    test.now_ms += 1000;
+    ck_assert_uint_eq(look(), 3);
+    ck_assert_int_eq(pending.rows[0].id, 2);
+    put_late(1);
+    ck_assert_msg(look() == 4, "a look that takes no time is always whole");
+    teardown();
+}
+END_TEST
+
+START_TEST(other_partitions__are_looked_for_from_the_first_id)
+{
+    setup(8);
+    assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
+    assert_status(outbox_put(store, "k2", 1, 1), TQ_OK);
+    uint64_t first = 1ull << tq__partition_of("k1");
+    leases.held = ~first;
+    look_slowly();
+    look_slowly();
+    leases.held = first;
+    ck_assert_uint_eq(look(), 1);
+    ck_assert_str_eq(tq__pending_key(&pending, &pending.rows[0]), "k1");
+    teardown();
+}
+END_TEST
+
 UNIT_MAIN("outbox.pending", under_way__is_left_out_and_the_rest_is_found_in_order,
           visible_late__is_found, rolled_back__leaves_a_gap_and_no_event,
           ids__are_not_used_again_after_a_delete,
           only_leased_partitions__are_read_and_none_when_the_lease_is_due,
-          rows_of_a_blocked_key__come_out_apart_and_due_keys_are_named)
+          rows_of_a_blocked_key__come_out_apart_and_due_keys_are_named,
+          low_water__spares_dead_rows_and_loses_nothing_below,
+          other_partitions__are_looked_for_from_the_first_id)

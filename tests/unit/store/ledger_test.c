@@ -66,26 +66,37 @@ static void count(void *arg)
     ++*(int *)arg;
 }
 
-START_TEST(watches__hear_of_commits_only_until_removed)
+static int tell(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    tq__tx_tell(tx, 2);
+    return give(tx, arg, failure);
+}
+
+START_TEST(watches__hear_of_what_they_want_until_removed)
 {
     tq_store *store = open_store("sqlite::memory:");
-    int first = 0, second = 0, good = TQ_OK, bad = TQ_E_LIMIT;
-    struct tq__commit_watch one = {.on_commit = count, .arg = &first};
-    struct tq__commit_watch two = {.on_commit = count, .arg = &second};
+    int first = 0, second = 0, third = 0, good = TQ_OK, bad = TQ_E_LIMIT;
+    struct tq__commit_watch one = {.on_commit = count, .arg = &first, .wanted = 3};
+    struct tq__commit_watch two = {.on_commit = count, .arg = &second, .wanted = 6};
+    struct tq__commit_watch deaf = {.on_commit = count, .arg = &third, .wanted = 5};
     tq__ledger_watch(store, &one);
     tq__ledger_watch(store, &two);
+    tq__ledger_watch(store, &deaf);
+    assert_status(tq_ledger_run(store, tell, &good, &err), TQ_OK);
     assert_status(tq_ledger_run(store, give, &good, &err), TQ_OK);
-    assert_status(tq_ledger_run(store, give, &bad, &err), TQ_E_LIMIT);
-    assert_status(tq_ledger_read(store, give, &good, &err), TQ_OK);
+    assert_status(tq_ledger_run(store, tell, &bad, &err), TQ_E_LIMIT);
+    assert_status(tq_ledger_read(store, tell, &good, &err), TQ_OK);
     ck_assert_int_eq(first, 1);
     tq__ledger_unwatch(store, &one);
-    assert_status(tq_ledger_run(store, give, &good, &err), TQ_OK);
+    assert_status(tq_ledger_run(store, tell, &good, &err), TQ_OK);
     ck_assert_int_eq(first, 1);
     ck_assert_int_eq(second, 2);
+    ck_assert_int_eq(third, 0);
     tq__ledger_unwatch(store, &two);
+    tq__ledger_unwatch(store, &deaf);
     tq_store_close(store);
 }
 END_TEST
 
 UNIT_MAIN("store.ledger", nesting__is_refused_and_does_not_wait,
-          stores_without_a_ledger__are_refused, watches__hear_of_commits_only_until_removed)
+          stores_without_a_ledger__are_refused, watches__hear_of_what_they_want_until_removed)

@@ -47,15 +47,12 @@ static void rouse(void *state)
     env.unpark(env.ctx, &mine->news);
 }
 
-static const struct tq_hold_driver hears = {
-    .size = sizeof hears, .listen = listen_to, .rouse = rouse};
-static const struct tq_hold_driver deaf = {.size = sizeof deaf};
-
-static void begin(const struct tq_hold_driver *driver)
+/* NULL: there is nothing to be heard. */
+static void begin(tq__listen_fn *ear)
 {
     env = tq_system_env();
     memset(&front, 0, sizeof front);
-    tq__listeners_init(&listeners, driver, &front);
+    tq__listeners_init(&listeners, ear, ear ? rouse : NULL, &front);
 }
 
 struct waiter {
@@ -74,10 +71,10 @@ static void *wait_until_woken(void *arg)
 }
 
 /* Wakes one after the other, first the reader, then last to first; all come back. */
-static void wake_crowd(const struct tq_hold_driver *driver)
+static void wake_crowd(tq__listen_fn *ear)
 {
     struct waiter crowd[CROWD];
-    begin(driver);
+    begin(ear);
     for (int i = 0; i < CROWD; i++) {
         crowd[i] = (struct waiter){.timeout_ms = 60000};
         ck_assert_int_eq(pthread_create(&crowd[i].thread, NULL, wait_until_woken, &crowd[i]), 0);
@@ -94,7 +91,7 @@ static void wake_crowd(const struct tq_hold_driver *driver)
 START_TEST(each_who_is_woken__comes_back_and_one_reads)
 {
     int64_t begun_ms = tq_system_now_ms(NULL);
-    wake_crowd(&hears);
+    wake_crowd(listen_to);
     ck_assert_int_ge(front.listened, 1);
     ck_assert_int_lt(tq_system_now_ms(NULL) - begun_ms, 30000);
 }
@@ -102,7 +99,7 @@ END_TEST
 
 START_TEST(without_the_slots__everybody_parks)
 {
-    wake_crowd(&deaf);
+    wake_crowd(NULL);
     ck_assert_int_eq(front.listened, 0);
 }
 END_TEST
@@ -110,7 +107,7 @@ END_TEST
 START_TEST(a_reader_that_leaves__appoints_the_next)
 {
     struct waiter first = {.timeout_ms = 60000}, second = {.timeout_ms = 60000};
-    begin(&hears);
+    begin(listen_to);
     pthread_create(&first.thread, NULL, wait_until_woken, &first);
     while (__atomic_load_n(&front.readers, __ATOMIC_SEQ_CST) != 1) {
         usleep(1000);
@@ -132,7 +129,7 @@ END_TEST
 START_TEST(the_time__ends_it_in_both_ways)
 {
     uint32_t word = 0;
-    begin(&hears);
+    begin(listen_to);
     int64_t begun_ms = tq_system_now_ms(NULL);
     tq__listeners_park(&listeners, &env, &word, 30);
     front.result = TQ_E_UNAVAILABLE; /* a front that cannot be heard is no reason to spin */
