@@ -51,6 +51,10 @@ static const struct app_option common[] = {
      APP_TEXT, 0, 0, 0},
     {"transport", "URL", "what carries events: inproc:, kafka://host:port", "inproc:", APP_TEXT, 0,
      0, 0},
+    {"cache", "URL",
+     "what is read most is kept here for all processes: redis://; memory: keeps it in each alone; "
+     "empty: that of --room where that is Redis",
+     NULL, APP_TEXT, 0, 0, 0},
     {"ready-file", "FILE", "written when serving: {listen,internal,ops}", NULL, APP_TEXT, 0, 0, 0},
     {"log-level", "N", "0 debug, 1 info, 2 warnings, 3 errors", "1", APP_NUMBER, 0, 0, 3},
     {"drain-delay-ms", "MS", "go on accepting for this long when told to stop", "0", APP_NUMBER, 0,

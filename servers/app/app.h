@@ -31,6 +31,7 @@
 
 struct app;
 struct app_worker;
+struct tq__cache; /* store/cache.h */
 
 /* A service. Tables are constant. */
 struct app_service {
@@ -82,6 +83,8 @@ int app_store_open_file(struct app *app, const char *path, tq_store **out_store,
 int app_lines_open(struct app *app, tq_store **out_store, struct tq_error *err);
 /* The front of holds, by --hold. */
 int app_front_open(struct app *app, tq_store **out_store, struct tq_error *err);
+/* The cache that processes share, by --cache: NULL where there is none. tq__cache_close(). */
+int app_cache_open(struct app *app, struct tq__cache **out_cache, struct tq_error *err);
 
 /*
  * Work that must go on: `step` is called again and again on a thread of its own. TQ_OK: there is

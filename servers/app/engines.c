@@ -7,6 +7,7 @@
  *     --room        where lines stand
  *     --hold        the front before the reservation service's ledger
  *     --transport   what carries events from service to service
+ *     --cache       what is read most, for all processes; empty: where lines stand, if in Redis
  *
  * A service asks for "my ledger", "the lines", "the front", and looks no further; so
  * every mix is the same program. What an engine cannot do is found out here, at the
@@ -19,7 +20,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "store/cache.h"
+
 #define POSTGRES "postgres:"
+#define REDIS "redis:"
 
 /* ---- ledgers ---- */
 
@@ -119,6 +123,17 @@ int app_lines_open(struct app *app, tq_store **out_store, struct tq_error *err)
 int app_front_open(struct app *app, tq_store **out_store, struct tq_error *err)
 {
     return open_able(app, "hold", TQ_STORE_HOLD, out_store, err);
+}
+
+int app_cache_open(struct app *app, struct tq__cache **out_cache, struct tq_error *err)
+{
+    const char *own = app_config_find(app->config, "cache");
+    const char *url = own ? own : app_config_text(app->config, "room");
+    *out_cache = NULL;
+    if (strcmp(url, "memory:") == 0 || (!own && strncmp(url, REDIS, strlen(REDIS)) != 0)) {
+        return TQ_OK;
+    }
+    return tq__cache_open(&app->env, url, out_cache, err);
 }
 
 int app__transport_open(struct app *app, struct tq_error *err)

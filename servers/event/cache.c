@@ -198,9 +198,11 @@ static int lead(struct event_cache *cache, struct entry *entry, struct tq_error 
     entry->result = rc;
     entry->err = own;
     if (rc == TQ_OK) {
+        int64_t ttl_ms = cache->options.ttl_ms, left_ms = page->page.left_ms;
         drop_page(cache, entry->page);
         entry->page = page;
-        entry->good_until_ms = tq__now_ms(&cache->env) + cache->options.ttl_ms;
+        entry->good_until_ms =
+            tq__now_ms(&cache->env) + (left_ms && left_ms < ttl_ms ? left_ms : ttl_ms);
     }
     if (rc < 0 && err) {
         *err = own;

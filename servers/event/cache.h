@@ -14,6 +14,7 @@ struct event_cache;
 /* What was read: immutable, shared by whoever got it. */
 struct event_page {
     char etag[EVENT_ETAG_SIZE];
+    int64_t left_ms; /* how long it is good when that is less than its kind is; 0: it is not */
     struct tq__buf body;
 };
 

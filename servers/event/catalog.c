@@ -46,6 +46,7 @@ struct reading {
     tq_row_fn *visit;
     struct tq__buf *json;
     int64_t now_ms;
+    int64_t change_ms; /* when the next status changes; 0: none will */
     int64_t events_count;
     int64_t events_max;
     char event[TQ_ID_SIZE]; /* the one that is being written, "" before the first */
@@ -57,6 +58,7 @@ static int read_rows(tq_tx *tx, void *arg, struct tq_error *err)
     struct reading *reading = arg;
     tq__buf_clear(reading->json);
     reading->now_ms = tq_tx_now_ms(tx);
+    reading->change_ms = 0;
     reading->events_count = 0;
     reading->has_more = 0;
     reading->event[0] = '\0';
@@ -64,14 +66,24 @@ static int read_rows(tq_tx *tx, void *arg, struct tq_error *err)
                       reading, err);
 }
 
-static void put_schedule(struct tq__buf *json, const struct tq_value *columns, int64_t now_ms)
+static void note_change(struct reading *reading, int64_t at_ms)
 {
+    if (at_ms > reading->now_ms && (!reading->change_ms || at_ms < reading->change_ms)) {
+        reading->change_ms = at_ms;
+    }
+}
+
+static void put_schedule(struct reading *reading, const struct tq_value *columns)
+{
+    struct tq__buf *json = reading->json;
+    note_change(reading, columns[OPENS].integer);
+    note_change(reading, columns[CLOSES].integer);
     tq__put_object(json, NULL);
     tq__put_string(json, "scheduleId", columns[SCHEDULE_ID].data);
     tq__put_string(json, "eventId", columns[EVENT_ID].data);
     tq__put_string(json, "title", columns[TITLE].data);
     tq__put_string(json, "status",
-                   event_status(now_ms, columns[OPENS].integer, columns[CLOSES].integer));
+                   event_status(reading->now_ms, columns[OPENS].integer, columns[CLOSES].integer));
     app_put_time(json, "startsAt", columns[STARTS].integer);
     app_put_time(json, "salesOpenAt", columns[OPENS].integer);
     app_put_time(json, "salesCloseAt", columns[CLOSES].integer);
@@ -116,14 +128,20 @@ static int put_event_row(void *arg, const struct tq_value *columns, size_t colum
         begin_event(reading, columns);
         reading->events_count++;
     }
-    put_schedule(reading->json, columns, reading->now_ms);
+    put_schedule(reading, columns);
     return TQ_OK;
 }
 
-int event_list(struct events *events, const char *cursor, int64_t limit, struct tq__buf *json,
+static int64_t left_ms(const struct reading *reading)
+{
+    return reading->change_ms ? reading->change_ms - reading->now_ms : 0;
+}
+
+int event_list(struct events *events, const char *cursor, int64_t limit, struct event_page *page,
                struct tq_error *err)
 {
     struct tq__buf rows = TQ__BUF(&events->env);
+    struct tq__buf *json = &page->body;
     struct reading reading = {
         .sql = EVENT_events,
         .params = {tq_text(cursor[0] ? cursor : CURSOR_FIRST), tq_int(limit + 1)},
@@ -140,22 +158,31 @@ int event_list(struct events *events, const char *cursor, int64_t limit, struct 
         tq__put_array_end(json);
         tq__put_string(json, "nextCursor", reading.has_more ? reading.event : NULL);
         tq__put_object_end(json);
+        page->left_ms = left_ms(&reading);
         rc = tq__buf_check(&rows, "event.catalog", err);
     }
     tq__buf_done(&rows);
     return rc;
 }
 
-int event_find(struct events *events, const char *id, struct tq__buf *json, struct tq_error *err)
+int event_list_load(void *arg, const char *key, struct event_page *page, struct tq_error *err)
 {
+    (void)key;
+    return event_list(arg, "", EVENT_PAGE, page, err);
+}
+
+int event_event_load(void *arg, const char *key, struct event_page *page, struct tq_error *err)
+{
+    struct events *events = arg;
     struct reading reading = {.sql = EVENT_event,
-                              .params = {tq_text(id)},
+                              .params = {tq_text(key)},
                               .params_count = 1,
                               .visit = put_event_row,
-                              .json = json,
+                              .json = &page->body,
                               .events_max = 1};
     TQ_TRY(tq_ledger_read(events->store, read_rows, &reading, err));
     end_event(&reading);
+    page->left_ms = left_ms(&reading);
     return reading.events_count ? TQ_OK : TQ_GONE;
 }
 
@@ -164,27 +191,28 @@ static int put_schedule_row(void *arg, const struct tq_value *columns, size_t co
     struct reading *reading = arg;
     (void)columns_count;
     reading->events_count++;
-    put_schedule(reading->json, columns, reading->now_ms);
+    put_schedule(reading, columns);
     return TQ_OK;
 }
 
-int event_schedule_find(struct events *events, const char *id, struct tq__buf *json,
-                        struct tq_error *err)
+int event_schedule_load(void *arg, const char *key, struct event_page *page, struct tq_error *err)
 {
+    struct events *events = arg;
     struct reading reading = {.sql = EVENT_schedule,
-                              .params = {tq_text(id)},
+                              .params = {tq_text(key)},
                               .params_count = 1,
                               .visit = put_schedule_row,
-                              .json = json};
+                              .json = &page->body};
     TQ_TRY(tq_ledger_read(events->store, read_rows, &reading, err));
+    page->left_ms = left_ms(&reading);
     return reading.events_count ? TQ_OK : TQ_GONE;
 }
 
 int event_schedule_exists(struct events *events, const char *id, struct tq_error *err)
 {
-    struct tq__buf json = TQ__BUF(&events->env);
-    int rc = event_schedule_find(events, id, &json, err);
-    tq__buf_done(&json);
+    struct event_page page = {.body = TQ__BUF(&events->env)};
+    int rc = event_schedule_load(events, id, &page, err);
+    tq__buf_done(&page.body);
     return rc;
 }
 

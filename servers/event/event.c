@@ -143,6 +143,7 @@ int event_create(struct events *events, struct event_draft *draft, struct tq_err
     }
     int rc = tq_ledger_run(events->store, create, draft, err);
     if (rc == TQ_OK) {
+        event_shared_drop(events->pages[EVENT_LIST], EVENT_LIST_ID); /* for who asks at once */
         app_series_add(events->published, (int64_t)draft->schedules_count);
     }
     return rc;

@@ -10,6 +10,8 @@
  *     catalog.c   reading events, schedules and layouts
  *     seatmap.c   the seat map, read from reservation
  *     cache.c     a stampede costs one load
+ *     shared.c    one load for all processes
+ *     heard.c     what events make of the pages there
  *     service.c   opening, workers, closing
  */
 #ifndef EVENT_EVENT_H
@@ -19,8 +21,10 @@
 #include <ticketq/room.h>
 
 #include "app/app.h"
+#include "app/listen.h"
 #include "event/cache.h"
 #include "event/hall.h"
+#include "event/shared.h"
 
 #define EVENT_TOPIC "event.events"
 #define EVENT_POOL "event"
@@ -29,14 +33,32 @@
 #define EVENT_ROOM_SIZE 512    /* room policy as JSON */
 #define EVENT_PERSON_LIMIT_MAX 1000
 #define EVENT_PRICE_MAX INT64_C(1000000000000)
-#define EVENT_PAGE_MAX 100 /* events in one answer */
+#define EVENT_PAGE_MAX 100     /* events in one answer */
+#define EVENT_PAGE 20          /* unless the query says otherwise */
+#define EVENT_LIST_ID "events" /* of the list's first page of EVENT_PAGE */
+#define EVENT_STALE_MAX 64
+
+/* What is read, each by its id: the kinds of pages. */
+enum event_kind {
+    EVENT_LIST,
+    EVENT_EVENT,
+    EVENT_SCHEDULE,
+    EVENT_LAYOUT,
+    EVENT_SEAT_MAP,
+    EVENT_KINDS
+};
 
 struct events {
     struct app *app;
     struct tq_env env;
     tq_store *store;
     tq_relay *relay;
-    struct event_cache *layouts;
+    struct tq__cache *cache; /* NULL: not shared */
+    struct app_listener *listener;
+    struct event_shared *pages[EVENT_KINDS];
+    char stale[EVENT_STALE_MAX][TQ_ID_SIZE]; /* the listener's: schedules whose map has changed */
+    size_t stale_count;
+    struct event_cache *layouts; /* before pages, in this process */
     struct event_cache *seat_maps;
     struct app_series *published;
     struct app_series *announced;
@@ -92,19 +114,27 @@ int event_announce(void *events, struct tq_error *err);
 /* ---- catalog.c ---- */
 
 /* One page of events behind `cursor` ("": from the newest on). */
-int event_list(struct events *events, const char *cursor, int64_t limit, struct tq__buf *json,
+int event_list(struct events *events, const char *cursor, int64_t limit, struct event_page *page,
                struct tq_error *err);
-/* TQ_OK or TQ_GONE. */
-int event_find(struct events *events, const char *id, struct tq__buf *json, struct tq_error *err);
-int event_schedule_find(struct events *events, const char *id, struct tq__buf *json,
-                        struct tq_error *err);
+/*
+ * Load pages: the first of the list, an event, a schedule, a layout. Good until a status in them
+ * changes by the clock. TQ_OK or TQ_GONE.
+ */
+event_load_fn event_list_load;
+event_load_fn event_event_load;
+event_load_fn event_schedule_load;
+event_load_fn event_layout_load;
 /* TQ_OK or TQ_GONE. */
 int event_schedule_exists(struct events *events, const char *id, struct tq_error *err);
 /* What reservation needs to sell a schedule. TQ_OK or TQ_GONE. */
 int event_schedule_internal(struct events *events, const char *id, struct tq__buf *json,
                             struct tq_error *err);
-/* Loads a layout page. */
-event_load_fn event_layout_load;
+
+/* ---- heard.c ---- */
+
+app_heard_fn event_heard;
+/* What it has gathered is dropped. */
+void event_forget_maps(void *events);
 
 /* ---- seatmap.c ---- */
 

@@ -3,7 +3,8 @@
  * HTTP of the event service for everybody, and the internal read.
  *
  * Layouts and seat maps come out of the caches, in the turn when they are there;
- * everything else is read in the pool "event", because a cache may have to load. Threads: [any].
+ * everything else is read in the pool "event", because a cache may have to load or to be asked:
+ * the list's first page, events and schedules are in the one that processes share. Threads: [any].
  */
 #include "event/event.h"
 
@@ -28,41 +29,49 @@ static void reply_document(struct http_request *request, int rc, const struct tq
     app_fail(request, rc, err);
 }
 
+static void reply_read(struct http_request *request, enum event_kind kind, const char *id,
+                       const char *missing_code)
+{
+    const struct events *events = request->arg;
+    struct tq_error err = TQ_ERROR_INIT;
+    struct event_page page = {.body = TQ__BUF(http_env(request))};
+    int rc = event_shared_load(events->pages[kind], id, &page, &err);
+    reply_document(request, rc, &err, &page.body, missing_code);
+}
+
 static void list(struct http_request *request)
 {
     struct tq_error err = TQ_ERROR_INIT;
-    struct tq__buf json = TQ__BUF(http_env(request));
+    struct event_page page = {.body = TQ__BUF(http_env(request))};
     const char *cursor = http_query(request, "cursor");
     int64_t limit = 0;
     if (cursor && !(cursor = http_query_id(request, "cursor"))) {
         return;
     }
-    if (!http_query_int_or(request, "limit", 1, EVENT_PAGE_MAX, 20, &limit)) {
+    if (!http_query_int_or(request, "limit", 1, EVENT_PAGE_MAX, EVENT_PAGE, &limit)) {
         return;
     }
-    int rc = event_list(request->arg, cursor ? cursor : "", limit, &json, &err);
-    reply_document(request, rc, &err, &json, "EVENT_NOT_FOUND");
+    if (!cursor && limit == EVENT_PAGE) {
+        reply_read(request, EVENT_LIST, EVENT_LIST_ID, "EVENT_NOT_FOUND");
+        return;
+    }
+    int rc = event_list(request->arg, cursor ? cursor : "", limit, &page, &err);
+    reply_document(request, rc, &err, &page.body, "EVENT_NOT_FOUND");
 }
 
 static void show_event(struct http_request *request)
 {
-    struct tq_error err = TQ_ERROR_INIT;
-    struct tq__buf json = TQ__BUF(http_env(request));
     const char *id = http_param_id(request, "eventId");
     if (id) {
-        int rc = event_find(request->arg, id, &json, &err);
-        reply_document(request, rc, &err, &json, "EVENT_NOT_FOUND");
+        reply_read(request, EVENT_EVENT, id, "EVENT_NOT_FOUND");
     }
 }
 
 static void show_schedule(struct http_request *request)
 {
-    struct tq_error err = TQ_ERROR_INIT;
-    struct tq__buf json = TQ__BUF(http_env(request));
     const char *id = http_param_id(request, "scheduleId");
     if (id) {
-        int rc = event_schedule_find(request->arg, id, &json, &err);
-        reply_document(request, rc, &err, &json, "SCHEDULE_NOT_FOUND");
+        reply_read(request, EVENT_SCHEDULE, id, "SCHEDULE_NOT_FOUND");
     }
 }
 

@@ -5,6 +5,7 @@
  *     event.relay     publishes the outbox
  *     event.announce  tells of schedules whose status changed
  *     event.clean     removes old rows of the journal of events
+ *     event-pages     hears what has changed, where pages are shared
  *
  * The caches have more entries than the pool has threads (cache.c asks for that).
  */
@@ -19,6 +20,7 @@
 
 #define POOL_QUEUE 16384
 #define LAYOUT_TTL_MS 600000
+#define DOCUMENT_TTL_MS 10000 /* of what an event may fail to drop */
 #define LAYOUTS_MAX 80
 #define SEAT_MAPS_MAX 1024
 #define CLEAN_AGE_MS (INT64_C(7) * 24 * 3600 * 1000)
@@ -47,8 +49,13 @@ static void close_events(void *state)
     if (events) {
         struct tq_env env = events->env;
         tq_relay_close(events->relay);
+        app_listener_close(events->listener);
         event_cache_free(events->layouts);
         event_cache_free(events->seat_maps);
+        for (size_t i = 0; i < EVENT_KINDS; i++) {
+            event_shared_free(events->pages[i]);
+        }
+        tq__cache_close(events->cache);
         tq_store_close(events->store);
         tq__release(&env, events);
     }
@@ -75,22 +82,63 @@ static int open_store(struct events *events, struct tq_error *err)
     return app_told_prepare(events->store, err);
 }
 
+static int open_pages(struct events *events, struct tq_error *err)
+{
+    uint32_t map_ms = (uint32_t)app_config_number(app_config(events->app), "seat-map-ttl-ms");
+    const struct {
+        const char *kind;
+        uint32_t ttl_ms;
+        event_load_fn *load;
+    } kinds[EVENT_KINDS] = {
+        [EVENT_LIST] = {"list", DOCUMENT_TTL_MS, event_list_load},
+        [EVENT_EVENT] = {"event", DOCUMENT_TTL_MS, event_event_load},
+        [EVENT_SCHEDULE] = {"schedule", DOCUMENT_TTL_MS, event_schedule_load},
+        [EVENT_LAYOUT] = {"layout", LAYOUT_TTL_MS, event_layout_load},
+        [EVENT_SEAT_MAP] = {"seat-map", map_ms, event_seat_map_load},
+    };
+    TQ_TRY(app_cache_open(events->app, &events->cache, err));
+    for (size_t i = 0; i < EVENT_KINDS; i++) {
+        const struct event_shared_options page = {.kind = kinds[i].kind,
+                                                  .ttl_ms = kinds[i].ttl_ms,
+                                                  .load = kinds[i].load,
+                                                  .arg = events,
+                                                  .cache = events->cache,
+                                                  .keys = app_keys(events->app),
+                                                  .metrics = app_metrics(events->app)};
+        TQ_TRY(event_shared_new(&events->env, &page, &events->pages[i], err));
+    }
+    return TQ_OK;
+}
+
+/* Those that answer within a turn of the loop. */
 static int open_caches(struct events *events, struct tq_error *err)
 {
     const struct app_config *config = app_config(events->app);
     struct app_metrics *metrics = app_metrics(events->app);
-    const char *help = "Pages that were loaded, by kind.";
-    const struct event_cache_options layouts = {LAYOUT_TTL_MS, LAYOUTS_MAX, event_layout_load,
-                                                events};
+    const char *help = "Pages that were fetched into this process, by kind.";
+    const struct event_cache_options layouts = {LAYOUT_TTL_MS, LAYOUTS_MAX, event_shared_load,
+                                                events->pages[EVENT_LAYOUT]};
     const struct event_cache_options seat_maps = {
-        (uint32_t)app_config_number(config, "seat-map-ttl-ms"), SEAT_MAPS_MAX, event_seat_map_load,
-        events};
+        (uint32_t)app_config_number(config, "seat-map-ttl-ms"), SEAT_MAPS_MAX, event_shared_load,
+        events->pages[EVENT_SEAT_MAP]};
     TQ_TRY(event_cache_new(&events->env, &layouts, &events->layouts, err));
     TQ_TRY(event_cache_new(&events->env, &seat_maps, &events->seat_maps, err));
     app_gauge_ask(metrics, "ticketq_event_loads", help, "kind=\"layout\"", loads, events->layouts);
     app_gauge_ask(metrics, "ticketq_event_loads", help, "kind=\"seat_map\"", loads,
                   events->seat_maps);
     return TQ_OK;
+}
+
+static int listen_for_changes(struct events *events, struct tq_error *err)
+{
+    static const char *const topics[] = {EVENT_TOPIC, "reservation.events"};
+    const struct app_listener_options hearing = {.group = "event-pages",
+                                                 .topics = topics,
+                                                 .topics_count = 2,
+                                                 .heard = event_heard,
+                                                 .rest = event_forget_maps,
+                                                 .arg = events};
+    return events->cache ? app_listener_open(events->app, &hearing, &events->listener, err) : TQ_OK;
 }
 
 static int add_workers(struct events *events, struct tq_error *err)
@@ -112,6 +160,8 @@ static int open_parts(struct events *events, struct tq_error *err)
     events->announced = app_counter(metrics, "ticketq_event_status_changes_total",
                                     "Changes of a schedule's status that were announced.", NULL);
     TQ_TRY(open_store(events, err));
+    TQ_TRY(open_pages(events, err));
+    TQ_TRY(listen_for_changes(events, err));
     TQ_TRY(tq_relay_open(events->store, app_transport(events->app),
                          TQ_ARGS(tq_relay_options, .owner = "event"), &events->relay, err));
     TQ_TRY(open_caches(events, err));

@@ -15,7 +15,8 @@
  * contain anything (the last `@` ends it), a user everything but a colon. An
  * IPv6 address stands in brackets. What a user of an ACL must be allowed, with this prefix:
  *
- *     ~shop-queue:* &shop-* +@read +@write +@scripting +info +time +cluster|slots +asking
+ *     ~shop-queue:* ~shop-seat:* ~shop-cache:* &shop-* +@read +@write +@scripting +info +time
+ * +cluster|slots +asking
  *
  * Threads: [pure].
  */

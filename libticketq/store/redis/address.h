@@ -30,6 +30,7 @@ struct redis_target {
     uint32_t connect_ms;
     uint32_t timeout_ms; /* for an answer */
     uint32_t wait_ms;    /* for a server to be there (again) */
+    uint32_t may_forget; /* what is there can be had elsewhere; not an option of the URL */
 };
 
 /* TQ_OK, TQ_E_INVALID, TQ_E_LIMIT. `path` is percent-decoded. */

@@ -10,6 +10,8 @@
  *     no append-only file                   a warning: a crash forgets what came after the last
  *                                           snapshot; places come back by their tokens
  *
+ * The last three only where what is there cannot be had elsewhere.
+ *
  * Threads: [pure], but for the host's log.
  */
 #include "store/redis/check.h"
@@ -39,9 +41,10 @@ static void find(const char *info, const char *name, char *value, size_t room)
     }
 }
 
-int tq__redis_check(const char *info, int is_cluster, const struct tq_env *env,
+int tq__redis_check(const char *info, const struct redis_target *target, const struct tq_env *env,
                     struct tq_error *err)
 {
+    int is_cluster = (int)target->is_cluster;
     char version[32], cluster[8], limit[32], policy[32], log[8];
     find(info, "redis_version", version, sizeof version);
     find(info, "cluster_enabled", cluster, sizeof cluster);
@@ -57,6 +60,9 @@ int tq__redis_check(const char *info, int is_cluster, const struct tq_env *env,
         return tq__fail(err, TQ_E_INVALID, "store.redis",
                         "the server is %s cluster; set cluster=%d", is_cluster ? "no" : "part of a",
                         !is_cluster);
+    }
+    if (target->may_forget) {
+        return TQ_OK;
     }
     int is_safe = strcmp(policy, "noeviction") == 0;
     if (!is_safe && strcmp(limit, "0") != 0) {

@@ -8,8 +8,10 @@
 #include <ticketq/env.h>
 #include <ticketq/status.h>
 
+#include "store/redis/address.h"
+
 /* `info` is the reply to INFO. TQ_OK, with warnings in the log; TQ_E_UNSUPPORTED, TQ_E_INVALID. */
-int tq__redis_check(const char *info, int is_cluster, const struct tq_env *env,
+int tq__redis_check(const char *info, const struct redis_target *target, const struct tq_env *env,
                     struct tq_error *err);
 
 #endif

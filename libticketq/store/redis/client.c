@@ -67,8 +67,8 @@ static int check_server(struct redis_client *client, struct tq_error *err)
     if (!reply) {
         return err ? err->status : TQ_E_UNAVAILABLE;
     }
-    int rc = tq__redis_check(reply->type == REDIS_REPLY_STRING ? reply->str : "",
-                             (int)client->target.is_cluster, client->env, err);
+    int rc = tq__redis_check(reply->type == REDIS_REPLY_STRING ? reply->str : "", &client->target,
+                             client->env, err);
     freeReplyObject(reply);
     return rc;
 }

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "cache_lua.h"
 #include "clock_lua.h"
 #include "hold_ask_lua.h"
 #include "hold_load_lua.h"
@@ -35,6 +36,12 @@ static const char *const hold_keys[] = {"",         "/places", "/bits",  "/lease
 
 static const char *const agenda_keys[] = {"", "/told", NULL};
 
+/* Its one key is the call's own: the kind of the page. */
+#define CACHE(text)                                                                                \
+    {                                                                                              \
+        {text}, "cache:", no_keys, ":"                                                             \
+    }
+
 const struct redis_script tq__redis_scripts[REDIS_SCRIPTS] = {
     [REDIS_CLOCK] = {{LUA_clock}, "", no_keys},
     [REDIS_ROOM_OPEN] = ROOM(LUA_history, LUA_inside, LUA_bucket, LUA_room_open),
@@ -60,5 +67,8 @@ const struct redis_script tq__redis_scripts[REDIS_SCRIPTS] = {
     [REDIS_HOLD_TIDY] = HOLD(LUA_hold_tidy),
     [REDIS_HOLD_SEATS] = HOLD(LUA_hold_seats),
     [REDIS_HOLD_MAP] = HOLD(LUA_hold_map),
+    [REDIS_CACHE_TAKE] = CACHE(LUA_cache_take),
+    [REDIS_CACHE_PUT] = CACHE(LUA_cache_put),
+    [REDIS_CACHE_DROP] = CACHE(LUA_cache_drop),
     [REDIS_AGENDA] = {{LUA_agenda}, "seat:agenda:", agenda_keys},
 };

@@ -29,6 +29,9 @@ enum redis_script_id {
     REDIS_HOLD_SEATS,
     REDIS_HOLD_MAP,
     REDIS_AGENDA,
+    REDIS_CACHE_TAKE,
+    REDIS_CACHE_PUT,
+    REDIS_CACHE_DROP,
     REDIS_SCRIPTS
 };
 
