@@ -14,8 +14,9 @@
  *                    paid otherwise, or only    Mismatched
  *                    a part of it is still ours
  *                    no, says the book          Declined
- *                    the first one is refused,  Declined
- *                    and the book is open
+ *                    refused with the book      Declined
+ *                    open, and no earlier one
+ *                    can still be under way
  *                    nobody knows               Unsure, and again after a pause
  *     ASK            as the book says           as above, Refunded, or nothing
  *     CANCEL         all money is back          Refunded
@@ -59,6 +60,7 @@
 #define PRE_REGISTER_ATTEMPTS 8
 #define KEY_LIFE_MS INT64_C(9000000) /* the provider keeps keys for three hours */
 #define AWAIT_MS 120000              /* how far a book may be behind what we were told */
+#define FLIGHT_TIMEOUTS 4            /* that we wait for an answer; a call lives no longer */
 
 struct call {
     char payment[TQ_ID_SIZE];
@@ -257,6 +259,7 @@ static struct outcome confirm(struct payments *service, const struct payment *ro
     struct outcome when_open = unsure;
     char reason[PAYMENT_WORD_SIZE] = "DECLINED";
     int is_first = call->attempts == 1;
+    int is_alone = is_first || call->now_ms >= call->since_ms + call->lease_ms;
     if (!is_first) {
         struct outcome before = look_up(service, row, call);
         if (before.event || before.is_again) {
@@ -268,7 +271,7 @@ static struct outcome confirm(struct payments *service, const struct payment *ro
         call->await_ms = call->now_ms + AWAIT_MS;
         break;
     case PORTONE_NO:
-        when_open = is_first ? declined(reason) : unsure;
+        when_open = is_alone ? declined(reason) : unsure;
         break;
     default:
         break;
@@ -418,7 +421,7 @@ static int read_row(tq_tx *tx, void *arg, struct tq_error *err)
 int calls_step(void *arg, struct tq_error *err)
 {
     struct payments *service = arg;
-    struct call call = {.lease_ms = 4 * service->portone.timeout_ms};
+    struct call call = {.lease_ms = FLIGHT_TIMEOUTS * service->portone.timeout_ms};
     struct payment row;
     struct reading reading = {call.payment, &row};
     struct outcome outcome = {.event = NULL};

@@ -48,6 +48,8 @@ SET version = calls.version + 1,
     due_ms = CASE calls.operation
         WHEN 'PRE_REGISTER' THEN excluded.due_ms ELSE calls.due_ms END,
     attempts = CASE calls.operation WHEN 'PRE_REGISTER' THEN 0 ELSE calls.attempts END,
+    since_ms = CASE calls.operation
+        WHEN 'PRE_REGISTER' THEN excluded.since_ms ELSE calls.since_ms END,
     lease = CASE calls.operation WHEN 'PRE_REGISTER' THEN NULL ELSE calls.lease END,
     await_ms = CASE WHEN calls.await_ms < excluded.await_ms
         THEN excluded.await_ms ELSE calls.await_ms END

@@ -314,7 +314,7 @@ END_TEST
 
 /* ---- answers that decide nothing ---- */
 
-START_TEST(a_refusal__of_a_repetition_says_nothing_of_the_first)
+START_TEST(a_refusal__of_a_repetition_says_nothing_while_the_first_may_be_under_way)
 {
     static const struct word refusals[] = {{400, "{\"type\":\"INVALID_PAYMENT_TOKEN\"}"},
                                            {409, "{\"type\":\"PAYMENT_IN_PROGRESS\"}"},
@@ -322,17 +322,44 @@ START_TEST(a_refusal__of_a_repetition_says_nothing_of_the_first)
                                            {404, "<html>no route</html>"}};
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         begin();
+        shop.service.portone.timeout_ms = 25000; /* a call lives for 100 s */
         WALK("ConfirmAsked", "Pinned");
         liar.post = (struct word){503, "{}"};
         step();
         liar.post = refusals[i];
         step_later();
         step_later();
-        ck_assert_int_eq(liar.posts, 3);
+        step_later();
+        ck_assert_int_eq(liar.posts, 4);
         ck_assert_str_eq(phase(), "UNKNOWN");
         liar.get.body = PAID;
         step_later();
         ck_assert_str_eq(phase(), "CAPTURED");
+        end();
+    }
+}
+END_TEST
+
+START_TEST(a_refusal__of_a_repetition_counts_when_no_other_can_be_under_way)
+{
+    static const struct {
+        struct word word;
+        const char *phase;
+    } answers[] = {{{400, "{\"type\":\"INVALID_PAYMENT_TOKEN\"}"}, "FAILED"},
+                   {{404, "{\"type\":\"PAYMENT_NOT_FOUND\"}"}, "FAILED"},
+                   {{409, "{\"type\":\"IDEMPOTENCY_OUTSTANDING_REQUEST\"}"}, "UNKNOWN"},
+                   {{404, "<html>no route</html>"}, "UNKNOWN"}};
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        begin();
+        shop.service.portone.timeout_ms = 25000;
+        WALK("ConfirmAsked", "Pinned");
+        liar.post = (struct word){503, "{}"};
+        step();
+        liar.post = answers[i].word;
+        for (int later = 0; later < 4; later++) {
+            step_later();
+        }
+        ck_assert_str_eq(phase(), answers[i].phase);
         end();
     }
 }
@@ -441,7 +468,8 @@ UNIT_MAIN("servers.payment.lies", a_slow_caller__ends_no_call_but_its_own,
           told_that_it_is_paid__asks_until_the_book_shows_it,
           told_that_it_is_back__asks_until_the_book_shows_it, what_is_never_shown__is_given_up,
           told_what_has_just_been_found__asks_once,
-          a_refusal__of_a_repetition_says_nothing_of_the_first,
+          a_refusal__of_a_repetition_says_nothing_while_the_first_may_be_under_way,
+          a_refusal__of_a_repetition_counts_when_no_other_can_be_under_way,
           a_refusal__of_the_first_is_looked_up,
           a_book__that_does_not_know_what_was_answered_is_behind,
           a_ticket__is_not_lost_to_a_book_that_cannot_be_read,
