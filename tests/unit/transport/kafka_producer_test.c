@@ -81,18 +81,23 @@ START_TEST(too_large__is_refused_at_once_and_nothing_follows_it)
 }
 END_TEST
 
+#define SEQUENCE_GAP RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER
+
 START_TEST(refused_by_the_broker__fails_and_those_behind_are_taken_back)
 {
     setup("linger_ms=0&message_bytes=1000");
     check_works();
-    rd_kafka_mock_push_request_errors(rig.cluster, RIG_PRODUCE, 1,
-                                      RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    /* Behind the gap, a broker refuses what was sent before the refusal came back. */
+    rd_kafka_mock_push_request_errors(rig.cluster, RIG_PRODUCE, 6, RD_KAFKA_RESP_ERR_INVALID_RECORD,
+                                      SEQUENCE_GAP, SEQUENCE_GAP, SEQUENCE_GAP, SEQUENCE_GAP,
+                                      SEQUENCE_GAP);
     ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 1, 6, 800), 6);
     kafka_rig_reports(&rig, producer, 6, statuses);
     ck_assert_int_eq(statuses[1], TQ_E_INVALID);
     for (int n = 2; n <= 6; n++) {
         ck_assert_msg(statuses[n] != TQ_OK, "message %d passed", n);
     }
+    rd_kafka_mock_clear_request_errors(rig.cluster, RIG_PRODUCE);
     check_works();
     teardown();
 }
