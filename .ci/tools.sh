@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 # Sourced by the two commands: installs what a fresh Debian machine lacks.
 #
-# need_packages NAME...   Debian packages that are not installed yet (root or sudo); starts no server
-# need_meson              sets MESON to one that reads meson.options (1.1 or newer)
-# build_in FOLDER OPT...  configures once, then builds $build_targets, all when that is empty
+# need_packages NAME...       what Debian has and this machine lacks (root or sudo); starts no server
+# need_meson                  sets MESON to one that reads meson.options (1.1 or newer)
+# configure_in FOLDER OPT...  once
+# build_in FOLDER OPT...      as well, then builds $build_targets, all when that is empty
 
 # shellcheck shell=bash disable=SC2034
 tools_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -60,10 +61,13 @@ need_meson() {
         "$tools_cache/meson/bin/pip" --quiet install 'meson>=1.3,<2' >&2
 }
 
-build_in() {
+configure_in() {
     local folder=$1
     shift
-    [ -f "$folder/build.ninja" ] || "$MESON" setup "$folder" "$tools_root" "$@" >&2 || return 1
+    [ -f "$folder/build.ninja" ] || "$MESON" setup "$folder" "$tools_root" "$@" >&2
+}
+
+build_in() {
     # shellcheck disable=SC2086
-    ninja -C "$folder" ${build_targets-} >&2
+    configure_in "$@" && ninja -C "$1" ${build_targets-} >&2
 }

@@ -31,18 +31,22 @@ count_meson() {
     failed=$((failed + bad))
 }
 
-# Before a command: starts the servers that the tests of drivers want, and stops them after it.
-real="tests/services/run.sh all --"
-
-# run_meson FOLDER SETUP SUITE...
-run_meson() {
-    local folder=$1 setup=$2 log name args=""
-    shift 2
-    log=$(mktemp)
-    for name in "$@"; do args="$args --suite $name"; done
+# meson_test FOLDER SUITES SERVERS   builds what the suites want, starts the servers and runs them;
+# four at a time, since many wait
+meson_test() {
+    local folder=$1 servers=$3 name args="" with=""
+    for name in $2; do args="$args --suite $name"; done
+    [ -z "$servers" ] || with="tests/services/run.sh $servers --"
     # shellcheck disable=SC2086
-    $real "$MESON" test -C "$folder" --no-rebuild --print-errorlogs --setup "$setup" $args 2>&1 |
-        tee "$log"
+    $with "$MESON" test -C "$folder" --print-errorlogs --setup nofork --num-processes 4 \
+        --logbase "testlog-${2// /-}" $args 2>&1
+}
+
+# run_meson FOLDER SUITES SERVERS
+run_meson() {
+    local log
+    log=$(mktemp)
+    meson_test "$@" | tee "$log"
     count_meson "$log"
     rm -f "$log"
 }
@@ -58,13 +62,14 @@ counted() {
     echo "$sum"
 }
 
-# run_pytest FOLDER
+# run_pytest FOLDER SERVERS
 run_pytest() {
-    local log
+    local log with=""
     log=$(mktemp)
+    [ -z "$2" ] || with="tests/services/run.sh $2 --"
     # shellcheck disable=SC2086
-    TICKETQ_BUILD=$PWD/build-release $real /usr/bin/python3 -m pytest -q -p no:cacheprovider "$1" \
-        2>&1 | tee "$log"
+    TICKETQ_BUILD=$PWD/build-release $with /usr/bin/python3 -m pytest -q -p no:cacheprovider -n 4 \
+        "$1" 2>&1 | tee "$log"
     [ "${PIPESTATUS[0]}" -eq 0 ] || [ "$(counted "$log" failed error)" -gt 0 ] ||
         failed=$((failed + 1))
     passed=$((passed + $(counted "$log" passed)))
@@ -74,8 +79,8 @@ run_pytest() {
 
 werror=${CI:+--werror}
 # shellcheck disable=SC2086
-need_packages $build_packages check universal-ctags python3-pytest python3-requests python3-yaml \
-    python3-jsonschema || exit 1
+need_packages $build_packages check universal-ctags python3-pytest python3-pytest-xdist \
+    python3-requests python3-yaml python3-jsonschema || exit 1
 need_meson || exit 1
 
 wanted=""
@@ -83,22 +88,33 @@ for suite in $c_suites; do has "$suite" && wanted="$wanted $suite"; done
 if [ -n "$wanted" ]; then
     # shellcheck disable=SC2086
     build_in build-asan $werror -Db_sanitize=address,undefined || exit 1
-    # shellcheck disable=SC2086
-    run_meson build-asan nofork $wanted
+    run_meson build-asan "${wanted# }" all
+fi
+# These kill their broker and wait for it: beside what follows.
+outages=""
+if has fault; then
+    outages=$(mktemp)
+    meson_test build-asan outages kafka >"$outages" &
+    outages_job=$!
 fi
 if has threads; then
     # shellcheck disable=SC2086
-    build_in build-tsan $werror -Db_sanitize=thread || exit 1
-    run_meson build-tsan nofork threads
+    configure_in build-tsan $werror -Db_sanitize=thread || exit 1
+    run_meson build-tsan threads "redis cluster postgres15"
 fi
 if has house || has e2e; then
+    build_targets="servers/ticketqd/ticketqd servers/sandbox/ticketq-sandbox tests/libkill_point.so"
     # shellcheck disable=SC2086
     build_in build-release $werror --buildtype=release || exit 1
-    ! has house || real= run_meson build-release nofork installed
-    ! has e2e || real="tests/services/run.sh redis postgres15 kafka --" run_pytest tests/e2e
+    ! has house || run_meson build-release installed ""
+    ! has e2e || run_pytest tests/e2e "redis postgres15 kafka"
 fi
-if has services; then
-    real= run_pytest tests/services
+! has services || run_pytest tests/services ""
+if [ -n "$outages" ]; then
+    wait "$outages_job"
+    cat "$outages"
+    count_meson "$outages"
+    rm -f "$outages"
 fi
 
 echo "$passed passed, $failed failed"

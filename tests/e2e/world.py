@@ -6,8 +6,10 @@ their process, never by name. Visitors are signed in by tokens made from the sam
 key ring that ticketqd reads, so that a test need not hash passwords.
 """
 import base64
+import contextlib
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import secrets
@@ -22,6 +24,8 @@ from contract import CONTRACT
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("TICKETQ_BUILD", os.path.join(ROOT, "build"))
+FIRST_PORT = 23000 + os.getpid() % 80 * 100
+OUR_PORTS = itertools.cycle(range(FIRST_PORT, FIRST_PORT + 100))
 DEADLINE_S = 60  # of anything that is waited for; only a hang takes this long
 
 
@@ -30,9 +34,13 @@ def base64url(data):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that stays free while its server is dead: below those which the system hands out to
+    who connects, and of a hundred that processes beside this one leave alone."""
+    while True:
+        port = next(OUR_PORTS)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
 
 
 def wait_for(what, ask, deadline_s=DEADLINE_S, pause_s=0.02):
@@ -85,6 +93,15 @@ class Program:
             self.process.send_signal(signal.SIGKILL)
         if self.process:
             self.process.wait()
+
+    @contextlib.contextmanager
+    def paused(self):
+        """It does nothing meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
         """Tell it to stop and return its exit status."""
