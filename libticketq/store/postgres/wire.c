@@ -21,7 +21,7 @@
 #include <errno.h>
 #include <poll.h>
 
-/* Beyond the server's own limit. */
+/* At most so long beyond the server's own limit. */
 #define GRACE_MS 1000
 #define VERSION_MIN 150000
 
@@ -111,7 +111,8 @@ static int finish_connecting(PGconn *pg, uint32_t connect_ms)
 int tq__postgres_wire_open(struct postgres_wire *wire, const struct postgres_target *target,
                            struct tq_error *err)
 {
-    *wire = (struct postgres_wire){.timeout_ms = target->timeout_ms + GRACE_MS};
+    uint32_t grace_ms = target->timeout_ms < GRACE_MS ? target->timeout_ms : GRACE_MS;
+    *wire = (struct postgres_wire){.timeout_ms = target->timeout_ms + grace_ms};
     wire->pg = start(target);
     if (!wire->pg) {
         return tq__fail(err, TQ_E_NOMEM, "store.postgres", "out of memory");

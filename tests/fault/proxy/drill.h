@@ -13,7 +13,7 @@
  *         drill_end();
  *         ... what must be true, whatever happened ...
  *     }
- *     drill(proxy, play);
+ *     drill(proxy, play, 1);
  *
  * Where that would take long, faults come to a sample of the requests, another one each time;
  * with TICKETQ_ALL_POINTS in the environment they come to every one.
@@ -26,8 +26,8 @@
 #include "fault/proxy/proxy.h"
 #include "lib/unit.h"
 
-/* Returns how many points there were: faults at requests. */
-int drill(struct proxy *proxy, void (*play)(void));
+/* A scenario of at least so many requests. */
+void drill(struct proxy *proxy, void (*play)(void), long least);
 
 /* The fault of this play is about to come, to the n-th request from here. */
 void drill_begin(void);

@@ -218,7 +218,7 @@ static void visit(void)
 
 START_TEST(visitors__have_one_place_whatever_is_lost)
 {
-    ck_assert_int_ge(drill(place.proxy, visit), 4 * 9);
+    drill(place.proxy, visit, 9);
 }
 END_TEST
 
@@ -237,7 +237,7 @@ static void open_and_enter(void)
 
 START_TEST(a_store__opens_whatever_is_lost)
 {
-    ck_assert_int_ge(drill(place.proxy, open_and_enter), 20);
+    drill(place.proxy, open_and_enter, 20);
 }
 END_TEST
 
