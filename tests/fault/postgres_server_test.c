@@ -12,6 +12,7 @@
 
 #include <ticketq/system.h>
 
+#include "lib/ask.h"
 #include "lib/postgres_schema.h"
 
 #define BUYERS 8
@@ -123,9 +124,11 @@ START_TEST(a_killed_server__loses_and_doubles_nothing)
     }
     ck_assert_int_ge(failures, KILLS);
     ck_assert_int_ge(done, BUYERS);
-    ck_assert_int_eq(postgres_number(store, "SELECT COUNT(*) FROM purchases"), done);
-    ck_assert_int_eq(postgres_number(store, "SELECT COUNT(*) FROM lines l JOIN purchases p"
-                                            " ON p.request_key = l.request_key"),
+    ck_assert_int_eq(ask_number(store, "SELECT COUNT(*) FROM purchases", NULL), done);
+    ck_assert_int_eq(ask_number(store,
+                                "SELECT COUNT(*) FROM lines l JOIN purchases p"
+                                " ON p.request_key = l.request_key",
+                                NULL),
                      2 * done);
     teardown();
 }
@@ -147,7 +150,7 @@ START_TEST(a_silent_server__is_given_up_in_time)
         status = tq_ledger_run(store, purchase, (void *)(uintptr_t) "b", &own);
     } while (status == TQ_E_UNAVAILABLE);
     assert_status(status, TQ_OK);
-    ck_assert_int_eq(postgres_number(store, "SELECT COUNT(*) FROM purchases"), 2);
+    ck_assert_int_eq(ask_number(store, "SELECT COUNT(*) FROM purchases", NULL), 2);
     teardown();
 }
 END_TEST

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "core/error.h"
+#include "lib/unit.h"
 #include "store/builtin.h"
 
 struct fault_plan fault_plan;
@@ -37,6 +38,25 @@ void fault_plan_set(int kind, unsigned slots, long at)
     for (int i = 0; i < FAULT_SLOTS_COUNT; i++) {
         fault_plan.calls[i] = 0;
     }
+}
+
+tq_store *fault_ledger_open(const struct tq_env *env)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    tq_store *store = NULL;
+    fault_plan_set(FAULT_NONE, 0, 0);
+    assert_status(tq_store_open(env,
+                                TQ_ARGS(tq_store_options,
+                                        .url = "sqlite::memory:", .driver = &fault_ledger_driver),
+                                &store, &err),
+                  TQ_OK);
+    return store;
+}
+
+int fault_is_lawful(int status)
+{
+    return status >= 0 || status == TQ_E_UNAVAILABLE || status == TQ_E_UNKNOWN ||
+           status == TQ_E_BUSY || status == TQ_E_NOMEM;
 }
 
 /* Counts a call and says how it is to fail. */

@@ -2,9 +2,8 @@
 /*
  * A store driver around another one whose ledger fails on purpose.
  *
- *     fault_plan_set(FAULT_AFTER, 1u << FAULT_COMMIT, 1);     the first commit: applied, answer
- * lost tq_store_open(&env, TQ_ARGS(tq_store_options, .url = "sqlite:...", .driver =
- * &fault_ledger_driver), &store, &err);
+ *     tq_store *store = fault_ledger_open(&env);
+ *     fault_plan_set(FAULT_AFTER, 1u << FAULT_COMMIT, 1);   the first commit: applied, answer lost
  */
 #ifndef TESTS_LIB_FAULT_LEDGER_H
 #define TESTS_LIB_FAULT_LEDGER_H
@@ -50,5 +49,9 @@ extern const struct tq_store_driver fault_ledger_driver;
 
 /* Set a plan and put all counts to zero. */
 void fault_plan_set(int kind, unsigned slots, long at);
+/* A new SQLite store in memory behind the driver, for now without faults. */
+tq_store *fault_ledger_open(const struct tq_env *env);
+/* What may be told of a fault, or of a lack of memory: an outcome, not applied, perhaps applied. */
+int fault_is_lawful(int status);
 
 #endif

@@ -170,33 +170,6 @@ int outbox_takes_a_moment(const tq_transport *transport)
 
 /* ---- looking ---- */
 
-struct number {
-    const char *sql;
-    const char *text;
-    int64_t value;
-};
-
-static int on_number(void *arg, const struct tq_value *columns, size_t columns_count)
-{
-    (void)columns_count;
-    ((struct number *)arg)->value = columns[0].integer;
-    return TQ_OK;
-}
-
-static int read_number(tq_tx *tx, void *arg, struct tq_error *failure)
-{
-    struct number *number = arg;
-    const struct tq_value params[] = {tq_text(number->text)};
-    return tq_tx_exec(tx, number->sql, params, number->text ? 1 : 0, on_number, number, failure);
-}
-
-int64_t outbox_number(tq_store *store, const char *sql, const char *text)
-{
-    struct number number = {sql, text, -1};
-    assert_status(tq_ledger_read(store, read_number, &number, &err), TQ_OK);
-    return number.value;
-}
-
 int64_t outbox_pending(tq_store *store)
 {
     struct tq_outbox_stats stats = TQ_INIT(tq_outbox_stats);

@@ -12,10 +12,12 @@
 
 #include <ticketq/outbox.h>
 
+#include "lib/ask.h"
 #include "lib/test_env.h"
 #include "lib/unit.h"
 
 #define OUTBOX_TOPIC "reservation.events"
+#define outbox_number ask_number
 #define OUTBOX_DEAD "dlq.reservation"
 
 /* What the handler does with events of one key. */
@@ -53,8 +55,6 @@ void outbox_finish(tq_store *store, tq_relay *relay, tq_inbox *inbox,
 /* Other processes may be part of the transport: things take a moment. */
 int outbox_takes_a_moment(const tq_transport *transport);
 
-/* A number by SQL, `$1` a text. */
-int64_t outbox_number(tq_store *store, const char *sql, const char *text);
 int64_t outbox_pending(tq_store *store);
 /* Events 1..count of the key were each applied once, in order. */
 void outbox_check_key(tq_store *store, const char *consumer, const char *key, int count);

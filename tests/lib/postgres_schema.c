@@ -116,30 +116,3 @@ int postgres_exec_on(tq_store *store, const char *sql, struct tq_error *err)
 {
     return tq_ledger_run(store, exec_one, (void *)(uintptr_t)sql, err);
 }
-
-struct question {
-    const char *sql;
-    int64_t answer;
-};
-
-static int take_answer(void *arg, const struct tq_value *columns, size_t columns_count)
-{
-    ck_assert_uint_eq(columns_count, 1);
-    ck_assert_uint_eq(columns[0].type, TQ_INT);
-    *(int64_t *)arg = columns[0].integer;
-    return 0;
-}
-
-static int ask_one(tq_tx *tx, void *arg, struct tq_error *err)
-{
-    struct question *question = arg;
-    return tq_tx_exec(tx, question->sql, NULL, 0, take_answer, &question->answer, err);
-}
-
-int64_t postgres_number(tq_store *store, const char *sql)
-{
-    struct tq_error err = TQ_ERROR_INIT;
-    struct question question = {sql, -1};
-    assert_status(tq_ledger_read(store, ask_one, &question, &err), TQ_OK);
-    return question.answer;
-}

@@ -35,8 +35,6 @@ void postgres_place_close(struct postgres_place *place);
 
 /* Runs one statement on the store. */
 int postgres_exec_on(tq_store *store, const char *sql, struct tq_error *err);
-/* The number that a statement without parameters gives. */
-int64_t postgres_number(tq_store *store, const char *sql);
 
 /* Skipped without a server. */
 #define POSTGRES_MAIN(name, ...)                                                                   \

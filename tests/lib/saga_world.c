@@ -2,6 +2,7 @@
 /*
  * A small purchase. See the header.
  */
+#include "lib/ask.h"
 #include "lib/saga_world.h"
 
 #include <stdio.h>
@@ -345,5 +346,5 @@ void shop_check_seat(tq_store *store, const char *owner, const char *status)
 
 int64_t shop_refunds(tq_store *store, const char *id)
 {
-    return outbox_number(store, "SELECT count(*) FROM refunds WHERE saga = $1", id);
+    return ask_number(store, "SELECT count(*) FROM refunds WHERE saga = $1", id);
 }

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "lib/ask.h"
 #include "conform/fixtures.h"
 
 static struct tq_error err = TQ_ERROR_INIT;
@@ -17,16 +18,9 @@ static const struct tq_migration steps[] = {
     {sizeof *steps, "shop", 3, 0, "INSERT INTO a (id) VALUES (2); ALTER TABLE a ADD name TEXT;"},
 };
 
-static int take_int(void *arg, const struct tq_value *columns, size_t columns_count)
-{
-    (void)columns_count;
-    *(int64_t *)arg = columns[0].integer;
-    return 0;
-}
-
 static int count_a(tq_tx *tx, void *arg, struct tq_error *failure)
 {
-    return tq_tx_exec(tx, "SELECT count(*) FROM a", NULL, 0, take_int, arg, failure);
+    return tq_tx_exec(tx, "SELECT count(*) FROM a", NULL, 0, ask_take, arg, failure);
 }
 
 START_TEST(steps__are_applied_once_and_in_order)

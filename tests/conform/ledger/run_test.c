@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/ask.h"
 #include "conform/fixtures.h"
 #include "core/error.h"
 
@@ -34,23 +35,9 @@ static void teardown(void)
     world_close(&world);
 }
 
-static int take_int(void *arg, const struct tq_value *columns, size_t columns_count)
-{
-    (void)columns_count;
-    *(int64_t *)arg = columns[0].integer;
-    return 0;
-}
-
-static int count(tq_tx *tx, void *arg, struct tq_error *failure)
-{
-    return tq_tx_exec(tx, "SELECT count(*) FROM t", NULL, 0, take_int, arg, failure);
-}
-
 static int64_t rows_of(tq_store *where)
 {
-    int64_t rows = -1;
-    assert_status(tq_ledger_read(where, count, &rows, &err), TQ_OK);
-    return rows;
+    return ask_number(where, "SELECT count(*) FROM t", NULL);
 }
 
 /* Adds a row and gives a result. */
@@ -164,14 +151,13 @@ static int read_beside_a_writer(tq_tx *tx, void *arg, struct tq_error *failure)
 {
     struct request request = {1, 0, NULL, TQ_OK};
     pthread_t writer;
-    int64_t rows = -1;
     void *result;
     (void)arg;
+    (void)failure;
     ck_assert_int_eq(pthread_create(&writer, NULL, write_one, &request), 0);
     pthread_join(writer, &result);
     ck_assert_int_eq((intptr_t)result, TQ_OK);
-    ck_assert_int_eq(count(tx, &rows, failure), TQ_OK);
-    ck_assert_int_eq(rows, 0);
+    ck_assert_int_eq(ask_within(tx, "SELECT count(*) FROM t"), 0);
     return TQ_OK;
 }
 
@@ -220,17 +206,16 @@ static void *write_many(void *arg)
     return (void *)wrong;
 }
 
-static int count_wrong(tq_tx *tx, void *arg, struct tq_error *failure)
+static int64_t wrong_rows(void)
 {
-    return tq_tx_exec(tx,
-                      "SELECT count(*) FROM t WHERE (id - who * 20) % 4 = 1 OR parent IS NOT NULL",
-                      NULL, 0, take_int, arg, failure);
+    return ask_number(
+        store, "SELECT count(*) FROM t WHERE (id - who * 20) % 4 = 1 OR parent IS NOT NULL", NULL);
 }
 
 START_TEST(merged_requests__succeed_or_fail_each_for_itself)
 {
     pthread_t threads[THREADS];
-    int64_t kept = 0, wrong_rows = -1;
+    int64_t kept = 0;
     setup();
     for (intptr_t i = 0; i < THREADS; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, write_many, (void *)i), 0);
@@ -245,8 +230,7 @@ START_TEST(merged_requests__succeed_or_fail_each_for_itself)
         kept += request.result >= 0 && !request.parent;
     }
     ck_assert_int_eq(rows_of(store), kept * THREADS);
-    assert_status(tq_ledger_read(store, count_wrong, &wrong_rows, &err), TQ_OK);
-    ck_assert_int_eq(wrong_rows, 0);
+    ck_assert_int_eq(wrong_rows(), 0);
     teardown();
 }
 END_TEST
@@ -322,7 +306,7 @@ static void *write_many_each(void *arg)
 START_TEST(requests_of_a_body_for_many__succeed_or_fail_each_for_itself)
 {
     pthread_t threads[THREADS];
-    int64_t kept = 0, wrong_rows = -1;
+    int64_t kept = 0;
     setup();
     for (intptr_t i = 0; i < THREADS; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, write_many_each, (void *)i), 0);
@@ -337,8 +321,7 @@ START_TEST(requests_of_a_body_for_many__succeed_or_fail_each_for_itself)
         }
     }
     ck_assert_int_eq(rows_of(store), kept);
-    assert_status(tq_ledger_read(store, count_wrong, &wrong_rows, &err), TQ_OK);
-    ck_assert_int_eq(wrong_rows, 0);
+    ck_assert_int_eq(wrong_rows(), 0);
     teardown();
 }
 END_TEST

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/ask.h"
 #include "conform/fixtures.h"
 
 static struct tq_error err = TQ_ERROR_INIT;
@@ -36,21 +37,6 @@ static void teardown(void)
 static void in_transaction(tq_tx_fn *body)
 {
     assert_status(tq_ledger_run(store, body, NULL, &err), TQ_OK);
-}
-
-static int take_int(void *arg, const struct tq_value *columns, size_t columns_count)
-{
-    ck_assert_uint_eq(columns_count, 1);
-    ck_assert_uint_eq(columns[0].type, TQ_INT);
-    *(int64_t *)arg = columns[0].integer;
-    return 0;
-}
-
-static int64_t ask(tq_tx *tx, const char *sql)
-{
-    int64_t answer = -1;
-    assert_status(tq_tx_exec(tx, sql, NULL, 0, take_int, &answer, &err), TQ_OK);
-    return answer;
 }
 
 static int insert(tq_tx *tx, int64_t id, const char *name, int64_t size)
@@ -112,7 +98,7 @@ static int parameters(tq_tx *tx, void *arg, struct tq_error *failure)
     (void)failure;
     assert_status(tq_tx_exec(tx,
                              "SELECT CAST($2 AS BIGINT) + CAST($1 AS BIGINT) + CAST($2 AS BIGINT)",
-                             two, 2, take_int, &answer, &err),
+                             two, 2, ask_take, &answer, &err),
                   TQ_OK);
     ck_assert_int_eq(answer, 67);
     return TQ_OK;
@@ -197,7 +183,7 @@ static int repeats(tq_tx *tx, void *arg, struct tq_error *failure)
                              NULL, NULL, &err),
                   TQ_REPEAT);
     ck_assert_uint_eq(tq_tx_changed(tx), 0);
-    ck_assert_int_eq(ask(tx, "SELECT count(*) FROM t"), 2);
+    ck_assert_int_eq(ask_within(tx, "SELECT count(*) FROM t"), 2);
     return TQ_OK;
 }
 
@@ -222,7 +208,7 @@ static int changes(tq_tx *tx, void *arg, struct tq_error *failure)
                              NULL, &err),
                   TQ_OK);
     ck_assert_uint_eq(tq_tx_changed(tx), 2);
-    ck_assert_int_eq(ask(tx, "SELECT count(*) FROM t WHERE size = 5"), 1);
+    ck_assert_int_eq(ask_within(tx, "SELECT count(*) FROM t WHERE size = 5"), 1);
     ck_assert_uint_eq(tq_tx_changed(tx), 0);
     assert_status(tq_tx_exec(tx, "DELETE FROM t WHERE size > 100", NULL, 0, NULL, NULL, &err),
                   TQ_OK);
@@ -268,7 +254,7 @@ static int returning(tq_tx *tx, void *arg, struct tq_error *failure)
                   TQ_E_LIMIT);
     ck_assert_int_eq(scan.rows, 2);
     ck_assert_uint_eq(tq_tx_changed(tx), 3);
-    ck_assert_int_eq(ask(tx, "SELECT count(*) FROM t"), 3);
+    ck_assert_int_eq(ask_within(tx, "SELECT count(*) FROM t"), 3);
     return TQ_OK;
 }
 
@@ -316,7 +302,7 @@ static int many(tq_tx *tx, void *arg, struct tq_error *failure)
     (void)arg;
     (void)failure;
     assert_status(tq_tx_exec_many(tx, MANY_SQL, rows, 2, 3, NULL, &err), TQ_REPEAT);
-    ck_assert_int_eq(ask(tx, "SELECT count(*) FROM t"), 0);
+    ck_assert_int_eq(ask_within(tx, "SELECT count(*) FROM t"), 0);
     rows[5] = tq_text("c");
     assert_status(tq_tx_exec_many(tx, MANY_SQL, rows, 2, 3, changed, &err), TQ_OK);
     ck_assert(changed[0] == 1 && changed[1] == 1 && changed[2] == 1);
@@ -349,7 +335,7 @@ static int at_the_limit(tq_tx *tx, void *arg, struct tq_error *failure)
     assert_status(tq_tx_exec_many(tx, sql, rows, 1, TQ_BATCH_MAX + 1, NULL, &err), TQ_E_LIMIT);
     assert_status(tq_tx_exec_many(tx, sql, rows, 1, TQ_BATCH_MAX - 1, NULL, &err), TQ_OK);
     assert_status(tq_tx_exec_many(tx, sql, rows, 1, TQ_BATCH_MAX, NULL, &err), TQ_OK);
-    ck_assert_int_eq(ask(tx, "SELECT count(*) FROM t"), TQ_BATCH_MAX);
+    ck_assert_int_eq(ask_within(tx, "SELECT count(*) FROM t"), TQ_BATCH_MAX);
     return TQ_OK;
 }
 
@@ -370,7 +356,7 @@ static int different(tq_tx *tx, void *arg, struct tq_error *failure)
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 300; i++) {
             snprintf(sql, sizeof sql, "SELECT CAST(%d AS BIGINT)", i);
-            ck_assert_int_eq(ask(tx, sql), i);
+            ck_assert_int_eq(ask_within(tx, sql), i);
         }
     }
     return TQ_OK;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conform/fixtures.h"
+#include "lib/ask.h"
 #include "lib/outbox_world.h"
 #include "lib/saga_world.h"
 
@@ -85,7 +86,7 @@ START_TEST(webhook_twice__is_one_transition)
     assert_status(shop_bring(store, sagas, "p1", "Paid"), TQ_OK);
     assert_status(shop_bring(store, sagas, "p1", "Paid"), TQ_REPEAT);
     shop_check_seat(store, "p1", "SOLD");
-    ck_assert_int_eq(outbox_number(store, "SELECT version FROM sagas WHERE saga_id = $1", "p1"), 3);
+    ck_assert_int_eq(ask_number(store, "SELECT version FROM sagas WHERE saga_id = $1", "p1"), 3);
     teardown();
 }
 END_TEST
@@ -124,7 +125,7 @@ START_TEST(compensations__run_in_reverse_each_once_or_not_at_all)
     assert_status(shop_bring(store, sagas, "p1", "Declined"), TQ_REPEAT);
     ck_assert_str_eq(shop.order, "unask unpin ");
     shop_check_seat(store, "", "AVAILABLE");
-    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM asked WHERE saga = $1", "p1"), 0);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM asked WHERE saga = $1", "p1"), 0);
     teardown();
 }
 END_TEST
@@ -202,7 +203,7 @@ START_TEST(unexpected_events__are_answered_by_the_table)
     assert_status(shop_bring(store, sagas, "p9", "Paid"), TQ_GONE);
     assert_status(shop_start(store, sagas, "p1"), TQ_REPEAT);
     shop_check_state(store, sagas, "p1", "HELD");
-    ck_assert_int_eq(outbox_number(store, "SELECT version FROM sagas WHERE saga_id = $1", "p1"), 1);
+    ck_assert_int_eq(ask_number(store, "SELECT version FROM sagas WHERE saga_id = $1", "p1"), 1);
     teardown();
 }
 END_TEST
@@ -213,7 +214,7 @@ START_TEST(a_handler_that_refuses__leaves_the_saga_as_it_was)
     shop_sell_to(store, "p2");
     assert_status(shop_bring(store, sagas, "p1", "PayRequested"), TQ_TAKEN);
     shop_check_state(store, sagas, "p1", "HELD");
-    ck_assert_int_eq(outbox_number(store, "SELECT version FROM sagas WHERE saga_id = $1", "p1"), 1);
+    ck_assert_int_eq(ask_number(store, "SELECT version FROM sagas WHERE saga_id = $1", "p1"), 1);
     world_advance(&world, HOLD_MS);
     assert_status(tq_saga_step(sagas, 10, NULL, &err), TQ_OK);
     shop_check_state(store, sagas, "p1", "CANCELLED");

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "lib/fault_ledger.h"
 #include "lib/outbox_world.h"
 
 static struct tq_error err = TQ_ERROR_INIT;
@@ -37,12 +38,6 @@ static void fail_at(long n)
     test.fail_at = n;
 }
 
-static int is_lawful(int status)
-{
-    return status >= 0 || status == TQ_E_NOMEM || status == TQ_E_UNAVAILABLE ||
-           status == TQ_E_BUSY || status == TQ_E_UNKNOWN;
-}
-
 START_TEST(append__saves_all_or_nothing)
 {
     int status = -1;
@@ -50,7 +45,7 @@ START_TEST(append__saves_all_or_nothing)
         setup();
         fail_at(n);
         status = outbox_put(store, "k1", 1, 3);
-        ck_assert(is_lawful(status));
+        ck_assert(fault_is_lawful(status));
         fail_at(0);
         ck_assert_int_eq(outbox_pending(store), status == TQ_OK ? 3 : 0);
         teardown();
@@ -71,8 +66,8 @@ START_TEST(relay_and_inbox__lose_nothing_and_repeat_nothing)
         assert_status(outbox_put(store, "k2", 1, 1), TQ_OK);
         fail_at(n);
         for (int i = 0; i < 8; i++) {
-            ck_assert(is_lawful(tq_relay_step(relay, 0, NULL, &err)));
-            ck_assert(is_lawful(tq_inbox_step(inbox, 0, NULL, &err)));
+            ck_assert(fault_is_lawful(tq_relay_step(relay, 0, NULL, &err)));
+            ck_assert(fault_is_lawful(tq_inbox_step(inbox, 0, NULL, &err)));
             test.now_ms += 1000;
         }
         is_over = test.allocations < n;

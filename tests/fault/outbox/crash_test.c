@@ -12,6 +12,7 @@
 
 #include <ticketq/system.h>
 
+#include "lib/ask.h"
 #include "lib/folder.h"
 #include "lib/outbox_world.h"
 
@@ -88,7 +89,7 @@ static void serve(int is_endless)
         char key[8];
         snprintf(key, sizeof key, "k%d", k);
         int64_t committed =
-            outbox_number(store, "SELECT count(*) FROM committed WHERE event_key = $1", key);
+            ask_number(store, "SELECT count(*) FROM committed WHERE event_key = $1", key);
         ck_assert_int_gt(committed, 0);
         outbox_check_key(store, "payment", key, (int)committed);
     }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/ask.h"
 #include "lib/fault_ledger.h"
 #include "lib/outbox_world.h"
 
@@ -22,12 +23,7 @@ static void setup(void)
 {
     test_env_init(&test, 1);
     struct tq_env env = test_env_of(&test);
-    fault_plan_set(FAULT_NONE, 0, 0);
-    assert_status(tq_store_open(&env,
-                                TQ_ARGS(tq_store_options,
-                                        .url = "sqlite::memory:", .driver = &fault_ledger_driver),
-                                &store, &err),
-                  TQ_OK);
+    store = fault_ledger_open(&env);
     outbox_prepare(store);
     transport = outbox_transport(&env, "inproc:");
     plan = (struct handler_plan){.key = "k2", .status = TQ_E_CORRUPT, .times = 1};
@@ -45,12 +41,6 @@ static void teardown(void)
     ck_assert_int_eq(test.live, 0);
 }
 
-static int is_lawful(int status)
-{
-    return status >= 0 || status == TQ_E_UNAVAILABLE || status == TQ_E_UNKNOWN ||
-           status == TQ_E_BUSY;
-}
-
 static int is_over(void)
 {
     return fault_plan.numbered < fault_plan.at;
@@ -60,7 +50,7 @@ static int is_over(void)
 static int append(void)
 {
     int status = outbox_put(store, "k1", 1, 3);
-    ck_assert(is_lawful(status));
+    ck_assert(fault_is_lawful(status));
     long at = fault_plan.at;
     fault_plan.at = 0;
     int64_t saved = outbox_pending(store);
@@ -77,8 +67,8 @@ static void run(int kind, long at)
     int saved = append();
     int sent_bad = outbox_put(store, "k2", 1, 1) == TQ_OK;
     for (int i = 0; i < 8; i++) {
-        ck_assert(is_lawful(tq_relay_step(relay, 0, NULL, &err)));
-        ck_assert(is_lawful(tq_inbox_step(inbox, 0, NULL, &err)));
+        ck_assert(fault_is_lawful(tq_relay_step(relay, 0, NULL, &err)));
+        ck_assert(fault_is_lawful(tq_inbox_step(inbox, 0, NULL, &err)));
         test.now_ms += 1000;
     }
     int was_over = is_over();
@@ -90,10 +80,9 @@ static void run(int kind, long at)
     fault_plan.at = was_over ? -1 : 0;
     outbox_check_key(store, "payment", "k1", saved);
     ck_assert_int_eq(outbox_pending(store), 0);
-    ck_assert_int_ge(outbox_number(store,
-                                   "SELECT count(*) FROM processed_events WHERE consumer = $1",
-                                   "payment"),
-                     saved + sent_bad);
+    ck_assert_int_ge(
+        ask_number(store, "SELECT count(*) FROM processed_events WHERE consumer = $1", "payment"),
+        saved + sent_bad);
 }
 
 static void run_all(int kind)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/ask.h"
 #include "lib/fault_transport.h"
 #include "lib/outbox_world.h"
 
@@ -46,7 +47,7 @@ static void step(int expected)
 
 static int64_t attempts_of_all(void)
 {
-    return outbox_number(store, "SELECT COALESCE(SUM(attempts), 0) FROM outbox_events", NULL);
+    return ask_number(store, "SELECT COALESCE(SUM(attempts), 0) FROM outbox_events", NULL);
 }
 
 START_TEST(crash_after_delivery__is_published_again_with_the_same_id)
@@ -114,9 +115,9 @@ START_TEST(two_relays__share_the_partitions_and_keep_the_order)
     test.now_ms += 10000;
     assert_status(tq_relay_step(other, 0, NULL, &err), TQ_EMPTY);
     ck_assert_int_eq(
-        outbox_number(store, "SELECT count(*) FROM outbox_partitions WHERE owner = $1", "r1"), 32);
+        ask_number(store, "SELECT count(*) FROM outbox_partitions WHERE owner = $1", "r1"), 32);
     ck_assert_int_eq(
-        outbox_number(store, "SELECT count(*) FROM outbox_partitions WHERE owner = $1", "r2"), 32);
+        ask_number(store, "SELECT count(*) FROM outbox_partitions WHERE owner = $1", "r2"), 32);
     for (int n = 1; n <= 5; n++) {
         for (int k = 0; k < 40; k++) {
             snprintf(key, sizeof key, "k%d", k);
@@ -155,13 +156,12 @@ START_TEST(zombie__changes_nothing_after_its_lease)
     assert_status(tq_relay_step(successor, 0, NULL, &err), TQ_OK);
     /* Now it hears that its event was refused. That must not block the successor's key. */
     step(TQ_OK);
-    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM outbox_blocked", NULL), 0);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM outbox_blocked", NULL), 0);
     ck_assert_int_eq(attempts_of_all(), 0);
     outbox_run(successor, inbox, 20);
     step(TQ_EMPTY);
     ck_assert_int_eq(
-        outbox_number(store, "SELECT count(*) FROM outbox_partitions WHERE owner = 'r2'", NULL),
-        64);
+        ask_number(store, "SELECT count(*) FROM outbox_partitions WHERE owner = 'r2'", NULL), 64);
     outbox_check_key(store, "payment", "k1", 2);
     tq_relay_close(successor);
     teardown();
@@ -277,7 +277,7 @@ START_TEST(a_refusal__waits_longer_each_time_while_other_keys_flow)
     assert_status(outbox_put(store, "bad", 1, 3), TQ_OK);
     step(TQ_OK);
     step(TQ_OK);
-    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM outbox_blocked", NULL), 1);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM outbox_blocked", NULL), 1);
     assert_status(outbox_put(store, "good", 1, 1), TQ_OK);
     fault_transport.report_status = 0;
     outbox_run(relay, inbox, 20);

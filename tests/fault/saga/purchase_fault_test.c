@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "lib/ask.h"
 #include "lib/fault_ledger.h"
 #include "lib/outbox_world.h"
 #include "lib/saga_world.h"
@@ -21,12 +22,7 @@ static void setup(void)
 {
     test_env_init(&test, 1);
     struct tq_env env = test_env_of(&test);
-    fault_plan_set(FAULT_NONE, 0, 0);
-    assert_status(tq_store_open(&env,
-                                TQ_ARGS(tq_store_options,
-                                        .url = "sqlite::memory:", .driver = &fault_ledger_driver),
-                                &store, &err),
-                  TQ_OK);
+    store = fault_ledger_open(&env);
     shop = (struct shop){0};
     shop_prepare(store);
     assert_status(tq_sagas_open(store, &saga_world_type, &shop, &sagas, &err), TQ_OK);
@@ -41,20 +37,14 @@ static void teardown(void)
     ck_assert_int_eq(test.live, 0);
 }
 
-static int is_lawful(int status)
-{
-    return status >= 0 || status == TQ_E_UNAVAILABLE || status == TQ_E_UNKNOWN ||
-           status == TQ_E_BUSY || status == TQ_E_NOMEM;
-}
-
 /* One try of the whole way; every step may fail, and later ones then find another state. */
 static void walk(void)
 {
-    ck_assert(is_lawful(shop_start(store, sagas, "p1")));
-    ck_assert(is_lawful(shop_bring(store, sagas, "p1", "PayRequested")));
+    ck_assert(fault_is_lawful(shop_start(store, sagas, "p1")));
+    ck_assert(fault_is_lawful(shop_bring(store, sagas, "p1", "PayRequested")));
     test.now_ms += PAY_MS;
-    ck_assert(is_lawful(tq_saga_step(sagas, 10, NULL, &err)));
-    ck_assert(is_lawful(shop_bring(store, sagas, "p1", "Declined")));
+    ck_assert(fault_is_lawful(tq_saga_step(sagas, 10, NULL, &err)));
+    ck_assert(fault_is_lawful(shop_bring(store, sagas, "p1", "Declined")));
 }
 
 /* Without faults: the saga comes to its end from wherever it was left. */
@@ -69,15 +59,14 @@ static void finish(void)
     ck_assert(status == TQ_OK || status == TQ_REPEAT);
     shop_check_state(store, sagas, "p1", "CANCELLED");
     shop_check_seat(store, "", "AVAILABLE");
-    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM asked", NULL), 0);
-    ck_assert_int_eq(outbox_number(store,
-                                   "SELECT count(*) FROM saga_history WHERE to_state = 'CANCELLED'",
-                                   NULL),
-                     1);
-    ck_assert_int_eq(outbox_number(store,
-                                   "SELECT (SELECT count(*) FROM saga_history) -"
-                                   " (SELECT version FROM sagas)",
-                                   NULL),
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM asked", NULL), 0);
+    ck_assert_int_eq(
+        ask_number(store, "SELECT count(*) FROM saga_history WHERE to_state = 'CANCELLED'", NULL),
+        1);
+    ck_assert_int_eq(ask_number(store,
+                                "SELECT (SELECT count(*) FROM saga_history) -"
+                                " (SELECT version FROM sagas)",
+                                NULL),
                      0);
 }
 
@@ -140,7 +129,7 @@ START_TEST(opening__leaves_nothing_behind)
         test.allocations = 0;
         test.fail_at = n;
         status = tq_sagas_open(store, &saga_world_type, &shop, &opened, &err);
-        ck_assert(status == TQ_OK || is_lawful(status));
+        ck_assert(status == TQ_OK || fault_is_lawful(status));
         test.fail_at = 0;
         tq_sagas_close(opened);
         teardown();

@@ -6,6 +6,7 @@
 
 #include <ticketq/ledger.h>
 
+#include "lib/ask.h"
 #include "api/api.h"
 
 static struct test_env test;
@@ -25,24 +26,15 @@ static void setup(void)
     assert_status(tq_ledger_migrate(store, &table, 1, &err), TQ_OK);
 }
 
-static int take(void *arg, const struct tq_value *columns, size_t columns_count)
-{
-    ck_assert_uint_eq(columns_count, 1);
-    *(int64_t *)arg = columns[0].integer;
-    return 0;
-}
-
 static int count_rows(tq_tx *tx, void *arg, struct tq_error *failure)
 {
-    return tq_tx_exec(tx, "SELECT count(*) FROM t", NULL, 0, take, arg, failure);
+    return tq_tx_exec(tx, "SELECT count(*) FROM t", NULL, 0, ask_take, arg, failure);
 }
 
 /* Nothing is in the table. */
 static void teardown(void)
 {
-    int64_t rows = -1;
-    assert_status(tq_ledger_read(store, count_rows, &rows, &err), TQ_OK);
-    ck_assert_int_eq(rows, 0);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM t", NULL), 0);
     tq_store_close(store);
     ck_assert_int_eq(test.live, 0);
 }

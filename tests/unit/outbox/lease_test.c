@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "lib/ask.h"
 #include "lib/outbox_world.h"
 
 static struct tq_error err = TQ_ERROR_INIT;
@@ -87,7 +88,7 @@ START_TEST(shares__follow_the_number_of_relays)
     assert_status(tq_ledger_run(store, release_in, &one, &err), TQ_OK);
     ck_assert_int_eq(renew(&two, 0), 32);
     ck_assert_int_eq(
-        outbox_number(store, "SELECT count(*) FROM outbox_partitions WHERE owner = $1", "r1"), 0);
+        ask_number(store, "SELECT count(*) FROM outbox_partitions WHERE owner = $1", "r1"), 0);
     teardown();
 }
 END_TEST

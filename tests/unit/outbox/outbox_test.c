@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
+#include "lib/ask.h"
 #include "lib/outbox_world.h"
 
 static struct tq_error err = TQ_ERROR_INIT;
@@ -60,7 +61,7 @@ START_TEST(preparing_again__changes_nothing)
 {
     setup();
     assert_status(tq_outbox_prepare(store, &err), TQ_REPEAT);
-    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM outbox_partitions", NULL), 64);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM outbox_partitions", NULL), 64);
     teardown();
 }
 END_TEST
@@ -88,10 +89,10 @@ START_TEST(ids__are_made_or_kept_and_refused_twice)
     assert_status(append(events, 2), TQ_OK);
     assert_status(append(events, 2), TQ_REPEAT);
     ck_assert_int_eq(outbox_pending(store), 2);
-    ck_assert_int_eq(outbox_number(store,
-                                   "SELECT count(*) FROM outbox_events WHERE event_id = $1 OR"
-                                   " (length(event_id) = 36 AND event_id LIKE '________-____-7%')",
-                                   "e1"),
+    ck_assert_int_eq(ask_number(store,
+                                "SELECT count(*) FROM outbox_events WHERE event_id = $1 OR"
+                                " (length(event_id) = 36 AND event_id LIKE '________-____-7%')",
+                                "e1"),
                      2);
     teardown();
 }
@@ -119,17 +120,16 @@ START_TEST(a_row__has_all_of_the_event_and_the_partition_of_its_key)
     setup();
     assert_status(append(&event, 1), TQ_OK);
     ck_assert_int_eq(
-        outbox_number(store,
-                      "SELECT count(*) FROM outbox_events WHERE event_id = 'e1' AND topic = 'a.b'"
-                      " AND event_key = 'k7' AND type = 'T' AND aggregate_type = 'x' AND"
-                      " aggregate_id = 'x1' AND payload = '{}' AND is_blocked = 0 AND attempts = 0"
-                      " AND headers = $1",
-                      "traceparent: 00-11-22-01\nshop: north\n"),
+        ask_number(store,
+                   "SELECT count(*) FROM outbox_events WHERE event_id = 'e1' AND topic = 'a.b'"
+                   " AND event_key = 'k7' AND type = 'T' AND aggregate_type = 'x' AND"
+                   " aggregate_id = 'x1' AND payload = '{}' AND is_blocked = 0 AND attempts = 0"
+                   " AND headers = $1",
+                   "traceparent: 00-11-22-01\nshop: north\n"),
         1);
-    ck_assert_int_eq(outbox_number(store, "SELECT partition FROM outbox_events", NULL),
+    ck_assert_int_eq(ask_number(store, "SELECT partition FROM outbox_events", NULL),
                      tq__hash("k7") % 64);
-    ck_assert_int_eq(outbox_number(store, "SELECT created_ms FROM outbox_events", NULL),
-                     test.now_ms);
+    ck_assert_int_eq(ask_number(store, "SELECT created_ms FROM outbox_events", NULL), test.now_ms);
     teardown();
 }
 END_TEST

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "lib/ask.h"
 #include "lib/outbox_world.h"
 
 static struct tq_error err = TQ_ERROR_INIT;
@@ -154,7 +155,7 @@ START_TEST(only_leased_partitions__are_read_and_none_when_the_lease_is_due)
 {
     setup(8);
     assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
-    int64_t partition = outbox_number(store, "SELECT partition FROM outbox_events", NULL);
+    int64_t partition = ask_number(store, "SELECT partition FROM outbox_events", NULL);
     leases.held = ~(1ull << partition);
     ck_assert_uint_eq(look(), 0);
     leases.held = 1ull << partition;

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "lib/ask.h"
 #include "lib/outbox_world.h"
 
 static struct tq_error err = TQ_ERROR_INIT;
@@ -133,10 +134,10 @@ START_TEST(partitions_max__leaves_the_rest_to_others)
                   TQ_OK);
     assert_status(tq_relay_step(relay, 0, NULL, &err), TQ_EMPTY);
     static const char held[] = "SELECT count(*) FROM outbox_partitions WHERE owner = $1";
-    ck_assert_int_eq(outbox_number(store, held, "r1"), 5);
+    ck_assert_int_eq(ask_number(store, held, "r1"), 5);
     tq_relay_close(relay);
-    ck_assert_int_eq(outbox_number(store, held, "r1"), 0);
-    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM outbox_relays", NULL), 0);
+    ck_assert_int_eq(ask_number(store, held, "r1"), 0);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM outbox_relays", NULL), 0);
     teardown();
 }
 END_TEST

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/ask.h"
 #include "lib/outbox_world.h"
 #include "lib/saga_world.h"
 
@@ -34,7 +35,7 @@ static void teardown(void)
 
 static int64_t count_in(const char *state)
 {
-    return outbox_number(store, "SELECT count(*) FROM sagas WHERE state = $1", state);
+    return ask_number(store, "SELECT count(*) FROM sagas WHERE state = $1", state);
 }
 
 START_TEST(a_limit__takes_the_earliest_first)

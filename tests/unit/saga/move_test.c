@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "lib/ask.h"
 #include "lib/outbox_world.h"
 #include "lib/saga_world.h"
 
@@ -53,7 +54,7 @@ START_TEST(of_two_that_race__one_moves)
     assert_status(tq_ledger_run(store, bring_stale, NULL, &err), TQ_STALE);
     shop_check_state(store, sagas, "p1", "PAYING");
     shop_check_seat(store, "p1", "PAYING");
-    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM saga_history", NULL), 2);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM saga_history", NULL), 2);
     teardown();
 }
 END_TEST
@@ -63,12 +64,12 @@ START_TEST(a_refusing_handler__leaves_even_the_times_as_they_were)
     static const char row[] = "SELECT deadline_ms + updated_ms * 3 + version * 7 + attempts"
                               " FROM sagas WHERE saga_id = $1";
     setup(&saga_world_type);
-    int64_t before = outbox_number(store, row, "p1");
+    int64_t before = ask_number(store, row, "p1");
     test.now_ms += 1000;
     shop_sell_to(store, "p2");
     assert_status(shop_bring(store, sagas, "p1", "PayRequested"), TQ_TAKEN);
-    ck_assert_int_eq(outbox_number(store, row, "p1"), before);
-    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM saga_history", NULL), 1);
+    ck_assert_int_eq(ask_number(store, row, "p1"), before);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM saga_history", NULL), 1);
     teardown();
 }
 END_TEST

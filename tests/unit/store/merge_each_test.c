@@ -7,8 +7,7 @@
 
 #include <stdio.h>
 
-#include "lib/fault_ledger.h"
-#include "lib/merged.h"
+#include "lib/fault_batch.h"
 #include "lib/test_env.h"
 #include "lib/unit.h"
 
@@ -17,7 +16,6 @@
 
 static struct test_env test;
 static struct tq_env env;
-static struct tq_error err = TQ_ERROR_INIT;
 static tq_store *store;
 
 /* One caller of a batch. */
@@ -45,19 +43,9 @@ static tq_tx_each_fn add_each, add_others;
 
 static void setup(void)
 {
-    static const struct tq_migration step = {
-        sizeof step, "t", 1, 0,
-        "CREATE TABLE t (id BIGINT PRIMARY KEY,"
-        " parent BIGINT REFERENCES t (id) DEFERRABLE INITIALLY DEFERRED)"};
     test_env_init(&test, 1);
     env = test_env_of(&test);
-    fault_plan_set(FAULT_NONE, 0, 0);
-    assert_status(tq_store_open(&env,
-                                TQ_ARGS(tq_store_options,
-                                        .url = "sqlite::memory:", .driver = &fault_ledger_driver),
-                                &store, &err),
-                  TQ_OK);
-    assert_status(tq_ledger_migrate(store, &step, 1, &err), TQ_OK);
+    store = fault_batch_open(&env);
     calls_count = 0;
     group_status = TQ_OK;
     extra = NULL;
@@ -156,47 +144,12 @@ static void call(void *arg, size_t n)
                                   : tq_ledger_run(store, add_one, caller, &caller->err);
 }
 
-/* The fault that a batch meets. */
-struct fault {
-    int kind;
-    unsigned slots;
-    long at;
-    int status;
-};
-
-static void set_fault(void *arg)
-{
-    const struct fault *fault = arg;
-    fault_plan_set(fault->kind, fault->slots, fault->at);
-    fault_plan.status = fault->status;
-}
-
 static void run_batch(struct fault fault)
 {
-    merged_run(store, BATCH, call, callers, set_fault, &fault);
+    fault_batch_run(store, BATCH, call, callers, fault);
 }
 
 static const struct fault no_fault = {0};
-
-static int take_int(void *arg, const struct tq_value *columns, size_t columns_count)
-{
-    (void)columns_count;
-    *(int64_t *)arg = columns[0].integer;
-    return 0;
-}
-
-static int count_rows(tq_tx *tx, void *arg, struct tq_error *failure)
-{
-    return tq_tx_exec(tx, "SELECT count(*) FROM t", NULL, 0, take_int, arg, failure);
-}
-
-static int64_t rows(void)
-{
-    int64_t found = -1;
-    fault_plan_set(FAULT_NONE, 0, 0);
-    assert_status(tq_ledger_read(store, count_rows, &found, &err), TQ_OK);
-    return found;
-}
 
 static void check(size_t n, int status)
 {
@@ -249,7 +202,7 @@ START_TEST(requests_of_one_body__are_one_call)
     ck_assert_int_eq(fault_plan.calls[FAULT_SAVEPOINT], 1);
     ck_assert_int_eq(fault_plan.calls[FAULT_RELEASE], 1);
     ck_assert_int_eq(fault_plan.calls[FAULT_COMMIT], 1);
-    ck_assert_int_eq(rows(), BATCH - 1);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH - 1);
     teardown();
 }
 END_TEST
@@ -268,7 +221,7 @@ START_TEST(a_lone_request__is_a_call_for_one_without_savepoint)
     call(callers, 1);
     check(1, TQ_E_LIMIT);
     ck_assert_str_eq(callers[1].err.message, "caller 2");
-    ck_assert_int_eq(rows(), 1);
+    ck_assert_int_eq(fault_batch_rows(store), 1);
     teardown();
 }
 END_TEST
@@ -290,7 +243,7 @@ START_TEST(each_body__has_its_own_group_in_one_transaction)
     ck_assert_uint_eq(sizes[1], 2);
     ck_assert_int_eq(fault_plan.calls[FAULT_SAVEPOINT], 4 + 2);
     ck_assert_int_eq(fault_plan.calls[FAULT_COMMIT], 1);
-    ck_assert_int_eq(rows(), BATCH);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH);
     teardown();
 }
 END_TEST
@@ -312,7 +265,7 @@ START_TEST(one_bad_of_many__fails_alone)
     ck_assert_int_eq(callers[4].runs, 2);
     ck_assert_int_eq(fault_plan.calls[FAULT_ROLLBACK_TO], 2);
     ck_assert_int_eq(fault_plan.calls[FAULT_COMMIT], 1);
-    ck_assert_int_eq(rows(), BATCH - 1);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH - 1);
     teardown();
 }
 END_TEST
@@ -330,7 +283,7 @@ START_TEST(several_bad__each_get_their_own_record)
         check(i, callers[i].result);
         ck_assert_str_eq(callers[i].err.message, i % 3 ? "" : message);
     }
-    ck_assert_int_eq(rows(), BATCH - (BATCH + 2) / 3);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH - (BATCH + 2) / 3);
     teardown();
 }
 END_TEST
@@ -346,7 +299,7 @@ START_TEST(a_failure__counts_only_when_no_other_work_was_there)
     run_batch(no_fault);
     check_all_but(8, TQ_OK);
     check(8, TQ_E_UNSUPPORTED);
-    ck_assert_int_eq(rows(), BATCH - 1);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH - 1);
     teardown();
 }
 END_TEST
@@ -361,7 +314,7 @@ START_TEST(a_body_that_fails_for_several__runs_for_each_alone)
     check(7, TQ_E_LIMIT);
     check_group_then_each();
     ck_assert_int_eq(fault_plan.calls[FAULT_COMMIT], 1);
-    ck_assert_int_eq(rows(), BATCH - 1);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH - 1);
     teardown();
 }
 END_TEST
@@ -389,7 +342,7 @@ START_TEST(a_group_that_fails_twice__runs_for_each_alone)
     ck_assert_uint_eq(calls[0], BATCH);
     ck_assert_uint_eq(calls[1], BATCH - 1);
     ck_assert_int_eq(fault_plan.calls[FAULT_COMMIT], 1);
-    ck_assert_int_eq(rows(), BATCH);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH);
     teardown();
 }
 END_TEST
@@ -401,7 +354,7 @@ START_TEST(a_forgotten_failure__fails_the_group)
     run_batch(no_fault);
     check_all(TQ_OK);
     check_group_then_each();
-    ck_assert_int_eq(rows(), BATCH);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH);
     teardown();
 }
 END_TEST
@@ -415,7 +368,7 @@ START_TEST(a_group_that_wants_nothing__does_not_commit)
     run_batch(no_fault);
     check_all(TQ_E_LIMIT);
     ck_assert_int_eq(fault_plan.calls[FAULT_COMMIT], 0);
-    ck_assert_int_eq(rows(), 0);
+    ck_assert_int_eq(fault_batch_rows(store), 0);
     teardown();
 }
 END_TEST
@@ -433,7 +386,7 @@ START_TEST(a_broken_transaction__is_split)
         check_all_but(2, TQ_OK);
         check(2, TQ_E_LIMIT);
         ck_assert_int_eq(fault_plan.calls[FAULT_COMMIT], BATCH - 1);
-        ck_assert_int_eq(rows(), BATCH - 1);
+        ck_assert_int_eq(fault_batch_rows(store), BATCH - 1);
         teardown();
     }
 }
@@ -449,7 +402,7 @@ START_TEST(a_group_that_cannot_be_undone__is_split)
             run_batch((struct fault){kinds[i], 1u << FAULT_ROLLBACK_TO, at, 0});
             check_all_but(2, TQ_OK);
             check(2, TQ_E_LIMIT);
-            ck_assert_int_eq(rows(), BATCH - 1);
+            ck_assert_int_eq(fault_batch_rows(store), BATCH - 1);
             teardown();
         }
     }
@@ -463,7 +416,7 @@ START_TEST(a_statement_that_wants_a_retry__gets_one)
     check_all(TQ_OK);
     check_group_then_each();
     ck_assert_int_eq(fault_plan.calls[FAULT_COMMIT], BATCH);
-    ck_assert_int_eq(rows(), BATCH);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH);
     teardown();
 }
 END_TEST
@@ -476,7 +429,7 @@ START_TEST(a_deferred_constraint__fails_its_own_caller)
     check_all_but(5, TQ_OK);
     check(5, TQ_E_INVALID);
     check_group_then_each();
-    ck_assert_int_eq(rows(), BATCH - 1);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH - 1);
     teardown();
 }
 END_TEST
@@ -490,7 +443,7 @@ START_TEST(a_busy_begin_or_commit__is_tried_again)
         check_all(TQ_OK);
         ck_assert_int_eq(fault_plan.calls[FAULT_BEGIN], 2);
         ck_assert_uint_eq(calls_count, 1 + (size_t)i);
-        ck_assert_int_eq(rows(), BATCH);
+        ck_assert_int_eq(fault_batch_rows(store), BATCH);
         teardown();
     }
 }
@@ -504,7 +457,7 @@ START_TEST(a_failed_commit__reaches_everybody)
     run_batch((struct fault){FAULT_BEFORE, 1u << FAULT_COMMIT, 1, 0});
     check_all(TQ_E_UNAVAILABLE);
     ck_assert_str_eq(callers[1].err.origin, "fault");
-    ck_assert_int_eq(rows(), 0);
+    ck_assert_int_eq(fault_batch_rows(store), 0);
     teardown();
 }
 END_TEST
@@ -515,12 +468,12 @@ START_TEST(a_lost_commit__is_unknown_to_all_whether_applied_or_not)
     run_batch((struct fault){FAULT_AFTER, 1u << FAULT_COMMIT, 1, 0});
     check_all(TQ_E_UNKNOWN);
     ck_assert_int_eq(callers[BATCH - 1].err.flags, TQ_ERROR_MAYBE_APPLIED);
-    ck_assert_int_eq(rows(), BATCH);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH);
     teardown();
     setup();
     run_batch((struct fault){FAULT_CRASH, 1u << FAULT_COMMIT, 1, 0});
     check_all(TQ_E_UNKNOWN);
-    ck_assert_int_eq(rows(), 0);
+    ck_assert_int_eq(fault_batch_rows(store), 0);
     teardown();
 }
 END_TEST
@@ -540,7 +493,7 @@ START_TEST(the_result_of_an_earlier_run__is_forgotten)
         check(6, TQ_E_UNKNOWN);
         ck_assert_str_eq(callers[6].err.origin, "fault");
         ck_assert_int_eq(callers[6].runs, 2);
-        ck_assert_int_eq(rows(), BATCH);
+        ck_assert_int_eq(fault_batch_rows(store), BATCH);
         teardown();
     }
 }

@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-#include "lib/fault_ledger.h"
-#include "lib/merged.h"
+#include "lib/fault_batch.h"
 #include "lib/test_env.h"
 #include "lib/unit.h"
 
@@ -33,20 +32,9 @@ static struct caller callers[BATCH];
 
 static void setup(void)
 {
-    static const struct tq_migration step = {
-        sizeof step, "t", 1, 0,
-        "CREATE TABLE t (id BIGINT PRIMARY KEY,"
-        " parent BIGINT REFERENCES t (id) DEFERRABLE INITIALLY DEFERRED)"};
     test_env_init(&test, 1);
     env = test_env_of(&test);
-    fault_plan_set(FAULT_NONE, 0, 0);
-    assert_status(tq_store_open(&env,
-                                TQ_ARGS(tq_store_options,
-                                        .url = "sqlite::memory:", .driver = &fault_ledger_driver),
-                                &store, &err),
-                  TQ_OK);
-    assert_status(tq_ledger_migrate(store, &step, 1, &err), TQ_OK);
-    fault_plan_set(FAULT_NONE, 0, 0);
+    store = fault_batch_open(&env);
     for (int64_t i = 0; i < BATCH; i++) {
         callers[i] = (struct caller){.id = i, .err = TQ_ERROR_INIT, .status = 99};
     }
@@ -72,21 +60,6 @@ static int body(tq_tx *tx, void *arg, struct tq_error *failure)
     return rc ? rc : caller->result;
 }
 
-/* The fault that a batch meets. */
-struct fault {
-    int kind;
-    unsigned slots;
-    long at;
-    int status;
-};
-
-static void set_fault(void *arg)
-{
-    const struct fault *fault = arg;
-    fault_plan_set(fault->kind, fault->slots, fault->at);
-    fault_plan.status = fault->status;
-}
-
 static void call(void *arg, size_t n)
 {
     struct caller *caller = (struct caller *)arg + n;
@@ -96,27 +69,7 @@ static void call(void *arg, size_t n)
 /* Runs all callers as one batch, which meets the fault. */
 static void run_batch(struct fault fault)
 {
-    merged_run(store, BATCH, call, callers, set_fault, &fault);
-}
-
-static int take_int(void *arg, const struct tq_value *columns, size_t columns_count)
-{
-    (void)columns_count;
-    *(int64_t *)arg = columns[0].integer;
-    return 0;
-}
-
-static int count(tq_tx *tx, void *arg, struct tq_error *failure)
-{
-    return tq_tx_exec(tx, "SELECT count(*) FROM t", NULL, 0, take_int, arg, failure);
-}
-
-static int64_t rows(void)
-{
-    int64_t found = -1;
-    fault_plan_set(FAULT_NONE, 0, 0);
-    assert_status(tq_ledger_read(store, count, &found, &err), TQ_OK);
-    return found;
+    fault_batch_run(store, BATCH, call, callers, fault);
 }
 
 static void check_all(int status)
@@ -139,7 +92,7 @@ START_TEST(a_batch__has_one_commit)
     ck_assert_int_eq(fault_plan.calls[FAULT_COMMIT], 1);
     ck_assert_int_eq(fault_plan.calls[FAULT_SAVEPOINT], BATCH);
     ck_assert_int_eq(fault_plan.calls[FAULT_RELEASE], BATCH);
-    ck_assert_int_eq(rows(), BATCH);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH);
     teardown();
 }
 END_TEST
@@ -179,7 +132,7 @@ START_TEST(results__are_each_callers_own)
     /* Who comes first of 3 and 4 gets the row. */
     ck_assert(callers[3].status == TQ_TAKEN || callers[3].status == TQ_REPEAT);
     ck_assert((callers[3].status == TQ_REPEAT) == (callers[4].status == TQ_OK));
-    ck_assert_int_eq(rows(), BATCH - 2);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH - 2);
     teardown();
 }
 END_TEST
@@ -193,7 +146,7 @@ START_TEST(a_batch_that_wants_nothing__does_not_commit)
     run_batch(no_fault);
     check_all(TQ_E_LIMIT);
     ck_assert_int_eq(fault_plan.calls[FAULT_COMMIT], 0);
-    ck_assert_int_eq(rows(), 0);
+    ck_assert_int_eq(fault_batch_rows(store), 0);
     teardown();
 }
 END_TEST
@@ -207,7 +160,7 @@ START_TEST(a_failed_commit__reaches_everybody)
     check_all(TQ_E_UNAVAILABLE);
     ck_assert_str_eq(callers[0].err.origin, "fault");
     ck_assert_str_eq(callers[1].err.origin, "fault");
-    ck_assert_int_eq(rows(), 0);
+    ck_assert_int_eq(fault_batch_rows(store), 0);
     teardown();
 }
 END_TEST
@@ -221,7 +174,7 @@ START_TEST(what_a_lost_commit_had_refused__is_certainly_not_applied)
     ck_assert_int_eq(callers[1].err.flags, TQ_ERROR_RETRY);
     callers[1] = callers[0];
     check_all(TQ_E_UNKNOWN);
-    ck_assert_int_eq(rows(), BATCH - 1);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH - 1);
     teardown();
 }
 END_TEST
@@ -232,12 +185,12 @@ START_TEST(a_lost_commit__is_unknown_to_all_whether_applied_or_not)
     run_batch((struct fault){FAULT_AFTER, 1u << FAULT_COMMIT, 1, 0});
     check_all(TQ_E_UNKNOWN);
     ck_assert_int_eq(callers[0].err.flags, TQ_ERROR_MAYBE_APPLIED);
-    ck_assert_int_eq(rows(), BATCH);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH);
     teardown();
     setup();
     run_batch((struct fault){FAULT_CRASH, 1u << FAULT_COMMIT, 1, 0});
     check_all(TQ_E_UNKNOWN);
-    ck_assert_int_eq(rows(), 0);
+    ck_assert_int_eq(fault_batch_rows(store), 0);
     teardown();
 }
 END_TEST
@@ -251,7 +204,7 @@ START_TEST(a_busy_begin_or_commit__is_tried_again)
         check_all(TQ_OK);
         ck_assert_int_eq(fault_plan.calls[FAULT_BEGIN], 2);
         ck_assert_int_eq(callers[0].runs, 1 + i);
-        ck_assert_int_eq(rows(), BATCH);
+        ck_assert_int_eq(fault_batch_rows(store), BATCH);
         teardown();
     }
 }
@@ -266,7 +219,7 @@ START_TEST(a_broken_transaction__is_split_and_only_the_culprit_fails)
         run_batch((struct fault){kinds[i % 2], slots[i / 2], 3, 0});
         check_all(TQ_OK);
         ck_assert_int_eq(fault_plan.calls[FAULT_COMMIT], BATCH);
-        ck_assert_int_eq(rows(), BATCH);
+        ck_assert_int_eq(fault_batch_rows(store), BATCH);
         teardown();
     }
 }
@@ -277,13 +230,13 @@ START_TEST(a_statement_that_wants_a_retry__gets_one)
     setup();
     run_batch((struct fault){FAULT_BEFORE, 1u << FAULT_EXEC, 3, TQ_E_BUSY});
     check_all(TQ_OK);
-    ck_assert_int_eq(rows(), BATCH);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH);
     fault_plan_set(FAULT_BEFORE, 1u << FAULT_EXEC, 1);
     fault_plan.status = TQ_E_BUSY;
     callers[0].id = BATCH;
     call(callers, 0);
     ck_assert_int_eq(callers[0].status, TQ_OK);
-    ck_assert_int_eq(rows(), BATCH + 1);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH + 1);
     teardown();
 }
 END_TEST
@@ -296,7 +249,7 @@ START_TEST(a_deferred_constraint__fails_its_own_caller)
     ck_assert_int_eq(callers[5].status, TQ_E_INVALID);
     callers[5] = callers[4];
     check_all(TQ_OK);
-    ck_assert_int_eq(rows(), BATCH - 1);
+    ck_assert_int_eq(fault_batch_rows(store), BATCH - 1);
     teardown();
 }
 END_TEST

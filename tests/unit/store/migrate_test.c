@@ -6,6 +6,7 @@
  */
 #include <ticketq/ledger.h>
 
+#include "lib/ask.h"
 #include "lib/fault_ledger.h"
 #include "lib/test_env.h"
 #include "lib/unit.h"
@@ -23,12 +24,7 @@ static void setup(void)
 {
     test_env_init(&test, 1);
     struct tq_env env = test_env_of(&test);
-    fault_plan_set(FAULT_NONE, 0, 0);
-    assert_status(tq_store_open(&env,
-                                TQ_ARGS(tq_store_options,
-                                        .url = "sqlite::memory:", .driver = &fault_ledger_driver),
-                                &store, &err),
-                  TQ_OK);
+    store = fault_ledger_open(&env);
 }
 
 static void teardown(void)
@@ -37,16 +33,9 @@ static void teardown(void)
     ck_assert_int_eq(test.live, 0);
 }
 
-static int take_int(void *arg, const struct tq_value *columns, size_t columns_count)
-{
-    (void)columns_count;
-    *(int64_t *)arg = columns[0].integer;
-    return 0;
-}
-
 static int count(tq_tx *tx, void *arg, struct tq_error *failure)
 {
-    return tq_tx_exec(tx, "SELECT count(*) FROM a", NULL, 0, take_int, arg, failure);
+    return tq_tx_exec(tx, "SELECT count(*) FROM a", NULL, 0, ask_take, arg, failure);
 }
 
 /* The schema is the old one or the new one; then it is brought to the new one. */

@@ -10,6 +10,7 @@
 
 #include <ticketq/system.h>
 
+#include "lib/ask.h"
 #include "lib/postgres_schema.h"
 
 static struct tq_error err = TQ_ERROR_INIT;
@@ -41,7 +42,7 @@ static int count_up(tq_tx *tx, int64_t id, struct tq_error *failure)
 
 static int64_t sum(void)
 {
-    return postgres_number(store, "SELECT SUM(n) FROM t");
+    return ask_number(store, "SELECT SUM(n) FROM t", NULL);
 }
 
 /* Ends every session of the store's. */
@@ -226,7 +227,7 @@ START_TEST(a_serialization_failure__is_run_again)
     assert_status(postgres_exec_on(store, "UPDATE t SET n = n + third() WHERE id = 1", &err),
                   TQ_OK);
     ck_assert_int_eq(sum(), 1);
-    ck_assert_int_eq(postgres_number(store, "SELECT last_value FROM tries"), 3);
+    ck_assert_int_eq(ask_number(store, "SELECT last_value FROM tries", NULL), 3);
     teardown();
 }
 END_TEST
@@ -238,11 +239,11 @@ START_TEST(time__is_the_servers)
     int64_t now_ms = 0;
     setup("", 0);
     int64_t least =
-        postgres_number(store, "SELECT CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)");
+        ask_number(store, "SELECT CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)", NULL);
     assert_status(tq_store_now(store, &now_ms, &err), TQ_OK);
     ck_assert_int_ge(now_ms, least - 1);
     int64_t most =
-        postgres_number(store, "SELECT CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)");
+        ask_number(store, "SELECT CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)", NULL);
     ck_assert_int_le(now_ms, most + 1);
     teardown();
 }

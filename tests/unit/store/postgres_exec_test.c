@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "lib/ask.h"
 #include "lib/postgres_schema.h"
 
 static struct tq_error err = TQ_ERROR_INIT;
@@ -133,7 +134,7 @@ START_TEST(statements__follow_the_kinds_of_their_values)
     for (int i = 0; i < 2; i++) {
         assert_status(tq_ledger_run(store, change_types, NULL, &err), TQ_E_INVALID);
     }
-    ck_assert_int_eq(postgres_number(store, "SELECT COUNT(*) FROM t"), 0);
+    ck_assert_int_eq(ask_number(store, "SELECT COUNT(*) FROM t", NULL), 0);
     assert_status(postgres_exec_on(store, "INSERT INTO t (name, n) VALUES ('e', 5)", &err), TQ_OK);
     teardown();
 }
@@ -209,7 +210,7 @@ START_TEST(no_table__can_stand_in_for_one_of_the_schema)
 {
     setup("");
     assert_status(tq_ledger_run(store, stand_in, NULL, &err), TQ_OK);
-    ck_assert_int_eq(postgres_number(store, "SELECT n FROM t WHERE name = 'real'"), 1);
+    ck_assert_int_eq(ask_number(store, "SELECT n FROM t WHERE name = 'real'", NULL), 1);
     teardown();
 }
 END_TEST
@@ -241,7 +242,7 @@ START_TEST(a_hosts_transaction__is_taken_part_in)
         ck_assert_int_eq(PQtransactionStatus(pg), PQTRANS_INTRANS);
         ck_assert_int_eq(PQisnonblocking(pg), 0);
         postgres_run(pg, round ? "COMMIT" : "ROLLBACK", NULL, 0);
-        ck_assert_int_eq(postgres_number(store, "SELECT COALESCE(SUM(n), 0) FROM t"),
+        ck_assert_int_eq(ask_number(store, "SELECT COALESCE(SUM(n), 0) FROM t", NULL),
                          round ? 15 : 0);
     }
     char left[8];

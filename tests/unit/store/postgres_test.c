@@ -9,6 +9,7 @@
 #include <ticketq/outbox.h>
 #include <ticketq/system.h>
 
+#include "lib/ask.h"
 #include "lib/postgres_schema.h"
 
 #define STARTERS 8
@@ -140,7 +141,7 @@ START_TEST(statements_that_do_not_stay_prepared__are_found_out)
         pthread_join(threads[i], &status);
         ck_assert_int_eq((intptr_t)status, TQ_OK);
     }
-    ck_assert_int_eq(postgres_number(store, "SELECT n FROM t"), 200);
+    ck_assert_int_eq(ask_number(store, "SELECT n FROM t", NULL), 200);
     tq_store_close(store);
     postgres_place_close(&place);
 }

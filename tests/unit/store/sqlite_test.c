@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/ask.h"
 #include "lib/folder.h"
 #include "lib/test_env.h"
 #include "core/error.h"
@@ -187,23 +188,9 @@ static int insert(tq_tx *tx, void *arg, struct tq_error *failure)
     return tq_tx_exec(tx, "INSERT INTO t (id) VALUES ($1)", &id, 1, NULL, NULL, failure);
 }
 
-static int take_int(void *arg, const struct tq_value *columns, size_t columns_count)
-{
-    (void)columns_count;
-    *(int64_t *)arg = columns[0].integer;
-    return 0;
-}
-
-static int count(tq_tx *tx, void *arg, struct tq_error *failure)
-{
-    return tq_tx_exec(tx, "SELECT count(*) FROM t", NULL, 0, take_int, arg, failure);
-}
-
 static int64_t rows_of(tq_store *store)
 {
-    int64_t found = -1;
-    assert_status(tq_ledger_read(store, count, &found, &err), TQ_OK);
-    return found;
+    return ask_number(store, "SELECT count(*) FROM t", NULL);
 }
 
 #define PROCESSES 4
@@ -270,7 +257,7 @@ static int has_row(tq_tx *tx, void *arg, struct tq_error *failure)
     const struct tq_value id = tq_int(*(int64_t *)arg);
     int64_t found = 0;
     TQ_TRY(
-        tq_tx_exec(tx, "SELECT count(*) FROM t WHERE id = $1", &id, 1, take_int, &found, failure));
+        tq_tx_exec(tx, "SELECT count(*) FROM t WHERE id = $1", &id, 1, ask_take, &found, failure));
     return found == 1 ? TQ_OK : TQ_GONE;
 }
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "lib/ask.h"
 #include "lib/test_env.h"
 #include "lib/unit.h"
 
@@ -32,18 +33,9 @@ static void teardown(void)
     ck_assert_int_eq(test.live, 0);
 }
 
-static int take_int(void *arg, const struct tq_value *columns, size_t columns_count)
-{
-    ck_assert_uint_eq(columns_count, 1);
-    *(int64_t *)arg = columns[0].integer;
-    return 0;
-}
-
 static int64_t count_rows(tq_tx *tx)
 {
-    int64_t rows = -1;
-    assert_status(tq_tx_exec(tx, "SELECT count(*) FROM t", NULL, 0, take_int, &rows, &err), TQ_OK);
-    return rows;
+    return ask_within(tx, "SELECT count(*) FROM t");
 }
 
 static int insert(tq_tx *tx, int64_t id, const char *name)
