@@ -14,6 +14,7 @@
  */
 #include "store/redis/hold.h"
 
+#include <endian.h>
 #include <stdio.h>
 
 #include "core/env.h"
@@ -22,11 +23,15 @@
 #include "store/redis/redis.h"
 
 #define SMALL 4
-#define ARG_SIZE 288
+#define WORDS_SMALL 1152
+#define CHANGE_SIZE 288
+#define PACKED_SIZE 10
 #define ROUND_ELEMENTS 256
 #define NAMES_SIZE (TQ_HOLD_SEATS_MAX * TQ_ID_SIZE)
 
 struct plan;
+
+enum { CLAIM_TEXTS = 4, CHANGE_TEXTS = 1 };
 
 /* What goes to one schedule. */
 struct part {
@@ -52,8 +57,9 @@ struct plan {
     size_t *order; /* the elements of each part behind one another */
     struct part *parts;
     struct redis_call *calls;
-    struct redis_text *texts; /* in that order */
-    char (*args)[ARG_SIZE];
+    struct redis_text *texts; /* `texts_each` for each element, in that order */
+    size_t texts_each;
+    char *words;        /* what of the texts is not the caller's, behind what was put there */
     const char **seats; /* endings of a round */
     size_t seats_count;
     char (*names)[NAMES_SIZE]; /* of retaken holds, in that order; NULL: none */
@@ -61,8 +67,8 @@ struct plan {
     size_t small_order[SMALL];
     struct part small_parts[SMALL];
     struct redis_call small_calls[SMALL];
-    struct redis_text small_texts[SMALL];
-    char small_args[SMALL][ARG_SIZE];
+    struct redis_text small_texts[SMALL * CLAIM_TEXTS];
+    char small_words[WORDS_SMALL];
     const char *small_seats[SMALL * TQ_HOLD_SEATS_MAX];
 };
 
@@ -76,31 +82,49 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static size_t count_bytes(const struct tq_front_claim *claim)
+{
+    size_t bytes = strlen(claim->holder) + strlen(claim->request_key) + 2 + PACKED_SIZE;
+    for (size_t i = 0; i < claim->seats_count; i++) {
+        bytes += strlen(claim->seats[i]) + 1;
+    }
+    return bytes;
+}
+
+static size_t count_words(const struct plan *plan)
+{
+    size_t bytes = plan->claims ? 0 : plan->count * CHANGE_SIZE;
+    for (size_t i = 0; plan->claims && i < plan->count; i++) {
+        bytes += count_bytes(&plan->claims[i]);
+    }
+    return bytes;
+}
+
 static int allocate(struct plan *plan, struct tq_error *err)
 {
-    size_t count = plan->count, round = min_size(count, ROUND_ELEMENTS);
-    if (count <= SMALL) {
+    size_t count = plan->count, round = min_size(count, ROUND_ELEMENTS), words = count_words(plan);
+    if (count <= SMALL && words <= WORDS_SMALL) {
         plan->order = plan->small_order;
         plan->parts = plan->small_parts;
         plan->calls = plan->small_calls;
         plan->texts = plan->small_texts;
-        plan->args = plan->small_args;
+        plan->words = plan->small_words;
         plan->seats = plan->small_seats;
         return TQ_OK;
     }
     size_t each = sizeof *plan->order + sizeof *plan->parts + sizeof *plan->calls +
-                  sizeof *plan->texts + sizeof *plan->args;
+                  plan->texts_each * sizeof *plan->texts;
     size_t seats = round * TQ_HOLD_SEATS_MAX * sizeof *plan->seats;
-    plan->heap = tq__alloc(plan->env, 1, count * each + seats);
+    plan->heap = tq__alloc(plan->env, 1, count * each + seats + words);
     if (!plan->heap) {
         return tq__nomem("store.redis", err);
     }
     plan->parts = plan->heap;
     plan->calls = (void *)(plan->parts + count);
     plan->texts = (void *)(plan->calls + count);
-    plan->order = (void *)(plan->texts + count);
+    plan->order = (void *)(plan->texts + count * plan->texts_each);
     plan->seats = (void *)(plan->order + count);
-    plan->args = (void *)(plan->seats + round * TQ_HOLD_SEATS_MAX);
+    plan->words = (void *)(plan->seats + round * TQ_HOLD_SEATS_MAX);
     return TQ_OK;
 }
 
@@ -140,6 +164,7 @@ static int plan_begin(struct plan *plan, void *opaque, size_t count, struct tq_e
     plan->client = state->client;
     plan->env = tq__redis_env(state->client);
     plan->count = count;
+    plan->texts_each = plan->claims ? CLAIM_TEXTS : CHANGE_TEXTS;
     plan->parts_count = 0;
     plan->names = NULL;
     plan->heap = NULL;
@@ -157,15 +182,43 @@ static void plan_done(struct plan *plan)
     tq__release(plan->env, plan->heap);
 }
 
+/* A text that ends where the words end from now on. */
+static struct redis_text end_word(struct plan *plan, char *end)
+{
+    struct redis_text text = {plan->words, (size_t)(end - plan->words)};
+    plan->words = end;
+    return text;
+}
+
+static struct redis_text put_numbers(struct plan *plan, const struct tq_front_claim *claim)
+{
+    const uint32_t ttl = htole32(claim->ttl_ms), limit = htole32(claim->seats_limit);
+    char *at = plan->words;
+    memcpy(at, &ttl, sizeof ttl);
+    memcpy(at + 4, &limit, sizeof limit);
+    at[8] = (char)claim->seats_count;
+    at[9] = (char)strlen(claim->holder);
+    return end_word(plan, at + PACKED_SIZE);
+}
+
+/* As hold_claim in hold_ask.lua says. */
 static void put_claim(struct plan *plan, size_t at, size_t i)
 {
     const struct tq_front_claim *claim = &plan->claims[i];
-    int bytes = snprintf(plan->args[at], ARG_SIZE, "%s %s %s %u %u %u", claim->id, claim->holder,
-                         claim->request_key, claim->ttl_ms, claim->seats_limit, claim->seats_count);
-    plan->texts[at] = (struct redis_text){plan->args[at], (size_t)bytes};
+    struct redis_text *texts = plan->texts + at * CLAIM_TEXTS;
+    char *end = stpcpy(plan->words, claim->holder);
+    *end++ = ' ';
+    texts[0] = tq__redis_text(claim->id);
+    texts[1] = end_word(plan, stpcpy(end, claim->request_key));
+    texts[2] = put_numbers(plan, claim);
+    end = plan->words;
     for (size_t seat = 0; seat < claim->seats_count; seat++) {
         plan->seats[plan->seats_count++] = claim->seats[seat];
+        end = stpcpy(end, claim->seats[seat]);
+        *end++ = ' ';
     }
+    texts[3] = end_word(plan, end);
+    texts[3].bytes--;
 }
 
 /* The names of a retaken hold's seats, which were asked for, become keys. */
@@ -181,10 +234,10 @@ static void put_change(struct plan *plan, size_t at, size_t i)
 {
     const struct tq_front_change *change = &plan->changes[i];
     int bytes =
-        snprintf(plan->args[at], ARG_SIZE, "%s %s %llu %u %d %u %u %u", change->id, change->holder,
+        snprintf(plan->words, CHANGE_SIZE, "%s %s %llu %u %d %u %u %u", change->id, change->holder,
                  (unsigned long long)change->fence, change->verb, change->is_told != 0,
                  change->extend_ms, change->life_max_ms, change->seats_limit);
-    plan->texts[at] = (struct redis_text){plan->args[at], (size_t)bytes};
+    plan->texts[at] = end_word(plan, plan->words + bytes);
     if (plan->names) {
         put_names(plan, plan->names[at]);
     }
@@ -204,8 +257,8 @@ static void put_part(struct plan *plan, struct part *part, size_t most, struct r
     }
     call->endings = plan->seats + seats;
     call->endings_count = plan->seats_count - seats;
-    call->args = plan->texts + first;
-    call->args_count = part->running;
+    call->args = plan->texts + first * plan->texts_each;
+    call->args_count = part->running * plan->texts_each;
     part->wait_ms = -1;
 }
 
@@ -296,19 +349,31 @@ static int is_gone(const redisReply *reply)
     return reply->type == REDIS_REPLY_INTEGER && reply->integer == TQ_GONE;
 }
 
-static void read_claim(const redisReply *reply, size_t at, const struct tq_front_claim *claim,
+/* OK, fence; or status, seats in the way, fence, granted, expires, hold. */
+static void read_claim(struct redis_answer *answer, const struct tq_front_claim *claim,
                        struct tq_hold *out, int *is_bad)
 {
+    const redisReply *reply = answer->reply;
+    size_t at = answer->cursor;
     out->status = (int32_t)tq__redis_number(reply, at, is_bad);
+    if (out->status == TQ_OK) {
+        out->taken = 0;
+        out->fence = (uint64_t)tq__redis_number(reply, at + 1, is_bad);
+        out->granted_ms = tq__redis_number(reply, 1, is_bad);
+        out->expires_ms = out->granted_ms + claim->ttl_ms;
+        tq__id_copy(out->id, claim->id);
+        answer->cursor += 2;
+        return;
+    }
     out->taken = (uint64_t)tq__redis_number(reply, at + 1, is_bad);
     out->fence = (uint64_t)tq__redis_number(reply, at + 2, is_bad);
     out->granted_ms = tq__redis_number(reply, at + 3, is_bad);
     out->expires_ms = tq__redis_number(reply, at + 4, is_bad);
-    tq__id_copy(out->id,
-                out->status == TQ_OK ? claim->id : tq__redis_string(reply, at + 5, is_bad));
+    tq__id_copy(out->id, tq__redis_string(reply, at + 5, is_bad));
+    answer->cursor += 6;
 }
 
-enum { CLAIM_FIELDS = 6, CHANGE_FIELDS = 4 };
+enum { CHANGE_FIELDS = 4 };
 
 static int read_claims(struct redis_call *call, struct redis_answer *answer)
 {
@@ -330,8 +395,7 @@ static int read_claims(struct redis_call *call, struct redis_answer *answer)
             out->granted_ms = out->expires_ms = 0;
             out->id[0] = '\0';
         } else {
-            read_claim(answer->reply, answer->cursor, &plan->claims[order[i]], out, &is_bad);
-            answer->cursor += CLAIM_FIELDS;
+            read_claim(answer, &plan->claims[order[i]], out, &is_bad);
         }
     }
     return is_bad ? tq__redis_nonsense(call) : TQ_OK;
@@ -438,6 +502,15 @@ static int hold_change(void *opaque, const struct tq_front_change *changes, size
     return rc;
 }
 
+/* From Redis' order, in which the first seat of a byte has its highest bits. */
+static void turn_bits(uint8_t *bits, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned byte = bits[i];
+        bits[i] = (uint8_t)(byte >> 6 | (byte >> 2 & 0x0c) | (byte << 2 & 0x30) | byte << 6);
+    }
+}
+
 /* {version, seats, held, paying, sold, bits} */
 static int read_map(struct redis_call *call, struct redis_answer *answer)
 {
@@ -465,6 +538,7 @@ static int read_map(struct redis_call *call, struct redis_answer *answer)
     if (room) { /* seats behind the last that was ever held are not stored */
         memset(map->bits, 0, room);
         memcpy(map->bits, bits->str ? bits->str : "", min_size(stored, room));
+        turn_bits(map->bits, room);
     }
     return is_bad ? tq__redis_nonsense(call) : TQ_OK;
 }

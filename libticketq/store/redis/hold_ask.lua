@@ -1,48 +1,44 @@
 -- Claims, and what happens to holds (hold.lua says on what).
 
 -- name: hold_claim
--- KEYS: the seats of all claims. ARGV: `id holder key ttl limit count` for each claim.
--- {wait, now, (status, taken, fence, granted, expires, id of the hold or '')...}
-if not open_book() then return GONE end
-local claims, places = {}, each('HMGET', PLACES, seats)
-local ids, names = read_owners(), {}
-for i = 1, #ARGV do
-  local id, holder, key, ttl, limit, count =
-    match(ARGV[i], '^(%S+) (%S+) (%S+) (%d+) (%d+) (%d+)$')
-  names[i] = holder .. ' ' .. key
-  claims[i] = {id, holder, key, tonumber(ttl), tonumber(limit), tonumber(count)}
+-- KEYS: the seats of all claims. ARGV, for each claim: id, "holder key", CLAIM, seats: how
+-- many milliseconds, the holder's limit, how many seats, how long the holder's name is.
+-- {wait, now, answers...}; an answer is OK, fence or
+-- status, seats in the way, fence, granted, expires, id of the hold or ''.
+if book[KNOWN] ~= 1 then return GONE end
+local CLAIM = '<I4I4BB'
+local places, owners = each('HMGET', PLACES, KEYS, OWN), each('MGET', nil, KEYS, OWN)
+local names, answers = {}, {0, 0}
+for i = 1, #ARGV / 4 do names[i] = ARGV[4 * i - 2] end
+local known = each('HMGET', LEASES, names)
+fetch(owners)
+fetch(known)
+
+local function answer(...)
+  local at = #answers
+  answers[at + 1], answers[at + 2], answers[at + 3], answers[at + 4], answers[at + 5],
+    answers[at + 6] = ...
 end
-local known = each('HMGET', REQUESTS, names)
-for i = 1, #names do
-  if known[i] then
-    requests[names[i]] = known[i]
-    ids[#ids + 1] = known[i]
-  end
-end
-fetch(ids)
 
 local STATUS = {REPEAT, REPEAT, 11, 12, 10}
-
-local function answer_again(lease, from, count)
-  local mine = seats_of(lease)
-  local is_same = #mine == count
-  for i = 1, count do is_same = is_same and mine[i] == seats[from + i] end
-  if not is_same then return REFUSED, 0, 0, 0, 0, '' end
+local function answer_again(lease, seats)
+  if lease.text ~= seats then return answer(REFUSED, 0, 0, 0, 0, '') end
   lapse(lease)
-  return STATUS[lease.state], 0, lease.fence, lease.granted_ms,
-    lease.state == HOLD and lease.expires_ms or 0, lease.id
+  answer(STATUS[lease.state], 0, lease.fence, lease.granted_ms,
+         lease.state == HOLD and lease.expires_ms or 0, lease.id)
 end
 
--- A bit for each seat that is in the way, and when the last of them is free again.
+-- The seats behind `from` that are in the way, a bit each, and when the last is free again.
 local function find_seats(from, count)
-  local unknown, taken, expires_ms = 0, 0, 0
+  local unknown, taken, expires_ms, at = 0, 0, 0, OWN - 1 + from
   for i = 1, count do
     if not places[from + i] then unknown = unknown + 2 ^ (i - 1) end
   end
   if unknown > 0 then return GONE, unknown, 0 end
   for i = 1, count do
-    local owner = owner_of(seats[from + i])
-    if owner and not lapse(owner) then
+    local id = taken_by[KEYS[at + i]] or owners[from + i]
+    local owner = id and lease_of(id)
+    if owner and owner.state <= SOLD and not lapse(owner) then
       taken = taken + 2 ^ (i - 1)
       if owner.state == HOLD then expires_ms = max(expires_ms, owner.expires_ms) end
     end
@@ -50,49 +46,48 @@ local function find_seats(from, count)
   return taken > 0 and TAKEN or OK, taken, expires_ms
 end
 
-local function grant(claim, from)
-  local mine, at, text = {}, {}, {}
-  for i = 1, claim[6] do
-    mine[i], at[i] = seats[from + i], tonumber(places[from + i])
-    text[i] = places[from + i] .. '/' .. mine[i]
+-- Returns how many seats were wanted: those behind `from`.
+local function claim(i, from)
+  local id, name, seats = ARGV[4 * i - 3], names[i], ARGV[4 * i]
+  local ttl_ms, limit, count, length = peel(CLAIM, ARGV[4 * i - 1])
+  local earlier = requests[name] or known[i]
+  earlier = earlier and lease_of(earlier)
+  if earlier then
+    answer_again(earlier, seats)
+    return count
   end
-  book.fence = book.fence + 1
-  local lease = {
-    id = claim[1], holder = claim[2], key = claim[3], fence = book.fence, granted_ms = now_ms,
-    expires_ms = now_ms + claim[4], seats = mine, places = at, text = concat(text, ' '),
-  }
-  leases[lease.id] = lease
-  ask_by(lease)
-  begin(lease, HOLD)
-  return OK, 0, lease.fence, now_ms, lease.expires_ms, ''
+  local status, taken, expires_ms = find_seats(from, count)
+  local holder = sub(name, 1, length)
+  if status ~= OK then
+    answer(status, taken, 0, now_ms, expires_ms, '')
+  elseif limit > 0 and seats_held(holder) + count > limit then
+    answer(FULL, 0, 0, now_ms, 0, '')
+  else
+    local fence, at = book[FENCE] + 1, #answers
+    local lease = {
+      id = id, holder = holder, name = name, fence = fence, granted_ms = now_ms,
+      expires_ms = now_ms + ttl_ms, count = count, text = seats,
+      places = concat(places, ' ', from + 1, from + count),
+      state = false, timer = false, is_touched = false,
+    }
+    book[FENCE], leases[id] = fence, lease
+    ask_by(lease)
+    take(lease, HOLD, KEYS, OWN - 1 + from, places, from)
+    answers[at + 1], answers[at + 2] = OK, fence
+  end
+  return count
 end
 
-local function claim_one(claim, name, from)
-  local earlier = requests[name] and lease_of(requests[name])
-  if earlier then return answer_again(earlier, from, claim[6]) end
-  local status, taken, expires_ms = find_seats(from, claim[6])
-  if status ~= OK then return status, taken, 0, now_ms, expires_ms, '' end
-  if claim[5] > 0 and seats_held(claim[2]) + claim[6] > claim[5] then
-    return FULL, 0, 0, now_ms, 0, ''
-  end
-  return grant(claim, from)
-end
-
-local answers, from = {}, 0
-for i = 1, #claims do
-  local at = #answers
-  answers[at + 1], answers[at + 2], answers[at + 3], answers[at + 4], answers[at + 5],
-    answers[at + 6] = claim_one(claims[i], names[i], from)
-  from = from + claims[i][6]
-end
+local from = 0
+for i = 1, #names do from = from + claim(i, from) end
 local reply = close_book()
-for i = 1, #answers do reply[i + 2] = answers[i] end
-return reply
+answers[1], answers[2] = reply[1], reply[2]
+return answers
 
 -- name: displace
 -- Frees the seats of `lease`, which has none, of holders that must yield to `fence`.
 local function displace(lease, fence)
-  local mine = seats_of(lease)
+  local mine = keys_of(lease)
   for i = 1, #mine do
     local owner = owner_of(mine[i])
     if owner and owner.state ~= HOLD and owner.fence >= fence then return TAKEN end
@@ -137,9 +132,9 @@ local function extend(lease, order)
 end
 
 local function may_retake(lease, order, fence)
-  local mine = seats_of(lease)
+  local mine = keys_of(lease)
   for i = 1, #mine do
-    if not key_of[mine[i]] then return GONE end
+    if owners[mine[i]] == nil then return GONE end
   end
   if order.is_told then return displace(lease, fence), fence end
   for i = 1, #mine do
@@ -147,8 +142,8 @@ local function may_retake(lease, order, fence)
     if owner and not lapse(owner) then return TAKEN end
   end
   if order.limit > 0 and seats_held(lease.holder) + #mine > order.limit then return FULL end
-  book.fence = book.fence + 1
-  return OK, book.fence
+  book[FENCE] = book[FENCE] + 1
+  return OK, book[FENCE]
 end
 
 local function change(lease, order)
@@ -160,11 +155,11 @@ local function change(lease, order)
     if status == OK then lease.fence = fence end
     return status
   end
-  if not is_live(lease) then
+  if lease.state > SOLD then
     local status, new_fence = may_retake(lease, order, fence)
     if status ~= OK then return status end
     lease.fence, lease.granted_ms, lease.expires_ms = new_fence, now_ms, 0
-    begin(lease, cell)
+    take(lease, cell, keys_of(lease), 0, words(lease.places), 0)
     return OK
   end
   lease.fence = fence
@@ -189,14 +184,15 @@ local function change_one(text)
   if not lease then return GONE, 0, 0 end
   if not order.is_told then lapse(lease) end
   local status = change(lease, order)
-  if order.is_told then book.fence = max(book.fence, order.fence) end
+  if order.is_told then book[FENCE] = max(book[FENCE], order.fence) end
   if status == STALE or order.verb == WITHDRAW then return status, 0, 0 end
   return status, lease.fence, lease.state == HOLD and lease.expires_ms or 0
 end
 
-if not open_book() then return GONE end
-local wanted, answers = read_owners(), {}
-for i = 1, #ARGV do wanted[#wanted + 1] = match(ARGV[i], '^%S+') end
+if book[KNOWN] ~= 1 then return GONE end
+local wanted, answers = {}, {}
+for i = 1, #ARGV do wanted[i] = match(ARGV[i], '^%S+') end
+fetch(owner_ids)
 fetch(wanted)
 for i = 1, #ARGV do
   local at = #answers

@@ -2,21 +2,18 @@
 
 -- name: hold_define
 -- ARGV: 1 to append, 0 to count; seats. {new, seats of the schedule}
-open_book(true)
-local list, more = {}, {}
-for i = 2, #ARGV do list[i - 1] = ARGV[i] end
-local known, seats_count = each('HMGET', PLACES, list), book.seats
+local list, more, seats_count = {}, {}, book[SEATS]
+for i = 2, #ARGV do list[i - 1] = SEAT .. ARGV[i] end
+local known = each('HMGET', PLACES, list)
 for i = 1, #list do
   if not known[i] then
-    more[#more + 1] = list[i]
-    more[#more + 1] = book.seats + #more / 2 - 0.5
+    more[#more + 1], more[#more + 2] = list[i], format('%d', 2 * seats_count + #more)
   end
 end
 if ARGV[1] == '1' then
-  for i = 2, #more, 2 do more[i] = format('%d', more[i]) end
   each('HSET', PLACES, more)
-  book.seats = book.seats + #more / 2
-  if #more > 0 then book.version = book.version + 1 end
+  book[SEATS] = seats_count + #more / 2
+  if #more > 0 then book[VERSION] = book[VERSION] + 1 end
   close_book()
 end
 return {#more / 2, seats_count}
@@ -25,13 +22,12 @@ return {#more / 2, seats_count}
 -- KEYS: the seats of holds that have them. ARGV, for each hold of the ledger:
 -- `id holder key state fence granted expires ended seats...`, ended as a status.
 -- {status, seats whose keys are to be tidied...}; status -9: a seat is not known.
-open_book(true)
-local rows, ids, places = {}, read_owners(), {}
+local rows, ids, places = {}, {}, {}
 
 local function read_places()
   local list = {}
   for i = 1, #rows do
-    for seat in gmatch(rows[i].list, '%S+') do list[#list + 1] = seat end
+    for seat in gmatch(rows[i].text, '%S+') do list[#list + 1] = SEAT .. seat end
   end
   local found = each('HMGET', PLACES, list)
   for i = 1, #list do places[list[i]] = found[i] or nil end
@@ -43,29 +39,31 @@ for i = 1, #ARGV do
   rows[i] = {
     id = id, holder = holder, key = key, state = tonumber(state), fence = tonumber(fence),
     granted_ms = tonumber(granted_ms), expires_ms = tonumber(expires_ms),
-    ended = tonumber(ended), list = list,
+    ended = tonumber(ended), text = list,
   }
-  ids[#ids + 1] = id
+  ids[i] = id
 end
+fetch(owner_ids)
 fetch(ids)
 read_places()
 
 -- A hold for a row that is not known here; nil when a seat is not known.
 local function make(row)
-  local text = {}
-  for seat in gmatch(row.list, '%S+') do
-    if not places[seat] then return nil end
-    text[#text + 1] = places[seat] .. '/' .. seat
+  local list = words(row.text)
+  for i = 1, #list do
+    list[i] = places[SEAT .. list[i]]
+    if not list[i] then return nil end
   end
   return {
-    id = row.id, holder = row.holder, key = row.key, fence = row.fence, state = RELEASED,
-    granted_ms = row.granted_ms, expires_ms = row.expires_ms, text = concat(text, ' '),
+    id = row.id, holder = row.holder, name = row.holder .. ' ' .. row.key, fence = row.fence,
+    state = RELEASED, granted_ms = row.granted_ms, expires_ms = row.expires_ms, count = #list,
+    places = concat(list, ' '), text = row.text,
   }
 end
 
 -- This front knows more of the hold than the row. A timer of ours proves nothing to the ledger.
 local function is_ahead(lease, row)
-  if lease.fence ~= row.fence or is_live(lease) then
+  if lease.fence ~= row.fence or lease.state <= SOLD then
     return lease.fence > row.fence or (lease.fence == row.fence and lease.state > row.state)
   end
   return lease.state == RELEASED or (row.state == HOLD and row.expires_ms <= lease.expires_ms)
@@ -75,11 +73,9 @@ end
 local function load_ended(lease, row)
   local state = row.ended == 10 and EXPIRED or RELEASED
   if lease then
-    if is_live(lease) and lease.fence <= row.fence then
+    if lease.state <= SOLD and lease.fence <= row.fence then
       finish(lease, state)
-      if state == EXPIRED then
-        for i = 1, #lease.seats do untidy[#untidy + 1] = lease.seats[i] end
-      end
+      if state == EXPIRED then untidy[#untidy + 1] = lease.text end
     end
     return OK
   end
@@ -98,15 +94,19 @@ local function load_live(lease, row)
   if is_known and is_ahead(lease, row) then return OK end
   if not is_known then lease = make(row) end
   if not lease then return -9 end
-  local lives = is_known and is_live(lease)
+  local lives = is_known and lease.state <= SOLD
   if not lives and displace(lease, row.fence) ~= OK then return OK end
   if not is_known then
     leases[row.id] = lease
     ask_by(lease)
   end
   lease.fence, lease.granted_ms, lease.expires_ms = row.fence, row.granted_ms, row.expires_ms
-  if lives then update(lease, row.state) else begin(lease, row.state) end
-  book.fence = max(book.fence, row.fence)
+  if lives then
+    update(lease, row.state)
+  else
+    take(lease, row.state, keys_of(lease), 0, words(lease.places), 0)
+  end
+  book[FENCE] = max(book[FENCE], row.fence)
   return OK
 end
 
@@ -140,7 +140,6 @@ return list
 -- name: hold_free
 -- ARGV: the highest fence of the ledger; holds that it does not have.
 -- {seats whose keys are to be tidied...}
-open_book(true)
 local fence = tonumber(ARGV[1])
 fetch(ARGV)
 for i = 2, #ARGV do
@@ -154,7 +153,6 @@ return untidy
 
 -- name: hold_known
 -- ARGV: the highest fence of the ledger. From now on the schedule is known. {wait, now}
-open_book(true)
-book.is_known = 1
-book.fence = max(book.fence, tonumber(ARGV[1]))
+book[KNOWN] = 1
+book[FENCE] = max(book[FENCE], tonumber(ARGV[1]))
 return close_book(true)

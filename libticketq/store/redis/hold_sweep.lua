@@ -3,7 +3,7 @@
 -- name: hold_sweep
 -- ARGV: how many at most.
 -- {wait, now, (id, holder, fence, granted, expires, seats)...}; wait -1: there is no timer.
-if not open_book() then return GONE end
+if book[KNOWN] ~= 1 then return GONE end
 local due = call('ZRANGEBYSCORE', TIMERS, '-inf', now_ms, 'LIMIT', 0, ARGV[1])
 local rows, stray = {}, {}
 fetch(due)
@@ -24,22 +24,21 @@ for i = 1, #rows do
   local lease, at = rows[i], #reply
   reply[at + 1], reply[at + 2], reply[at + 3] = lease.id, lease.holder, lease.fence
   reply[at + 4], reply[at + 5] = lease.granted_ms, lease.expires_ms
-  reply[at + 6] = concat(seats_of(lease), ' ')
+  reply[at + 6] = lease.text
 end
 return reply
 
 -- name: hold_return
 -- ARGV: time, hold, ... of those that a visitor did not want to be told yet.
-open_book(true)
 each('ZADD', TIMERS, ARGV)
 return close_book(true)
 
 -- name: hold_tidy
 -- KEYS: seats that were freed. Removes the keys that speak for no live hold.
-local ids, list = read_owners(), {}
-fetch(ids)
-for i = 1, #seats do
-  if owners[seats[i]] and not owner_of(seats[i]) then list[#list + 1] = key_of[seats[i]] end
+local list = {}
+fetch(owner_ids)
+for i = OWN, #KEYS do
+  if owners[KEYS[i]] and not owner_of(KEYS[i]) then list[#list + 1] = KEYS[i] end
 end
 each('DEL', nil, list)
 return OK
@@ -50,14 +49,14 @@ local list = {}
 fetch(ARGV)
 for i = 1, #ARGV do
   local lease = leases[ARGV[i]]
-  list[i] = lease and concat(seats_of(lease), ' ') or ''
+  list[i] = lease and lease.text or ''
 end
 return list
 
 -- name: hold_map
 -- ARGV: 1 for the bits, else 0. {version, seats, held, paying, sold, bits}
-if not open_book() then return GONE end
-return {book.version, book.seats, book[HOLD], book[PAYING], book[SOLD],
+if book[KNOWN] ~= 1 then return GONE end
+return {book[VERSION], book[SEATS], book[COUNT + HOLD], book[COUNT + PAYING], book[COUNT + SOLD],
         ARGV[1] == '1' and call('GET', BITS) or ''}
 
 -- name: agenda

@@ -26,7 +26,7 @@ static const char *const room_keys[] = {"",        ":state", ":heard", ":oldest"
     }
 
 /* hold.lua says what each is; an id cannot begin with a slash, so no seat has such a key. */
-static const char *const hold_keys[] = {"",         "/places", "/bits",  "/leases", "/requests",
+static const char *const hold_keys[] = {"",         "/places", "/bits",  "/leases",
                                         "/holders", "/timers", "/ended", NULL};
 
 #define HOLD(...)                                                                                  \
@@ -55,16 +55,16 @@ const struct redis_script tq__redis_scripts[REDIS_SCRIPTS] = {
     [REDIS_ROOM_VIEW] = ROOM(LUA_room_view),
     [REDIS_ROOM_OPERATE] = ROOM(LUA_inside, LUA_bucket, LUA_room_operate),
     [REDIS_ROOM_AUDIT] = ROOM(LUA_room_audit),
-    [REDIS_HOLD_CLAIM] = HOLD(LUA_hold_claim),
-    [REDIS_HOLD_CHANGE] = HOLD(LUA_displace, LUA_hold_change),
+    [REDIS_HOLD_CLAIM] = HOLD(LUA_limit, LUA_hold_claim),
+    [REDIS_HOLD_CHANGE] = HOLD(LUA_owners, LUA_limit, LUA_displace, LUA_hold_change),
     [REDIS_HOLD_DEFINE] = HOLD(LUA_hold_define),
-    [REDIS_HOLD_LOAD] = HOLD(LUA_displace, LUA_hold_load),
+    [REDIS_HOLD_LOAD] = HOLD(LUA_owners, LUA_displace, LUA_hold_load),
     [REDIS_HOLD_UNTOLD] = HOLD(LUA_hold_untold),
     [REDIS_HOLD_FREE] = HOLD(LUA_hold_free),
     [REDIS_HOLD_KNOWN] = HOLD(LUA_hold_known),
     [REDIS_HOLD_SWEEP] = HOLD(LUA_hold_sweep),
     [REDIS_HOLD_RETURN] = HOLD(LUA_hold_return),
-    [REDIS_HOLD_TIDY] = HOLD(LUA_hold_tidy),
+    [REDIS_HOLD_TIDY] = HOLD(LUA_owners, LUA_hold_tidy),
     [REDIS_HOLD_SEATS] = HOLD(LUA_hold_seats),
     [REDIS_HOLD_MAP] = HOLD(LUA_hold_map),
     [REDIS_CACHE_TAKE] = CACHE(LUA_cache_take),
