@@ -107,7 +107,7 @@ if has house || has e2e; then
     # shellcheck disable=SC2086
     build_in build-release $werror --buildtype=release || exit 1
     ! has house || run_meson build-release installed ""
-    ! has e2e || run_pytest tests/e2e "redis postgres15 kafka"
+    ! has e2e || run_pytest tests/e2e "redis cluster postgres15 postgres18 kafka"
 fi
 ! has services || run_pytest tests/services ""
 if [ -n "$outages" ]; then

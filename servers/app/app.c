@@ -47,8 +47,9 @@ static const struct app_option common[] = {
     {"hold", "URL", "the front that holds of seats meet first: memory:, redis://",
      "memory:", APP_TEXT, 0, 0, 0},
     {"ledger", "URL",
-     "postgres://user@host/database, a schema for each service; empty: SQLite in --data", NULL,
-     APP_TEXT, 0, 0, 0},
+     "postgres://user@host/database, a schema for each service, whose name {service} stands for; "
+     "empty: SQLite in --data",
+     NULL, APP_TEXT, 0, 0, 0},
     {"transport", "URL", "what carries events: inproc:, kafka://host:port", "inproc:", APP_TEXT, 0,
      0, 0},
     {"cache", "URL",

@@ -3,7 +3,8 @@
  * Which engines a program stands on: the only place that knows.
  *
  *     --ledger      empty: a file `<data>/<service>.db` for each service
- *                   postgres://: a schema of the service's name, in one database
+ *                   postgres://: a schema of the service's name, in one database; `{service}` in
+ *                   the URL is that name, so that each may have a role of its own
  *     --room        where lines stand
  *     --hold        the front before the reservation service's ledger
  *     --transport   what carries events from service to service
@@ -24,6 +25,7 @@
 
 #define POSTGRES "postgres:"
 #define REDIS "redis:"
+#define SERVICE "{service}"
 
 /* ---- ledgers ---- */
 
@@ -59,6 +61,16 @@ int app_store_open_file(struct app *app, const char *path, tq_store **out_store,
     return open_url(&app->env, &url, out_store, err);
 }
 
+/* The URL with the service's name where it asks for that. */
+static void put_ledger(struct tq__buf *url, const char *ledger, const char *service)
+{
+    for (const char *at; (at = strstr(ledger, SERVICE)); ledger = at + strlen(SERVICE)) {
+        tq__buf_add(url, ledger, (size_t)(at - ledger));
+        tq__buf_text(url, service);
+    }
+    tq__buf_text(url, ledger);
+}
+
 static int open_schema(struct app *app, const char *ledger, const char *service,
                        tq_store **out_store, struct tq_error *err)
 {
@@ -72,7 +84,8 @@ static int open_schema(struct app *app, const char *ledger, const char *service,
         return tq__fail(err, TQ_E_INVALID, "app",
                         "--ledger names no schema: each service has one of its own name");
     }
-    tq__buf_format(&url, "%s%cschema=%s", ledger, query ? '&' : '?', service);
+    put_ledger(&url, ledger, service);
+    tq__buf_format(&url, "%cschema=%s", query ? '&' : '?', service);
     return open_url(&app->env, &url, out_store, err);
 }
 
