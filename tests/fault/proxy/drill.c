@@ -11,10 +11,7 @@
 
 #define TRIES_MAX 12
 #define PAUSE_US 10000
-
-/* Points of a fault that costs little, and of one that costs a driver its whole patience. */
-#define POINTS 8
-#define POINTS_OF_SLOW 1
+#define BUDGET_MS 500 /* for the points of a fault, unless all are wanted */
 
 static struct {
     struct proxy *proxy;
@@ -35,28 +32,58 @@ static void play_one(enum proxy_fault fault, long n, void (*play)(void))
     now.n = n;
     now.failures = now.unknowns = 0;
     snprintf(now.name, sizeof now.name, "%s at request %ld", proxy_fault_name(fault), n);
+    struct timespec a, b;
+    clock_gettime(CLOCK_MONOTONIC, &a);
     play();
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    fprintf(stderr, "%s %ld ms, %d failures, %ld requests\n", now.name,
+            (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000, now.failures, now.n);
 }
 
-/* From one point to the next one before it: each, or about every `stride`-th. */
-static long step(enum proxy_fault fault, long requests)
+/* The last request, which is often the one that counts, and some before it. */
+static void strike(enum proxy_fault fault, long requests, long points, void (*play)(void))
 {
-    long points = is_slow(fault) ? POINTS_OF_SLOW : POINTS;
-    long stride = getenv("TICKETQ_ALL_POINTS") ? 1 : (requests + points - 1) / points;
-    return 1 + random() % (2 * stride - 1);
+    long stride = (requests + points - 1) / points;
+    for (long n = requests; n >= 1; n -= 1 + random() % (2 * stride - 1)) {
+        play_one(fault, n, play);
+    }
+}
+
+static void strike_all(long requests, void (*play)(void))
+{
+    for (int fault = PROXY_DELAY; fault < PROXY_FAULTS_END; fault++) {
+        strike(fault, requests, requests, play);
+    }
+}
+
+/* Of those that are slow only one, and only once. */
+static void strike_some(long requests, long cost_ms, void (*play)(void))
+{
+    static const enum proxy_fault slow[] = {PROXY_LATE, PROXY_BLACKHOLE, PROXY_MUTE};
+    long points = BUDGET_MS / (cost_ms + 1) + 1;
+    for (int fault = PROXY_DELAY; fault < PROXY_FAULTS_END; fault++) {
+        if (!is_slow(fault)) {
+            strike(fault, requests, points < requests ? points : requests, play);
+        }
+    }
+    play_one(slow[random() % 3], 1 + random() % requests, play);
 }
 
 void drill(struct proxy *proxy, void (*play)(void), long least)
 {
+    struct timespec begun, over;
     now.proxy = proxy;
-    srandom((unsigned)time(NULL));
+    clock_gettime(CLOCK_MONOTONIC, &begun);
     play_one(PROXY_NONE, 0, play);
+    clock_gettime(CLOCK_MONOTONIC, &over);
+    long cost_ms = (over.tv_sec - begun.tv_sec) * 1000 + (over.tv_nsec - begun.tv_nsec) / 1000000;
     long requests = now.n;
     ck_assert_int_ge(requests, least);
-    for (int fault = PROXY_DELAY; fault < PROXY_FAULTS_END; fault++) {
-        for (long n = requests; n >= 1; n -= step(fault, requests)) {
-            play_one(fault, n, play);
-        }
+    srandom((unsigned)over.tv_nsec);
+    if (getenv("TICKETQ_ALL_POINTS")) {
+        strike_all(requests, play);
+    } else {
+        strike_some(requests, cost_ms, play);
     }
 }
 

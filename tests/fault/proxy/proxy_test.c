@@ -94,6 +94,7 @@ static const char *carry_out(void *arg, size_t count, char *const *words)
 
 static void begin(void)
 {
+    carried_out = 0;
     server = fake_redis_start(carry_out, NULL, NULL);
     struct proxy_door door = {.server_port = fake_redis_port(server)};
     proxy = proxy_start(PROXY_REDIS, &door, 1);
@@ -122,11 +123,12 @@ static int connect_client(void)
 #define COMMAND "*1\r\n$2\r\nDO\r\n"
 #define REPLY_BYTES 14
 
+/* At once, as a pipeline is. */
 static void say(int fd, int commands)
 {
-    for (int i = 0; i < commands; i++) {
-        ck_assert_int_eq(send(fd, COMMAND, sizeof COMMAND - 1, MSG_NOSIGNAL), sizeof COMMAND - 1);
-    }
+    static const char words[] = COMMAND COMMAND COMMAND;
+    size_t bytes = (size_t)commands * (sizeof COMMAND - 1);
+    ck_assert_int_eq(send(fd, words, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
 }
 
 /* Bytes that come until they are `wanted`, or until the end (`*out_end` 0), a reset or silence
@@ -147,7 +149,7 @@ static const struct outcome {
     enum proxy_fault fault;
     size_t bytes; /* that the client hears */
     int ended;    /* then the connection ends; -1: by a reset, or in silence */
-    int carried_out;
+    int in_time;  /* carried out, at most, before the client leaves */
 } outcomes[] = {
     {PROXY_NONE, 3 * REPLY_BYTES, 1, 3},   {PROXY_DELAY, 3 * REPLY_BYTES, 1, 3},
     {PROXY_LATE, REPLY_BYTES, -1, 1},      {PROXY_CUT_BEFORE, REPLY_BYTES, -1, 1},
@@ -165,12 +167,12 @@ START_TEST(a_fault__strikes_one_request_of_a_pipeline)
     say(fd, 3);
     ck_assert_uint_eq(hear(fd, 3 * REPLY_BYTES, &ended), outcome->bytes);
     ck_assert_int_eq(ended > 0 ? 1 : (int)ended, outcome->ended);
-    ck_assert_int_eq(carried_out, outcome->carried_out);
+    ck_assert_int_le(carried_out, outcome->in_time);
     ck_assert_int_eq(proxy_has_struck(proxy), outcome->fault != PROXY_NONE);
     close(fd);
     proxy_settle(proxy);
     ck_assert_int_eq(proxy_clients(proxy), 0);
-    ck_assert_int_eq(carried_out, outcome->fault == PROXY_LATE ? 3 : outcome->carried_out);
+    ck_assert_int_eq(carried_out, outcome->fault == PROXY_LATE ? 3 : outcome->in_time);
     end();
 }
 END_TEST
