@@ -37,7 +37,7 @@ struct tq_event {
     const char *traceparent;    /**< W3C Trace Context. Optional. */
     int64_t created_ms;         /**< Set by the library from the database's clock. */
     const struct tq_header *headers; /**< More headers. Optional. */
-    size_t headers_count;       /**< At most TQ_EVENT_HEADERS_MAX. */
+    size_t headers_count;            /**< At most TQ_EVENT_HEADERS_MAX. */
 };
 
 /** Most headers of an event. */
@@ -56,13 +56,13 @@ struct tq_event {
 /** How a relay works. */
 struct tq_relay_options {
     size_t size;
-    const char *owner;        /**< Required. An id, different for each relay that runs, and the
-                                   same after a restart: it then takes its leases back at once. */
-    uint32_t partitions_max;  /**< Most partitions to lease; default all. */
-    uint32_t batch;           /**< Events per step, at most TQ_BATCH_MAX. Default 512. */
-    uint32_t lease_ms;        /**< 100 to 3600000; two thirds of it longer than the transport may
-                                   take to publish. Default 30000. */
-    uint32_t attempts_max;    /**< Refusals after which an event is parked. Default 8. */
+    const char *owner;       /**< Required. An id, different for each relay that runs, and the
+                                  same after a restart: it then takes its leases back at once. */
+    uint32_t partitions_max; /**< Most partitions to lease; default all. */
+    uint32_t batch;          /**< Events per step, at most TQ_BATCH_MAX. Default 512. */
+    uint32_t lease_ms;       /**< 100 to 3600000; two thirds of it longer than the transport may
+                                  take to publish. Default 30000. */
+    uint32_t attempts_max;   /**< Refusals after which an event is parked. Default 8. */
 };
 
 /** What a relay step did. */
@@ -79,7 +79,8 @@ struct tq_outbox_stats {
     size_t size;
     uint64_t pending;
     uint64_t parked;
-    int64_t oldest_ms; /**< Age of the oldest pending event in milliseconds; 0 when empty. */
+    int64_t oldest_ms; /**< Age in milliseconds of the oldest pending event of a key of which none
+                            was refused; 0 when there is none. */
 };
 
 /** A parked event. */
@@ -169,8 +170,8 @@ TQ_API TQ_MUST_CHECK int tq_inbox_clean(tq_store *store, int64_t age_ms, size_t 
 /** Open a relay from a store's outbox to a transport. References are kept. TQ_E_UNSUPPORTED: the
     store has no ledger. @since 0.1 */
 TQ_API TQ_MUST_CHECK int tq_relay_open(tq_store *store, tq_transport *transport,
-                                       const struct tq_relay_options *options,
-                                       tq_relay **out_relay, struct tq_error *err);
+                                       const struct tq_relay_options *options, tq_relay **out_relay,
+                                       struct tq_error *err);
 /**
  * Publish what is pending and remove what was acknowledged.
  *
@@ -197,8 +198,8 @@ TQ_API void tq_relay_close(tq_relay *relay);
 /** Open an inbox and subscribe. References are kept. With inproc, open inboxes before relays.
     TQ_E_UNSUPPORTED: the store has no ledger. @since 0.1 */
 TQ_API TQ_MUST_CHECK int tq_inbox_open(tq_store *store, tq_transport *transport,
-                                       const struct tq_inbox_options *options,
-                                       tq_inbox **out_inbox, struct tq_error *err);
+                                       const struct tq_inbox_options *options, tq_inbox **out_inbox,
+                                       struct tq_error *err);
 /**
  * Apply what has arrived: a batch in one transaction, each event for itself.
  *

@@ -65,7 +65,7 @@ SELECT
     (SELECT COUNT(*) FROM outbox_events e JOIN outbox_blocked b ON b.event_key = e.event_key
         WHERE b.until_ms IS NULL),
     (SELECT e.created_ms FROM outbox_events e LEFT JOIN outbox_blocked b
-        ON b.event_key = e.event_key AND b.until_ms IS NULL
+        ON b.event_key = e.event_key
         WHERE b.event_key IS NULL ORDER BY e.id LIMIT 1)
 
 -- name: parked

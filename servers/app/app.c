@@ -56,6 +56,11 @@ static const struct app_option common[] = {
      "what is read most is kept here for all processes: redis://; memory: keeps it in each alone; "
      "empty: that of --room where that is Redis",
      NULL, APP_TEXT, 0, 0, 0},
+    {"outbox-depth-slow", "N",
+     "events in an outbox from which on rooms let fewer visitors in; 0: never", "10000", APP_NUMBER,
+     0, 0, 1000000000},
+    {"outbox-age-slow-ms", "MS", "the same, by the age of an outbox's oldest event; 0: never",
+     "30000", APP_NUMBER, 0, 0, 86400000},
     {"ready-file", "FILE", "written when serving: {listen,internal,ops}", NULL, APP_TEXT, 0, 0, 0},
     {"log-level", "N", "0 debug, 1 info, 2 warnings, 3 errors", "1", APP_NUMBER, 0, 0, 3},
     {"drain-delay-ms", "MS", "go on accepting for this long when told to stop", "0", APP_NUMBER, 0,
@@ -320,6 +325,7 @@ static void app_close(struct app *app)
     http_client_free(app->outside);
     app_metrics_free(app->metrics);
     app_config_free(app->config);
+    app__instance_close(app);
     tq__release(&env, app->meters);
     tq__release(&env, app->options);
     tq__release(&env, app);
@@ -366,6 +372,7 @@ int app_main(const struct app_program *program, int argc, char **argv)
     }
     app->program = program;
     app->env = env;
+    app->backlog.share = APP_SHARE_ALL;
     int rc = collect_options(app, &err);
     if (rc == TQ_OK) {
         rc = app_config_read(&env, app->options, app->options_count, argc - 1, argv + 1, environ,

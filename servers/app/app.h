@@ -71,6 +71,12 @@ tq_transport *app_transport(struct app *app); /* of --transport, "inproc:" by de
 /* Non-zero from SIGTERM on: what can wait for the next start is not begun. */
 int app_is_draining(const struct app *app);
 /*
+ * Which part of their rate rooms may let in, in parts of APP_SHARE_ALL: less when events are not
+ * carried (backlog.c).
+ */
+#define APP_SHARE_ALL 1000
+unsigned app_share(const struct app *app);
+/*
  * The engines (engines.c); close each with tq_store_close(). A service's own ledger, by --ledger:
  * `<data>/<service>.db`, or the schema of its name.
  */

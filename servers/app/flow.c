@@ -2,16 +2,17 @@
 /*
  * What every service with an outbox or an inbox has. Inbox and relay wait inside their
  * steps, where a commit, an acknowledgement or an arrival ends the wait at once; the
- * time in it bounds what nobody tells of: another process's commits, and leases.
- * Threads: a step is its worker's; waking and the gauge are [any].
+ * time in it bounds what nobody may tell of: another process's commits, and leases.
+ * Threads: a step is its worker's; waking is [any].
  */
 #include "app/flow.h"
 
 #include <stdio.h>
 
 #include "app/idempotency.h"
-#include "app/told.h"
+#include "app/internal.h"
 #include "core/error.h"
+#include "app/told.h"
 
 #define WAIT_MS 1000
 #define CLEAN_ROWS 1000
@@ -54,10 +55,24 @@ int app_inbox_add(struct app *app, const char *service, tq_inbox *inbox, struct 
     return add(app, service, "inbox", options, err);
 }
 
-int app_relay_add(struct app *app, const char *service, tq_relay *relay, struct tq_error *err)
+int app_relay_open(struct app *app, const char *service, tq_store *ledger, tq_relay **out_relay,
+                   struct tq_error *err)
+{
+    char owner[TQ_ID_SIZE];
+    if (!app->instance[0]) {
+        TQ_TRY(app__instance_open(app, app_config_text(app->config, "data"), err));
+    }
+    snprintf(owner, sizeof owner, "%s-%.16s", service, app->instance);
+    return tq_relay_open(ledger, app_transport(app), TQ_ARGS(tq_relay_options, .owner = owner),
+                         out_relay, err);
+}
+
+int app_relay_add(struct app *app, const char *service, tq_store *ledger, tq_relay *relay,
+                  struct tq_error *err)
 {
     const struct app_worker_options options = {
         .waiting_step = relay_step, .wake = relay_wake, .arg = relay};
+    TQ_TRY(app__backlog_add(app, service, ledger, err));
     return add(app, service, "relay", options, err);
 }
 
@@ -73,23 +88,12 @@ static int deadline_step(void *sagas, struct tq_error *err)
     return tq_saga_step(sagas, 128, NULL, err);
 }
 
-/* -1: the store does not say. */
-static double pending(void *store)
-{
-    struct tq_outbox_stats stats = TQ_INIT(tq_outbox_stats);
-    return tq_outbox_stats(store, &stats, NULL) == TQ_OK ? (double)stats.pending : -1;
-}
-
 int app_flow_add(struct app *app, const char *service, const struct app_flow *flow,
                  struct tq_error *err)
 {
     const struct app_worker_options deadlines = {.step = deadline_step, .arg = flow->sagas};
-    char labels[64];
-    snprintf(labels, sizeof labels, "service=\"%s\"", service);
-    app_gauge_ask(app_metrics(app), "ticketq_outbox_events", "Events that wait for the transport.",
-                  labels, pending, flow->ledger);
     TQ_TRY(app_inbox_add(app, service, flow->inbox, err));
-    TQ_TRY(app_relay_add(app, service, flow->relay, err));
+    TQ_TRY(app_relay_add(app, service, flow->ledger, flow->relay, err));
     return add(app, service, "deadlines", deadlines, err);
 }
 

@@ -34,6 +34,19 @@ struct app_meter {
     _Atomic(struct app_series *) by_status[APP__STATUSES];
 };
 
+/* An outbox that is looked after (backlog.c). */
+struct app_outbox {
+    tq_store *ledger; /* borrowed */
+    struct app_series *parked;
+    _Atomic int64_t oldest_ms;
+};
+
+struct app_backlog {
+    struct app_outbox outboxes[APP__SERVICES_MAX];
+    size_t count;
+    _Atomic unsigned share;
+};
+
 struct app {
     const struct app_program *program;
     struct tq_env env;
@@ -52,13 +65,28 @@ struct app {
     size_t workers_count;
     _Atomic unsigned round;      /* worker.c: of asking whether all are dry */
     _Atomic unsigned steps_done; /* that did something, or failed */
-    struct app_meter *meters;    /* a table by the route's address */
+    struct app_backlog backlog;
+    char instance[TQ_ID_SIZE]; /* instance.c: "" before it is open */
+    int instance_fd;
+    struct app_meter *meters; /* a table by the route's address */
     _Atomic int is_ready;
     _Atomic int is_draining;
 };
 
 /* engines.c */
 int app__transport_open(struct app *app, struct tq_error *err);
+
+/*
+ * instance.c: after it, `instance` is a name that no other process bears. The folder is made where
+ * it is not there.
+ */
+int app__instance_open(struct app *app, const char *folder, struct tq_error *err);
+void app__instance_close(struct app *app);
+
+/* backlog.c: look after an outbox from now on. */
+int app__backlog_add(struct app *app, const char *service, tq_store *ledger, struct tq_error *err);
+/* The share at this level, 1000 at the limit, when it was `share` before. */
+unsigned app__backlog_share(uint64_t level, unsigned share);
 
 /* worker.c */
 int app__workers_start(struct app *app, struct tq_error *err);

@@ -147,7 +147,7 @@ static int add_workers(struct events *events, struct tq_error *err)
         .name = "event.announce", .step = event_announce, .arg = events, .idle_ms = 500};
     const struct app_worker_options cleaner = {
         .name = "event.clean", .step = clean_step, .arg = events, .idle_ms = 60000};
-    TQ_TRY(app_relay_add(events->app, "event", events->relay, err));
+    TQ_TRY(app_relay_add(events->app, "event", events->store, events->relay, err));
     TQ_TRY(app_worker_add(events->app, &announcer, NULL, err));
     return app_worker_add(events->app, &cleaner, NULL, err);
 }
@@ -162,8 +162,7 @@ static int open_parts(struct events *events, struct tq_error *err)
     TQ_TRY(open_store(events, err));
     TQ_TRY(open_pages(events, err));
     TQ_TRY(listen_for_changes(events, err));
-    TQ_TRY(tq_relay_open(events->store, app_transport(events->app),
-                         TQ_ARGS(tq_relay_options, .owner = "event"), &events->relay, err));
+    TQ_TRY(app_relay_open(events->app, "event", events->store, &events->relay, err));
     TQ_TRY(open_caches(events, err));
     TQ_TRY(http_pool_add(app_server(events->app), EVENT_POOL,
                          (unsigned)app_config_number(app_config(events->app), "event-threads"),

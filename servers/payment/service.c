@@ -79,8 +79,7 @@ static int open_events(struct payments *service, struct tq_error *err)
                               .topics_count = 1, .dead_letter_topic = "dlq.payment",
                               .handler = payment_event, .applied = payment_applied, .arg = service),
                       &service->inbox, err));
-    return tq_relay_open(service->ledger, transport,
-                         TQ_ARGS(tq_relay_options, .owner = "payment-1"), &service->relay, err);
+    return app_relay_open(service->app, "payment", service->ledger, &service->relay, err);
 }
 
 static int add_callers(struct payments *service, struct tq_error *err)

@@ -54,7 +54,13 @@ struct queue_room {
     size_t state_bytes;
     char state[QUEUE_STATE_SIZE];
     atomic_int_least64_t epoch; /* written by orders, read by the internal route */
-    int64_t tick_ms;            /* when the next tick is due; the tick worker's own */
+    /* The tick worker's own: */
+    int64_t tick_ms; /* when the next tick is due */
+    struct {
+        int64_t at_ms;
+        int64_t count; /* 0: nobody has to wait for them */
+        uint32_t rate, rate_per_ms;
+    } let_in; /* last */
 };
 
 struct queue {

@@ -128,11 +128,36 @@ struct round {
     int is_busy;
 };
 
+/*
+ * Rooms keep their rate by themselves. When only a share of it is wanted, those who were let in
+ * last count for as long as they would take at that share, and no tick is made before.
+ */
+static int is_held_back(const struct queue *queue, const struct queue_room *room, int64_t now_ms)
+{
+    int64_t share = app_share(queue->app);
+    return share < APP_SHARE_ALL &&
+           (now_ms - room->let_in.at_ms) * room->let_in.rate * share <
+               room->let_in.count * room->let_in.rate_per_ms * APP_SHARE_ALL;
+}
+
+static void note_let_in(const struct queue *queue, struct queue_room *room, uint32_t count,
+                        int64_t now_ms)
+{
+    struct tq_room_state state = TQ_INIT(tq_room_state);
+    room->let_in.count = 0;
+    if (app_share(queue->app) < APP_SHARE_ALL && tq_room_state(room->room, &state, NULL) == TQ_OK) {
+        room->let_in.at_ms = now_ms;
+        room->let_in.count = count;
+        room->let_in.rate = state.rate;
+        room->let_in.rate_per_ms = state.rate_per_ms;
+    }
+}
+
 static int tick_room(void *arg, struct queue_room *room)
 {
     struct round *round = arg;
     struct tq_room_tick tick = TQ_INIT(tq_room_tick);
-    if (round->now_ms < room->tick_ms) {
+    if (round->now_ms < room->tick_ms || is_held_back(round->queue, room, round->now_ms)) {
         return 0;
     }
     int rc = tq_room_tick(room->room, &tick, round->err);
@@ -140,6 +165,9 @@ static int tick_room(void *arg, struct queue_room *room)
         return rc;
     }
     room->tick_ms = round->now_ms + tick.next_ms;
+    if (tick.admitted > 0) {
+        note_let_in(round->queue, room, tick.admitted, round->now_ms);
+    }
     app_series_add(round->queue->admitted, tick.admitted);
     app_series_add(round->queue->skipped, tick.skipped);
     round->is_busy |= rc == TQ_OK;

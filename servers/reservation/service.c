@@ -59,8 +59,7 @@ static int open_events(struct reservations *service, struct tq_error *err)
                 .topics_count = 2, .dead_letter_topic = "dlq.reservation",
                 .handler = reservation_event, .applied = reservation_applied, .arg = service),
         &service->inbox, err));
-    return tq_relay_open(service->ledger, transport,
-                         TQ_ARGS(tq_relay_options, .owner = "reservation-1"), &service->relay, err);
+    return app_relay_open(service->app, "reservation", service->ledger, &service->relay, err);
 }
 
 static int add_workers(struct reservations *service, struct tq_error *err)
