@@ -65,17 +65,7 @@ static const struct tq_saga_cell cells[] = {
     TQ_SAGA_IGNORE("CANCELLED", "Overdue"),
 };
 
-static const struct tq_saga_type order = {
-    .size = sizeof order,
-    .name = "order",
-    .version = 1,
-    .states = states,
-    .states_count = sizeof states / sizeof *states,
-    .events = events,
-    .events_count = sizeof events / sizeof *events,
-    .cells = cells,
-    .cells_count = sizeof cells / sizeof *cells,
-};
+static const struct tq_saga_type order = TQ_SAGA_TYPE("order", 1, states, events, cells);
 
 struct bringing {
     tq_sagas *sagas;

@@ -133,6 +133,12 @@ struct tq_saga_type {
                                               while sagas of it are under way; NULL: none. */
 };
 
+/** A type of these arrays, which has no definition before it. @since 0.1 */
+#define TQ_SAGA_TYPE(name, version, states, events, cells)                                         \
+    { sizeof(struct tq_saga_type), (name), (version), 0,                                           \
+      (states), sizeof(states) / sizeof *(states), (events), sizeof(events) / sizeof *(events),    \
+      (cells), sizeof(cells) / sizeof *(cells), NULL }
+
 /** Most definitions of a type that are open at once. */
 #define TQ_SAGA_DEFINITIONS_MAX 8
 

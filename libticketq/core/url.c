@@ -80,6 +80,22 @@ int tq__url_parse(struct tq__url *out, const char *text, struct tq_error *err)
     return TQ_OK;
 }
 
+int tq__url_driver(const struct tq__url_scheme *schemes, const char *name, const void **out_driver,
+                   const char *origin, struct tq_error *err)
+{
+    while (schemes->name && strcmp(schemes->name, name) != 0) {
+        schemes++;
+    }
+    if (!schemes->name) {
+        return tq__fail(err, TQ_E_INVALID, origin, "no driver is called %s:", name);
+    }
+    if (!schemes->driver) {
+        return tq__fail(err, TQ_E_UNSUPPORTED, origin, "%s: %s", name, schemes->why);
+    }
+    *out_driver = schemes->driver;
+    return TQ_OK;
+}
+
 int tq__url_query(const char *query, const char *name, char *target, size_t room,
                   struct tq_error *err)
 {

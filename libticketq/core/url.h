@@ -36,6 +36,18 @@ struct tq__url_option {
         (name), offsetof(type, member), sizeof(((type *)0)->member), 0, 0, 0                       \
     }
 
+/* A scheme and its driver, or why this build has none: the first row of a name counts. */
+struct tq__url_scheme {
+    const char *name; /* NULL: the end */
+    const void *driver;
+    const char *why;
+};
+#define TQ__URL_ABSENT "this build has no driver for it"
+
+/* TQ_OK, TQ_E_UNSUPPORTED with the reason, TQ_E_INVALID. */
+int tq__url_driver(const struct tq__url_scheme *schemes, const char *name, const void **out_driver,
+                   const char *origin, struct tq_error *err);
+
 /* Is `name` what is written at `at`? */
 int tq__url_is_called(const char *name, const char *at, size_t bytes);
 

@@ -21,47 +21,26 @@
 
 #define DRIVER_SIZE_MIN sizeof(struct tq_store_driver)
 
-static const struct tq_store_driver *const builtin[] = {
-    &tq__memory_driver,
+/* A scheme that a build may lack has a second row, which then counts. */
+static const struct tq__url_scheme schemes[] = {
+    {"memory", &tq__memory_driver, NULL},
 #ifdef TQ_WITH_POSTGRES
-    &tq__postgres_driver, &tq__postgresql_driver,
+    {"postgres", &tq__postgres_driver, NULL},
+    {"postgresql", &tq__postgresql_driver, NULL},
 #endif
 #ifdef TQ_WITH_REDIS
-    &tq__redis_driver,
+    {"redis", &tq__redis_driver, NULL},
 #endif
 #ifdef TQ_WITH_SQLITE
-    &tq__sqlite_driver,
+    {"sqlite", &tq__sqlite_driver, NULL},
 #endif
+    {"postgres", NULL, TQ__URL_ABSENT},
+    {"postgresql", NULL, TQ__URL_ABSENT},
+    {"redis", NULL, TQ__URL_ABSENT},
+    {"rediss", NULL, "hiredis is used without TLS; put a TLS proxy beside the host and use redis:"},
+    {"sqlite", NULL, TQ__URL_ABSENT},
+    {.name = NULL},
 };
-
-/* Schemes that a build may lack: a better message than "unknown". */
-static const struct {
-    const char *scheme;
-    const char *why;
-} missing[] = {
-    {"sqlite", "this build has no driver for it"},
-    {"redis", "this build has no driver for it"},
-    {"rediss", "hiredis is used without TLS; put a TLS proxy beside the host and use redis:"},
-    {"postgres", "this build has no driver for it"},
-    {"postgresql", "this build has no driver for it"},
-};
-
-static int find_builtin(const char *scheme, const struct tq_store_driver **out,
-                        struct tq_error *err)
-{
-    for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++) {
-        if (strcmp(builtin[i]->name, scheme) == 0) {
-            *out = builtin[i];
-            return TQ_OK;
-        }
-    }
-    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
-        if (strcmp(missing[i].scheme, scheme) == 0) {
-            return tq__fail(err, TQ_E_UNSUPPORTED, "store", "%s: %s", scheme, missing[i].why);
-        }
-    }
-    return tq__fail(err, TQ_E_INVALID, "store", "no driver is called %s:", scheme);
-}
 
 /* Copies a capability table of any release into a full one; absent stays zero. */
 static int copy_table(void *target, size_t target_size, const void *source, const char *what,
@@ -122,13 +101,15 @@ int tq_store_open(const struct tq_env *env, const struct tq_store_options *optio
     struct tq_store_options use;
     struct tq_env host;
     struct tq__url url;
+    const void *driver;
     TQ_AUTO(tq_store) *store = NULL;
     TQ_TRY(TQ__REQUIRE("store", err, out_store));
     TQ_TRY(tq__env_read(&host, env, err));
     TQ_TRY(TQ__READ(&use, options, "store", err));
     TQ_TRY(tq__url_parse(&url, use.url, err));
-    if (!use.driver) {
-        TQ_TRY(find_builtin(url.scheme, &use.driver, err));
+    driver = use.driver;
+    if (!driver) {
+        TQ_TRY(tq__url_driver(schemes, url.scheme, &driver, "store", err));
     }
     store = tq__alloc(&host, 1, sizeof *store);
     if (!store) {
@@ -136,7 +117,7 @@ int tq_store_open(const struct tq_env *env, const struct tq_store_options *optio
     }
     store->env = host;
     atomic_init(&store->references, 1);
-    TQ_TRY(bind_driver(store, use.driver, err));
+    TQ_TRY(bind_driver(store, driver, err));
     TQ_TRY(open_state(store, &url, &use, err));
     *out_store = tq__take(&store);
     return TQ_OK;

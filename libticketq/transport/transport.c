@@ -27,33 +27,14 @@ struct tq_transport {
 
 #define ORIGIN "transport"
 
-static const struct tq_transport_driver *const builtin[] = {
-    &tq__inproc_driver,
+static const struct tq__url_scheme schemes[] = {
+    {"inproc", &tq__inproc_driver, NULL},
 #ifdef TQ_WITH_KAFKA
-    &tq__kafka_driver,
+    {"kafka", &tq__kafka_driver, NULL},
 #endif
+    {"kafka", NULL, TQ__URL_ABSENT},
+    {.name = NULL},
 };
-
-/* Schemes that a build may lack: a better message than "unknown". */
-static const char *const optional_schemes[] = {"kafka"};
-
-static int find_builtin(const char *scheme, const struct tq_transport_driver **out,
-                        struct tq_error *err)
-{
-    for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++) {
-        if (strcmp(builtin[i]->name, scheme) == 0) {
-            *out = builtin[i];
-            return TQ_OK;
-        }
-    }
-    for (size_t i = 0; i < sizeof optional_schemes / sizeof *optional_schemes; i++) {
-        if (strcmp(optional_schemes[i], scheme) == 0) {
-            return tq__fail(err, TQ_E_UNSUPPORTED, ORIGIN,
-                            "this build has no driver for %s:", scheme);
-        }
-    }
-    return tq__fail(err, TQ_E_INVALID, ORIGIN, "no driver is called %s:", scheme);
-}
 
 /* In place of what a driver lacks. */
 static void let_wait(void *state, void *consumer)
@@ -110,13 +91,15 @@ int tq_transport_open(const struct tq_env *env, const struct tq_transport_option
     struct tq_transport_options use;
     struct tq_env host;
     struct tq__url url;
+    const void *driver;
     TQ_AUTO(tq_transport) *transport = NULL;
     TQ_TRY(TQ__REQUIRE(ORIGIN, err, out_transport));
     TQ_TRY(tq__env_read(&host, env, err));
     TQ_TRY(TQ__READ(&use, options, ORIGIN, err));
     TQ_TRY(tq__url_parse(&url, use.url, err));
-    if (!use.driver) {
-        TQ_TRY(find_builtin(url.scheme, &use.driver, err));
+    driver = use.driver;
+    if (!driver) {
+        TQ_TRY(tq__url_driver(schemes, url.scheme, &driver, ORIGIN, err));
     }
     transport = tq__alloc(&host, 1, sizeof *transport);
     if (!transport) {
@@ -124,7 +107,7 @@ int tq_transport_open(const struct tq_env *env, const struct tq_transport_option
     }
     transport->env = host;
     atomic_init(&transport->references, 1);
-    TQ_TRY(bind_driver(transport, use.driver, err));
+    TQ_TRY(bind_driver(transport, driver, err));
     TQ_TRY(open_state(transport, &url, err));
     *out_transport = tq__take(&transport);
     return TQ_OK;

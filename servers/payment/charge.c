@@ -193,17 +193,7 @@ static const struct tq_saga_cell cells[] = {
     TQ_SAGA_IGNORE("FAILED", "Overdue"),
 };
 
-const struct tq_saga_type charge_type = {
-    .size = sizeof charge_type,
-    .name = "charge",
-    .version = 1,
-    .states = states,
-    .states_count = sizeof states / sizeof *states,
-    .events = events,
-    .events_count = sizeof events / sizeof *events,
-    .cells = cells,
-    .cells_count = sizeof cells / sizeof *cells,
-};
+const struct tq_saga_type charge_type = TQ_SAGA_TYPE("charge", 1, states, events, cells);
 
 int charge_apply(tq_tx *tx, struct payments *service, const char *id, const char *event,
                  const struct charge_input *input, struct tq_error *err)

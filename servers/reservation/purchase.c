@@ -112,17 +112,7 @@ static const struct tq_saga_cell cells[] = {
     TQ_SAGA_IGNORE("CANCELLED", "Overdue"),
 };
 
-const struct tq_saga_type purchase_type = {
-    .size = sizeof purchase_type,
-    .name = "purchase",
-    .version = 1,
-    .states = states,
-    .states_count = sizeof states / sizeof *states,
-    .events = events,
-    .events_count = sizeof events / sizeof *events,
-    .cells = cells,
-    .cells_count = sizeof cells / sizeof *cells,
-};
+const struct tq_saga_type purchase_type = TQ_SAGA_TYPE("purchase", 1, states, events, cells);
 
 /* ---- bringing events ---- */
 

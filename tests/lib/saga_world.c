@@ -208,17 +208,7 @@ static const struct tq_saga_cell cells[] = {
     SAY("REFUNDED", "Refunded", IGNORE),
 };
 
-const struct tq_saga_type saga_world_type = {
-    .size = sizeof saga_world_type,
-    .name = "purchase",
-    .version = 1,
-    .states = states,
-    .states_count = sizeof states / sizeof *states,
-    .events = events,
-    .events_count = sizeof events / sizeof *events,
-    .cells = cells,
-    .cells_count = sizeof cells / sizeof *cells,
-};
+const struct tq_saga_type saga_world_type = TQ_SAGA_TYPE("purchase", 1, states, events, cells);
 
 /* ---- the shop ---- */
 

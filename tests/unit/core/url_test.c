@@ -91,6 +91,26 @@ START_TEST(values__hold_to_their_room_and_range)
 }
 END_TEST
 
+START_TEST(drivers__are_found_by_scheme)
+{
+    static const int one, other;
+    static const struct tq__url_scheme schemes[] = {{"one", &one, NULL},
+                                                    {"one", NULL, "not reached"},
+                                                    {"absent", NULL, "for a reason"},
+                                                    {"absent", &other, NULL},
+                                                    {.name = NULL}};
+    const void *driver = &other;
+    assert_status(tq__url_driver(schemes, "none", &driver, "here", &err), TQ_E_INVALID);
+    ck_assert_str_eq(err.origin, "here");
+    assert_status(tq__url_driver(schemes, "on", &driver, "here", &err), TQ_E_INVALID);
+    assert_status(tq__url_driver(schemes, "absent", &driver, "here", &err), TQ_E_UNSUPPORTED);
+    ck_assert_str_eq(err.message, "absent: for a reason");
+    ck_assert_ptr_eq(driver, &other);
+    assert_status(tq__url_driver(schemes, "one", &driver, "here", &err), TQ_OK);
+    ck_assert_ptr_eq(driver, &one);
+}
+END_TEST
+
 struct target {
     char before;
     uint32_t level, pause_ms;
@@ -181,5 +201,6 @@ START_TEST(a_name_in_a_message__is_cut_at_40_bytes)
 END_TEST
 
 UNIT_MAIN("core.url", parts__are_decoded, malformed_urls__are_refused, length__holds_to_the_byte,
-          values__hold_to_their_room_and_range, options__fill_their_struct,
-          names__are_known_and_have_a_value, a_name_in_a_message__is_cut_at_40_bytes)
+          values__hold_to_their_room_and_range, drivers__are_found_by_scheme,
+          options__fill_their_struct, names__are_known_and_have_a_value,
+          a_name_in_a_message__is_cut_at_40_bytes)
