@@ -32,12 +32,7 @@ static void play_one(enum proxy_fault fault, long n, void (*play)(void))
     now.n = n;
     now.failures = now.unknowns = 0;
     snprintf(now.name, sizeof now.name, "%s at request %ld", proxy_fault_name(fault), n);
-    struct timespec a, b;
-    clock_gettime(CLOCK_MONOTONIC, &a);
     play();
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    fprintf(stderr, "%s %ld ms, %d failures, %ld requests\n", now.name,
-            (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000, now.failures, now.n);
 }
 
 /* The last request, which is often the one that counts, and some before it. */

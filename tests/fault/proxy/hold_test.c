@@ -32,29 +32,40 @@ static tq_book *onlooker; /* on the ledger alone, past its proxy */
 static char schedule[TQ_ID_SIZE];
 static const char *const names[SEATS] = {"s0", "s1", "s2", "s3", "s4", "s5"};
 
+static tq_store *open_front(void)
+{
+    struct tq_env env = tq_system_env();
+    tq_store *opened = NULL;
+    int status;
+    env.log = NULL;
+    do {
+        status = tq_store_open(&env, TQ_ARGS(tq_store_options, .url = place.url), &opened, &err);
+    } while (drill_again(status, &err));
+    return opened;
+}
+
 static tq_book *open_book(tq_store *front_store, tq_store *ledger_store)
 {
     struct tq_env env = tq_system_env();
     tq_book *opened = NULL;
+    int status;
     env.log = NULL;
-    assert_status(
-        tq_book_open(&env, TQ_ARGS(tq_book_options, .front = front_store, .ledger = ledger_store),
-                     &opened, &err),
-        TQ_OK);
+    do {
+        status = tq_book_open(
+            &env, TQ_ARGS(tq_book_options, .front = front_store, .ledger = ledger_store), &opened,
+            &err);
+    } while (drill_again(status, &err));
     return opened;
 }
 
 static void setup(void)
 {
-    struct tq_env env = tq_system_env();
-    env.log = NULL;
     redis_place_open(&place);
     redis_place_new(&place);
     postgres_gate_open(&gate);
     plain_ledger = postgres_gate_store(gate.plain);
     ledger = postgres_gate_store(gate.proxied);
-    assert_status(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = place.url), &front, &err),
-                  TQ_OK);
+    front = open_front();
     onlooker = open_book(NULL, plain_ledger);
     book = open_book(front, ledger);
 }

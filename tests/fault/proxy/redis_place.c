@@ -199,15 +199,16 @@ void redis_place_new(struct redis_place *place)
 {
     static unsigned made;
     struct timespec now;
-    char others[64] = "";
+    char base[192], others[64] = "";
     clock_gettime(CLOCK_REALTIME, &now);
     if (chosen.is_cluster) {
         snprintf(others, sizeof others, ",127.0.0.1:%u,127.0.0.1:%u", chosen.ports[1],
                  chosen.ports[2]);
     }
-    snprintf(place->url, sizeof place->url,
-             "redis://127.0.0.1:%u%s?" OPTIONS "&cluster=%d&prefix=%x-%llx-%x:", chosen.ports[0],
-             others, chosen.is_cluster, (unsigned)getpid(),
-             (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000,
-             made++);
+    snprintf(
+        base, sizeof base, "redis://127.0.0.1:%u%s?cluster=%d&prefix=%x-%llx-%x:", chosen.ports[0],
+        others, chosen.is_cluster, (unsigned)getpid(),
+        (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000, made++);
+    snprintf(place->onlooker, sizeof place->onlooker, "%s", base);
+    snprintf(place->url, sizeof place->url, "%s&" OPTIONS, base);
 }

@@ -11,7 +11,8 @@
 
 struct redis_place {
     struct proxy *proxy;
-    char url[256]; /* of a store behind the proxy */
+    char url[256];      /* of a store */
+    char onlooker[256]; /* of the same store, for one with more patience */
 };
 
 /* "redis" or "cluster". Ends the program, with a plan that says so, when it cannot be had. */
@@ -19,7 +20,7 @@ void redis_place_choose(const char *name);
 /* In a test. The servers of a cluster end with the process. */
 void redis_place_open(struct redis_place *place);
 void redis_place_close(struct redis_place *place);
-/* The URL becomes that of a store which nobody has used. */
+/* The URLs become those of a store which nobody has used. */
 void redis_place_new(struct redis_place *place);
 
 #endif

@@ -182,7 +182,7 @@ static void check_end(void)
 static void begin(void)
 {
     redis_place_new(&place);
-    onlooking_store = open_store(place.url);
+    onlooking_store = open_store(place.onlooker);
     onlooker = open_room(onlooking_store);
 }
 
