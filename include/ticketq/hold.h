@@ -323,7 +323,8 @@ TQ_API TQ_MUST_CHECK int tq_hold_claim(tq_book *book, const struct tq_hold_reque
 /**
  * Write claims into the ledger, in the caller's transaction, each for itself.
  *
- * May lower `expires_ms` and raise `fence` of a hold. The status of one that the
+ * Sets the times of a hold to those of the ledger's clock, by which it ends when the claim
+ * does, and may raise its `fence`. The status of one that the
  * ledger refuses becomes what tq_hold_acquire() would say, and TQ_REPEAT may come
  * with another `id`: the hold that the key has already. After the commit there is
  * nothing to reflect for what was recorded as claimed; a claim that was refused or

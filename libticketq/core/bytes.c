@@ -298,3 +298,19 @@ int tq__uuid7(const struct tq_env *env, int64_t now_ms, char target[37], struct 
     tq__uuid7_of(now_ms, chance, target);
     return TQ_OK;
 }
+
+int64_t tq__uuid7_ms(const char *id)
+{
+    int64_t ms = 0;
+    if (strlen(id) != 36 || id[8] != '-' || id[14] != '7') {
+        return -1;
+    }
+    for (size_t i = 0; i < 13; i++) {
+        int digit = id[i] >= 'a' ? id[i] - 'a' + 10 : id[i] - '0';
+        if (i != 8 && (digit < 0 || digit > 15)) {
+            return -1;
+        }
+        ms = i == 8 ? ms : ms << 4 | digit;
+    }
+    return ms;
+}

@@ -144,6 +144,7 @@ int tq_book_map(tq_book *book, const char *schedule, struct tq_seat_map *map, st
         struct read_map read = {schedule, map};
         return tq_ledger_read(book->ledger, map_body, &read, err);
     }
+    tq__book_notice(book, schedule);
     tq__book_settle_doubts(book);
     int rc = book->driver->map(book->state, schedule, map, err);
     if (rc == TQ_GONE && book->ledger) {

@@ -64,6 +64,8 @@ int tq__front_tell(tq_book *book, uint32_t verb, const struct tq_hold_ref *refs,
 /* Load the schedule from the ledger: TQ_OK or TQ_GONE. Unless forced, only if it is not there. */
 int tq__book_rebuild(tq_book *book, const char *schedule, int is_forced, struct tq_error *err);
 void tq__book_doubt(tq_book *book, const char *schedule);
+/* Doubt the schedule if its front may have gone back to an earlier state. */
+void tq__book_notice(tq_book *book, const char *schedule);
 /* Rebuild what is in doubt, unless that was done a moment ago. */
 void tq__book_settle_doubts(tq_book *book);
 void tq__book_doubts_done(tq_book *book);

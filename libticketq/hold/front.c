@@ -16,6 +16,8 @@
 #include "core/env.h"
 #include "core/error.h"
 
+#define LOST_TRIES 3
+
 static int prepare_holds(tq_book *book, const struct tq_hold_request *requests, size_t count,
                          struct tq_hold *holds, struct tq_error *err)
 {
@@ -60,16 +62,24 @@ static int claim(tq_book *book, const struct tq_hold_request *requests, size_t c
     return rc;
 }
 
+static int is_lost(const struct tq_hold *hold)
+{
+    return hold->status == TQ_GONE && !hold->taken;
+}
+
 /* Claims again what failed because the front does not know a schedule that the ledger knows. */
 static int claim_lost(tq_book *book, const struct tq_hold_request *requests, size_t count,
                       struct tq_hold *holds, struct tq_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        if (holds[i].status == TQ_GONE && !holds[i].taken) {
-            int rc = tq__book_rebuild(book, requests[i].schedule, 0, err);
+        int rc = TQ_OK;
+        for (int tries = 0; rc == TQ_OK && is_lost(&holds[i]); tries++) {
+            rc = tries < LOST_TRIES ? tq__book_rebuild(book, requests[i].schedule, 0, err)
+                                    : tq__fail(err, TQ_E_UNAVAILABLE, "hold",
+                                               "the front forgets as fast as it is told");
             rc = rc == TQ_OK ? claim(book, &requests[i], 1, &holds[i], err) : rc;
-            TQ_TRY(rc);
         }
+        TQ_TRY(rc);
     }
     return TQ_OK;
 }
@@ -77,6 +87,9 @@ static int claim_lost(tq_book *book, const struct tq_hold_request *requests, siz
 int tq__front_claim(tq_book *book, const struct tq_hold_request *requests, size_t count,
                     struct tq_hold *holds, struct tq_error *err)
 {
+    for (size_t i = 0; i < count; i++) {
+        tq__book_notice(book, requests[i].schedule);
+    }
     tq__book_settle_doubts(book);
     TQ_TRY(claim(book, requests, count, holds, err));
     if (!book->front || !book->ledger) {

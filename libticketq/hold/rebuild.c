@@ -3,11 +3,12 @@
  * Brings a front into line with the ledger.
  *
  * Needed when the front does not know a schedule (it was restarted), when the
- * ledger refuses what the front granted, and when the front could not be told of
- * something or its answer to it makes no sense. The first happens at once, for
- * whoever asks; the others put the schedule in doubt, and the next who is about
- * to ask the front settles it, at most every DOUBT_PAUSE_MS per schedule, because
- * a rebuild reads the whole schedule.
+ * ledger refuses what the front granted, when the front could not be told of
+ * something or its answer to it makes no sense, and when its driver says that it
+ * may have gone back to an earlier state. The first happens at once, for whoever
+ * asks; the others put the schedule in doubt, and the next who is about to ask the
+ * front settles it, at most every DOUBT_PAUSE_MS per schedule, because a rebuild
+ * reads the whole schedule. A front that does not answer is not worth that.
  *
  * A doubt that is lost for want of memory is raised again by the next
  * contradiction. Never safety, only sharpness is at stake: the ledger decides.
@@ -25,6 +26,7 @@
 
 struct doubt {
     int is_raised;
+    uint64_t life; /* of the front, when it was last noticed */
     int64_t settled_ms;
     char schedule[TQ_ID_SIZE];
 };
@@ -89,16 +91,14 @@ static int rebuild(tq_book *book, const char *schedule, struct tq_error *err)
     return rc;
 }
 
-static int is_loaded(tq_book *book, const char *schedule)
-{
-    struct tq_seat_map map = TQ_INIT(tq_seat_map);
-    return book->driver->map(book->state, schedule, &map, NULL) == TQ_OK;
-}
-
 int tq__book_rebuild(tq_book *book, const char *schedule, int is_forced, struct tq_error *err)
 {
+    struct tq_seat_map map = TQ_INIT(tq_seat_map);
     pthread_mutex_lock(&book->rebuild_lock);
-    int rc = !is_forced && is_loaded(book, schedule) ? TQ_OK : rebuild(book, schedule, err);
+    int rc = book->driver->map(book->state, schedule, &map, err);
+    if (rc == TQ_GONE || (rc == TQ_OK && is_forced)) {
+        rc = rebuild(book, schedule, err);
+    }
     pthread_mutex_unlock(&book->rebuild_lock);
     return rc;
 }
@@ -121,6 +121,14 @@ static struct doubt *find_doubt(tq_book *book, const char *schedule)
     return doubt;
 }
 
+static void raise_doubt(tq_book *book, struct doubt *doubt)
+{
+    if (!doubt->is_raised) {
+        doubt->is_raised = 1;
+        atomic_fetch_add(&book->doubts_raised, 1);
+    }
+}
+
 void tq__book_doubt(tq_book *book, const char *schedule)
 {
     if (!book->front || !book->ledger) {
@@ -128,9 +136,24 @@ void tq__book_doubt(tq_book *book, const char *schedule)
     }
     pthread_mutex_lock(&book->doubts_lock);
     struct doubt *doubt = find_doubt(book, schedule);
-    if (doubt && !doubt->is_raised) {
-        doubt->is_raised = 1;
-        atomic_fetch_add(&book->doubts_raised, 1);
+    if (doubt) {
+        raise_doubt(book, doubt);
+    }
+    pthread_mutex_unlock(&book->doubts_lock);
+}
+
+void tq__book_notice(tq_book *book, const char *schedule)
+{
+    int can_lose = book->front && book->ledger && book->driver->life;
+    uint64_t life = can_lose ? book->driver->life(book->state, schedule) : 0;
+    if (!life) {
+        return;
+    }
+    pthread_mutex_lock(&book->doubts_lock);
+    struct doubt *doubt = find_doubt(book, schedule);
+    if (doubt && doubt->life != life) {
+        doubt->life = life;
+        raise_doubt(book, doubt);
     }
     pthread_mutex_unlock(&book->doubts_lock);
 }

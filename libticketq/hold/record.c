@@ -3,6 +3,11 @@
  * The verbs for hosts that bring a transaction of their own: claim on the front,
  * record in the transaction, reflect to the front after the commit. What runs
  * inside the transaction touches the ledger only, so that it can be run again.
+ *
+ * A hold has a timer on the front, by its clock, and one in the ledger, by that one's.
+ * The two clocks are never compared, since they may be far apart: the ledger counts
+ * what is left of the time since the claim, which the host has watched, so that
+ * whatever the clocks say the front is not the first to end the hold.
  * Threads: [any]; a transaction belongs to its caller.
  */
 #include "hold/book.h"
@@ -10,6 +15,7 @@
 #include <string.h>
 
 #include "core/args.h"
+#include "core/bytes.h"
 #include "core/env.h"
 #include "core/error.h"
 
@@ -39,6 +45,20 @@ int tq_hold_claim(tq_book *book, const struct tq_hold_request *requests, size_t 
     return rc;
 }
 
+/* What is left of the claim's time; 0: too late. Of one that was there before, nobody knows. */
+static uint32_t time_left(const tq_book *book, const struct tq_hold_request *request,
+                          const struct tq_hold *claim)
+{
+    uint32_t ttl_ms = tq__hold_ttl(book, request);
+    int is_timed = claim->status == TQ_OK && claim->expires_ms;
+    int64_t claimed_ms = is_timed ? tq__uuid7_ms(claim->id) : -1;
+    int64_t spent_ms = claimed_ms < 0 ? 0 : tq__now_ms(&book->env) - claimed_ms;
+    if (spent_ms >= ttl_ms) {
+        return 0;
+    }
+    return spent_ms < 0 ? ttl_ms : ttl_ms - (uint32_t)spent_ms;
+}
+
 int tq__record(tq_tx *tx, tq_book *book, const struct tq_hold_request *requests, size_t count,
                struct tq_hold *holds, struct tq_error *err)
 {
@@ -48,7 +68,7 @@ int tq__record(tq_tx *tx, tq_book *book, const struct tq_hold_request *requests,
     }
     for (size_t i = 0; i < count; i++) {
         resolved[i] = requests[i];
-        resolved[i].ttl_ms = tq__hold_ttl(book, &requests[i]);
+        resolved[i].ttl_ms = time_left(book, &requests[i], &holds[i]);
     }
     int rc = tq__sql_hold_record(tx, &book->rules, resolved, count, holds, err);
     tq__release(&book->env, resolved);

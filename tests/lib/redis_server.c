@@ -95,7 +95,8 @@ static void run(void)
     int quiet = open("/dev/null", O_WRONLY);
     dup2(quiet, STDOUT_FILENO);
     execlp("redis-server", "redis-server", "--port", number, "--bind", "127.0.0.1", "--save", "",
-           "--appendonly", "no", "--dir", server.folder, "--maxmemory-policy", "noeviction", NULL);
+           "--appendonly", "no", "--dir", server.folder, "--maxmemory-policy", "noeviction",
+           "--enable-debug-command", "local", NULL);
     _exit(127);
 }
 

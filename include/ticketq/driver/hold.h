@@ -15,8 +15,10 @@
  * libticketq/store/lease.c). Rules that every front keeps:
  * - Fence and version begin at the clock's milliseconds × 1024 when a schedule is
  *   loaded first, or where the ledger stands if that is higher, and grow by at
- *   least one with every grant and every change. So a front that lost its memory
- *   goes on above what it gave before: surely with a ledger, in practice without.
+ *   least one with every grant and every change; where the store may go back to an
+ *   earlier state, at least to the clock's milliseconds × 1024. So a front that lost
+ *   its memory goes on above what it gave before: surely with a ledger, in practice
+ *   without.
  * - A hold past its time is in nobody's way: whoever wants its seats or names it
  *   ends it. It is still handed out by `sweep`, once.
  * - An ended hold and its request key are remembered for TQ_HOLD_KEEP_MS, the
@@ -179,6 +181,15 @@ struct tq_hold_driver {
     int (*listen)(void *state, uint32_t timeout_ms, struct tq_error *err);
     /** Make `listen` return, or the next one. Never blocks, takes no lock. From any thread. */
     void (*rouse)(void *state);
+
+    /**
+     * Optional: for a driver whose store may go back to an earlier state, as a replica does that
+     * takes the place of a master. A number that is another one when the latest changes of the
+     * schedule may have been lost: another server answers for it, or the same one after a start;
+     * 0 as long as that has not happened since the store was opened. The core then loads the
+     * schedule from the ledger, where there is one. Never blocks. May be called at the same time.
+     */
+    uint64_t (*life)(void *state, const char *schedule);
 };
 
 #endif /* TICKETQ_DRIVER_HOLD_H */

@@ -108,6 +108,7 @@ int tq__redis_client_open(const struct tq_env *env, const struct redis_target *t
         rc = get_ready(client, why);
     }
     TQ_TRY(rc);
+    atomic_store(&client->has_changed, 0);
     *out_client = tq__take(&client);
     return TQ_OK;
 }
@@ -210,6 +211,19 @@ void tq__redis_find(struct redis_client *client, const char *tag, struct redis_a
     uint16_t node = client->slots.node_of[slot];
     *out_address = client->slots.nodes[node < REDIS_NODES_MAX ? node : 0];
     pthread_mutex_unlock(&client->lock);
+}
+
+uint64_t tq__redis_life(struct redis_client *client, const char *tag)
+{
+    if (!atomic_load(&client->has_changed)) {
+        return 0;
+    }
+    uint16_t slot = tq__redis_slot(tag);
+    pthread_mutex_lock(&client->lock);
+    uint16_t node = client->slots.node_of[slot];
+    uint64_t life = node < REDIS_NODES_MAX ? client->lives[node] + node : 0;
+    pthread_mutex_unlock(&client->lock);
+    return life | 1;
 }
 
 int tq__redis_subscriber(struct redis_client *client, const char *tag, struct redis_conn *out_conn,

@@ -100,6 +100,12 @@ int tq__redis_subscriber(struct redis_client *client, const char *tag, struct re
 /* The server that has a tag, as far as is known. */
 void tq__redis_find(struct redis_client *client, const char *tag,
                     struct redis_address *out_address);
+/*
+ * Which data the server with a tag has: another number when another server has it by now, or that
+ * server was started anew or promoted, so that changes may be lost. 0: nothing of the kind since
+ * the client was opened.
+ */
+uint64_t tq__redis_life(struct redis_client *client, const char *tag);
 /* The map of the slots may be out of date: read it with the next call. */
 void tq__redis_doubt(struct redis_client *client);
 const struct tq_env *tq__redis_env(const struct redis_client *client);

@@ -194,7 +194,28 @@ static size_t put_login(struct redis_conn *conn)
     return count;
 }
 
-/* Logs in and loads the scripts, in one round trip. */
+/* A server gets a new replication id with each start, and when it stops following another. */
+static int read_life(struct redis_conn *conn, struct tq_error *err)
+{
+    static const char name[] = "master_replid:";
+    redisReply *reply = tq__redis_conn_receive(conn);
+    if (!reply) {
+        return broken(conn, err);
+    }
+    int rc = reply->type == REDIS_REPLY_ERROR ? refused(conn, reply, err) : TQ_OK;
+    const char *at = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, name) : NULL;
+    char id[64] = "";
+    if (at) {
+        at += sizeof name - 1;
+        tq__text_copy(id, sizeof id, at, strcspn(at, "\r\n"));
+    }
+    conn->life = id[0] ? tq__hash(id) : 0;
+    conn->is_new = 1;
+    freeReplyObject(reply);
+    return rc;
+}
+
+/* Logs in, loads the scripts and asks for the life, in one round trip. */
 static int introduce(struct redis_conn *conn, struct tq_error *err)
 {
     size_t logins = put_login(conn), scripts = conn->has_scripts ? REDIS_SCRIPTS : 0;
@@ -204,6 +225,11 @@ static int introduce(struct redis_conn *conn, struct tq_error *err)
         tq__redis_put_text(&conn->out, "LOAD");
         tq__redis_put_script(&conn->out, &tq__redis_scripts[i]);
     }
+    if (scripts) {
+        tq__redis_put_array(&conn->out, 2);
+        tq__redis_put_text(&conn->out, "INFO");
+        tq__redis_put_text(&conn->out, "replication");
+    }
     TQ_TRY(tq__buf_check(&conn->out, "store.redis", err));
     tq__redis_conn_send(conn);
     for (size_t i = 0; i < logins; i++) {
@@ -212,7 +238,7 @@ static int introduce(struct redis_conn *conn, struct tq_error *err)
     for (size_t i = 0; i < scripts; i++) {
         TQ_TRY(greet(conn, conn->shas[i], err));
     }
-    return TQ_OK;
+    return scripts ? read_life(conn, err) : TQ_OK;
 }
 
 static struct timeval span(uint32_t ms)

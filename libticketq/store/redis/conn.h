@@ -26,6 +26,8 @@ struct redis_conn {
     int is_broken;
     int is_misled;   /* to a replica: the name stands for another server by now */
     int has_scripts; /* false for a connection that calls none */
+    int is_new;      /* and nobody has asked yet for its */
+    uint64_t life;   /* which stands for the server's data since it became a master; 0: unknown */
     char shas[REDIS_SCRIPTS][REDIS_SHA_SIZE];
 };
 

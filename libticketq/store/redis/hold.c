@@ -560,6 +560,14 @@ static int hold_map(void *opaque, const char *schedule, struct tq_seat_map *map,
                : rc;
 }
 
+/* The agenda is told anew by who loads a schedule, so its server counts, too. */
+static uint64_t hold_life(void *opaque, const char *schedule)
+{
+    struct redis_state *state = opaque;
+    uint64_t life = tq__redis_life(state->client, schedule);
+    return life ? life ^ tq__redis_life(state->client, tq__redis_agenda_tag) << 1 : 0;
+}
+
 const struct tq_hold_driver tq__redis_hold = {
     .size = sizeof(struct tq_hold_driver),
     .load = tq__redis_hold_load,
@@ -571,4 +579,5 @@ const struct tq_hold_driver tq__redis_hold = {
     .unsubscribe = tq__redis_ears_unsubscribe,
     .listen = tq__redis_ears_listen,
     .rouse = tq__redis_ears_rouse,
+    .life = hold_life,
 };

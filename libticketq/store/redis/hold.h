@@ -54,6 +54,7 @@ struct redis_next {
 
 /* hold_sweep.c */
 
+extern const char tq__redis_agenda_tag[];
 /* Tell the agenda (`due` may be NULL), and ask it. */
 int tq__redis_agenda(struct redis_client *client, const struct redis_due *due,
                      struct redis_next *out_next, struct tq_error *err);

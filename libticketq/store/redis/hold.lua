@@ -54,13 +54,16 @@ local function each(command, key, list, from)
   return replies
 end
 
+-- The next fence or version is no less: above what was given and then lost with a server.
+local LEAST = now_ms * 1024
+
 -- The numbers of the schedule: how many of its seats are in a state is at COUNT + state;
 -- at TOLD, when the agenda knows that a timer is due.
 local KNOWN, FENCE, VERSION, SEATS, COUNT, TOLD = 1, 2, 3, 4, 4, 8
 local LAYOUT = '<i8i8i8i8i8i8i8i8'
 local packed = call('GET', STATE)
 local book = packed and {peel(LAYOUT, packed)} or
-  {0, now_ms * 1024, now_ms * 1024, 0, 0, 0, 0, NEVER}
+  {0, LEAST, LEAST, 0, 0, 0, 0, NEVER}
 
 -- What is known of holds: a table, or false when there is none. `was`: the state that is
 -- stored; `name`: "holder key"; `places` and `text`: of its seats, in the order of the request.
@@ -121,7 +124,7 @@ local function paint(places, from, to, state)
     end
   end
   book[COUNT + state] = book[COUNT + state] + (state > 0 and to - from + 1 or 0)
-  book[VERSION] = book[VERSION] + 1
+  book[VERSION] = max(book[VERSION] + 1, LEAST)
 end
 
 -- The map follows a hold that has seats into another state, 0 when it has them no longer.

@@ -63,7 +63,7 @@ local function claim(i, from)
   elseif limit > 0 and seats_held(holder) + count > limit then
     answer(FULL, 0, 0, now_ms, 0, '')
   else
-    local fence, at = book[FENCE] + 1, #answers
+    local fence, at = max(book[FENCE] + 1, LEAST), #answers
     local lease = {
       id = id, holder = holder, name = name, fence = fence, granted_ms = now_ms,
       expires_ms = now_ms + ttl_ms, count = count, text = seats,
@@ -142,7 +142,7 @@ local function may_retake(lease, order, fence)
     if owner and not lapse(owner) then return TAKEN end
   end
   if order.limit > 0 and seats_held(lease.holder) + #mine > order.limit then return FULL end
-  book[FENCE] = book[FENCE] + 1
+  book[FENCE] = max(book[FENCE] + 1, LEAST)
   return OK, book[FENCE]
 end
 

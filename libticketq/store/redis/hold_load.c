@@ -3,7 +3,8 @@
  * How a schedule comes to Redis: seats in slices, holds of the ledger in slices, then
  * what the ledger does not have is looked for among the live ones, a slice at a time,
  * and at last the schedule is known. No claim is granted before that, and each slice is
- * true by itself, so a load may stop anywhere and be repeated, also by two at once.
+ * true by itself, so a load may stop anywhere and be repeated, also by two at once. A server
+ * that forgets the schedule in the middle of it is noticed by each step, and told all again.
  * hold_load.lua says what is decided. Cost: O(seats + holds of the ledger + live holds).
  */
 #include <stdio.h>
@@ -17,12 +18,14 @@
 #define SEATS_SLICE 1000
 #define ROWS_SLICE 64
 #define LIVE_SLICE 512
+#define TRIES 4
 
 struct loading {
     struct redis_client *client;
     const struct tq_env *env;
     const struct tq_front_load *load;
     char fence[24];
+    char seats_count[24];
 };
 
 /* A call that must not fail; what it did may be done again, so there is no "unknown". */
@@ -37,28 +40,35 @@ struct counts {
     size_t seats;
 };
 
-/* {new, seats of the schedule before} */
+/* {new, seats of the schedule before}. TQ_GONE: it was forgotten. */
 static int read_counts(struct redis_call *call, struct redis_answer *answer)
 {
     struct counts *counts = call->out;
     int is_bad = answer->reply->type != REDIS_REPLY_ARRAY;
+    int64_t more = is_bad ? 0 : tq__redis_number(answer->reply, 0, &is_bad);
+    if (more < 0) {
+        return TQ_GONE;
+    }
     if (!is_bad) {
-        counts->more += (size_t)tq__redis_number(answer->reply, 0, &is_bad);
+        counts->more += (size_t)more;
         counts->seats = (size_t)tq__redis_number(answer->reply, 1, &is_bad);
     }
     return is_bad ? tq__redis_nonsense(call) : TQ_OK;
 }
 
-/* Appends, or only counts, the seats that are new. */
-static int each_slice(const struct loading *loading, const char *mode, struct counts *counts,
+/* Appends, or only counts, the seats that are new. Those of earlier slices are there by then. */
+static int each_slice(const struct loading *loading, int is_appending, struct counts *counts,
                       struct tq_error *err)
 {
     const struct tq_front_load *load = loading->load;
-    struct redis_text args[1 + SEATS_SLICE] = {tq__redis_text(mode)};
+    struct redis_text args[1 + SEATS_SLICE];
+    char least[24];
     *counts = (struct counts){0, 0};
     for (size_t first = 0; first < load->seats_count; first += SEATS_SLICE) {
         size_t count = load->seats_count - first;
         count = count < SEATS_SLICE ? count : SEATS_SLICE;
+        snprintf(least, sizeof least, "%lld", is_appending ? (long long)first : -1);
+        args[0] = tq__redis_text(least);
         for (size_t i = 0; i < count; i++) {
             args[1 + i] = tq__redis_text(load->seats[first + i]);
         }
@@ -67,16 +77,19 @@ static int each_slice(const struct loading *loading, const char *mode, struct co
                                   .args_count = 1 + count,
                                   .read = read_counts,
                                   .out = counts};
-        TQ_TRY(run(loading, &call, err));
+        int rc = run(loading, &call, err);
+        if (rc != TQ_OK) {
+            return rc;
+        }
     }
     return TQ_OK;
 }
 
-/* TQ_OK when a seat was new, else TQ_REPEAT. */
+/* TQ_OK when a seat was new, else TQ_REPEAT. TQ_GONE here and below: it was forgotten. */
 static int load_seats(const struct loading *loading, struct tq_error *err)
 {
     struct counts counts;
-    TQ_TRY(each_slice(loading, "0", &counts, err));
+    TQ_TRY(each_slice(loading, 0, &counts, err));
     if (counts.seats + counts.more > TQ_SCHEDULE_SEATS_MAX) {
         return tq__fail(err, TQ_E_LIMIT, "store.redis", "a schedule has at most %d seats",
                         TQ_SCHEDULE_SEATS_MAX);
@@ -84,7 +97,7 @@ static int load_seats(const struct loading *loading, struct tq_error *err)
     if (!counts.more) {
         return TQ_REPEAT;
     }
-    return each_slice(loading, "1", &counts, err);
+    return each_slice(loading, 1, &counts, err);
 }
 
 /* {status, or not; seats whose keys are to be removed...} */
@@ -96,6 +109,8 @@ static int read_untidy(struct redis_call *call, struct redis_answer *answer)
     for (size_t i = 0; !is_bad && i < reply->elements; i++) {
         if (reply->element[i]->type == REDIS_REPLY_STRING) {
             tq__buf_format(seats, "%s ", reply->element[i]->str);
+        } else if (reply->element[i]->integer == -1) {
+            return TQ_GONE;
         } else if (reply->element[i]->integer < 0) {
             return tq__fail(&call->err, TQ_E_CORRUPT, "store.redis", "a hold has an unknown seat");
         }
@@ -114,7 +129,7 @@ static void tidy(const struct loading *loading, struct tq__buf *seats)
 /* The rows of a slice: a line each, and the keys of the seats that they have. */
 struct slice {
     struct tq__buf text;
-    struct redis_text args[ROWS_SLICE];
+    struct redis_text args[1 + ROWS_SLICE];
     const char *seats[ROWS_SLICE * TQ_HOLD_SEATS_MAX];
     size_t seats_count;
 };
@@ -143,8 +158,9 @@ static int load_slice(const struct loading *loading, struct slice *slice,
         ends[i] = slice->text.bytes;
     }
     TQ_TRY(tq__buf_check(&slice->text, "store.redis", err));
+    slice->args[0] = tq__redis_text(loading->seats_count);
     for (size_t i = 0; i < count; i++) {
-        slice->args[i] = (struct redis_text){slice->text.data + at, ends[i] - at};
+        slice->args[1 + i] = (struct redis_text){slice->text.data + at, ends[i] - at};
         at = ends[i];
     }
     struct tq__buf untidy = TQ__BUF(loading->env);
@@ -152,7 +168,7 @@ static int load_slice(const struct loading *loading, struct slice *slice,
                               .endings = slice->seats,
                               .endings_count = slice->seats_count,
                               .args = slice->args,
-                              .args_count = count,
+                              .args_count = 1 + count,
                               .read = read_untidy,
                               .out = &untidy};
     int rc = run(loading, &call, err);
@@ -263,10 +279,13 @@ static int free_untold(const struct loading *loading, struct tq_error *err)
     return rc;
 }
 
-/* {wait, now} */
+/* {wait, now}, or TQ_GONE */
 static int read_due(struct redis_call *call, struct redis_answer *answer)
 {
     struct redis_due *due = call->out;
+    if (answer->reply->type == REDIS_REPLY_INTEGER && answer->reply->integer == TQ_GONE) {
+        return TQ_GONE;
+    }
     int is_bad = answer->reply->type != REDIS_REPLY_ARRAY;
     if (!is_bad) {
         due->wait_ms = tq__redis_number(answer->reply, 0, &is_bad);
@@ -280,22 +299,40 @@ static int make_known(const struct loading *loading, struct tq_error *err)
 {
     struct redis_due due = {.schedule = loading->load->schedule};
     struct redis_next next;
-    const struct redis_text arg = tq__redis_text(loading->fence);
+    const struct redis_text args[] = {tq__redis_text(loading->fence),
+                                      tq__redis_text(loading->seats_count)};
     struct redis_call call = {
-        .script = REDIS_HOLD_KNOWN, .args = &arg, .args_count = 1, .read = read_due, .out = &due};
-    TQ_TRY(run(loading, &call, err));
+        .script = REDIS_HOLD_KNOWN, .args = args, .args_count = 2, .read = read_due, .out = &due};
+    int rc = run(loading, &call, err);
+    if (rc != TQ_OK) {
+        return rc;
+    }
     return tq__redis_agenda(loading->client, &due, &next, err);
+}
+
+/* All of it, once. */
+static int load_once(const struct loading *loading, struct tq_error *err)
+{
+    int seats = load_seats(loading, err);
+    int rc = seats == TQ_REPEAT ? TQ_OK : seats;
+    rc = rc == TQ_OK ? load_rows(loading, err) : rc;
+    rc = rc == TQ_OK && loading->load->is_truth ? free_untold(loading, err) : rc;
+    rc = rc == TQ_OK ? make_known(loading, err) : rc;
+    return rc == TQ_OK ? seats : rc;
 }
 
 int tq__redis_hold_load(void *opaque, const struct tq_front_load *load, struct tq_error *err)
 {
     struct redis_state *state = opaque;
-    struct loading loading = {state->client, tq__redis_env(state->client), load, ""};
+    struct loading loading = {
+        .client = state->client, .env = tq__redis_env(state->client), .load = load};
+    int rc = TQ_GONE;
     snprintf(loading.fence, sizeof loading.fence, "%llu", (unsigned long long)load->fence);
-    int rc = load_seats(&loading, err);
-    TQ_TRY(rc);
-    TQ_TRY(load_rows(&loading, err));
-    TQ_TRY(load->is_truth ? free_untold(&loading, err) : TQ_OK);
-    TQ_TRY(make_known(&loading, err));
-    return rc;
+    snprintf(loading.seats_count, sizeof loading.seats_count, "%zu", load->seats_count);
+    for (int i = 0; i < TRIES && rc == TQ_GONE; i++) {
+        rc = load_once(&loading, err);
+    }
+    return rc != TQ_GONE ? rc
+                         : tq__fail(err, TQ_E_UNAVAILABLE, "store.redis",
+                                    "the server forgets as fast as it is told");
 }

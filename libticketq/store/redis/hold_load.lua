@@ -1,8 +1,12 @@
--- How a schedule comes in: its seats, and what the ledger has (hold.lua says on what).
+-- How a schedule comes in: its seats, and what the ledger has (hold.lua says on what). A server
+-- may forget in the middle of it, so each step says how many seats the steps before have left.
 
 -- name: hold_define
--- ARGV: 1 to append, 0 to count; seats. {new, seats of the schedule}
-local list, more, seats_count = {}, {}, book[SEATS]
+-- ARGV: how many seats there are at least, to append, or -1, to count; seats.
+-- {new, seats of the schedule}; new is -1: there are fewer.
+local list, more, seats_count, least = {}, {}, book[SEATS], tonumber(ARGV[1])
+if seats_count < least then return {-1, seats_count} end
+if not packed then call('UNLINK', PLACES, BITS, LEASES, HOLDERS, TIMERS, ENDED) end
 for i = 2, #ARGV do list[i - 1] = SEAT .. ARGV[i] end
 local known = each('HMGET', PLACES, list)
 for i = 1, #list do
@@ -10,18 +14,19 @@ for i = 1, #list do
     more[#more + 1], more[#more + 2] = list[i], format('%d', 2 * seats_count + #more)
   end
 end
-if ARGV[1] == '1' then
+if least >= 0 then
   each('HSET', PLACES, more)
   book[SEATS] = seats_count + #more / 2
-  if #more > 0 then book[VERSION] = book[VERSION] + 1 end
+  if #more > 0 then book[VERSION] = max(book[VERSION] + 1, LEAST) end
   close_book()
 end
 return {#more / 2, seats_count}
 
 -- name: hold_load
--- KEYS: the seats of holds that have them. ARGV, for each hold of the ledger:
--- `id holder key state fence granted expires ended seats...`, ended as a status.
--- {status, seats whose keys are to be tidied...}; status -9: a seat is not known.
+-- KEYS: the seats of holds that have them. ARGV: how many seats there are at least; for each hold
+-- of the ledger `id holder key state fence granted expires ended seats...`, ended as a status.
+-- {status, seats whose keys are to be tidied...}; -9: a seat is not known; -1: there are fewer.
+if book[SEATS] < tonumber(ARGV[1]) then return {-1} end
 local rows, ids, places = {}, {}, {}
 
 local function read_places()
@@ -33,9 +38,9 @@ local function read_places()
   for i = 1, #list do places[list[i]] = found[i] or nil end
 end
 
-for i = 1, #ARGV do
+for i = 1, #ARGV - 1 do
   local id, holder, key, state, fence, granted_ms, expires_ms, ended, list =
-    match(ARGV[i], '^(%S+) (%S+) (%S+) (%d) (%d+) (%d+) (%d+) (%d+) (.+)$')
+    match(ARGV[i + 1], '^(%S+) (%S+) (%S+) (%d) (%d+) (%d+) (%d+) (%d+) (.+)$')
   rows[i] = {
     id = id, holder = holder, key = key, state = tonumber(state), fence = tonumber(fence),
     granted_ms = tonumber(granted_ms), expires_ms = tonumber(expires_ms),
@@ -152,7 +157,9 @@ close_book()
 return untidy
 
 -- name: hold_known
--- ARGV: the highest fence of the ledger. From now on the schedule is known. {wait, now}
+-- ARGV: the highest fence of the ledger, how many seats there are at least. From now on the
+-- schedule is known. {wait, now}, or GONE: there are fewer.
+if book[SEATS] < tonumber(ARGV[2]) then return GONE end
 book[KNOWN] = 1
 book[FENCE] = max(book[FENCE], tonumber(ARGV[1]))
 return close_book(true)

@@ -19,7 +19,7 @@
 #define PUT_OFF_MS 1000
 #define TIDY_SLICE 256
 
-static const char agenda_tag[] = "agenda";
+const char tq__redis_agenda_tag[] = "agenda";
 
 /* {now} or {now, when, schedule} */
 static int read_next(struct redis_call *call, struct redis_answer *answer)
@@ -49,7 +49,7 @@ int tq__redis_agenda(struct redis_client *client, const struct redis_due *due,
     const struct redis_text args[] = {tq__redis_text(due ? due->schedule : ""),
                                       tq__redis_text(as_of), tq__redis_text(wait)};
     struct redis_call call = {.script = REDIS_AGENDA,
-                              .tag = agenda_tag,
+                              .tag = tq__redis_agenda_tag,
                               .args = args,
                               .args_count = due ? 3 : 0,
                               .read = read_next,

@@ -176,6 +176,21 @@ struct redis_conn *tq__redis_lane_conn(struct redis_lane *lane, uint16_t node, s
     return conn;
 }
 
+/* Who connects notices whether the server is the one that it was. */
+static void note_life(struct redis_client *client, uint16_t node, struct redis_conn *conn)
+{
+    if (!conn->is_new) {
+        return;
+    }
+    conn->is_new = 0;
+    pthread_mutex_lock(&client->lock);
+    if (client->lives[node] && client->lives[node] != conn->life) {
+        atomic_store(&client->has_changed, 1);
+    }
+    client->lives[node] = conn->life;
+    pthread_mutex_unlock(&client->lock);
+}
+
 /* Where the request goes: connected, or closed with the reason. */
 static struct redis_conn *find_server(struct redis_lane *lane, struct redis_request *request)
 {
@@ -188,6 +203,7 @@ static struct redis_conn *find_server(struct redis_lane *lane, struct redis_requ
     }
     struct redis_conn *conn = tq__redis_lane_conn(lane, request->node, &err);
     if (conn && (conn->out.bytes || tq__redis_conn_ready(conn, &err) == TQ_OK)) {
+        note_life(client, request->node, conn);
         return conn;
     }
     tq__redis_doubt(client);
@@ -235,6 +251,7 @@ static int redirect(struct redis_lane *lane, struct redis_request *request,
     request->node = tq__redis_slots_node(&client->slots, &address);
     if (!is_asking) {
         client->slots.node_of[request->slot] = request->node;
+        atomic_store(&client->has_changed, 1);
     }
     pthread_mutex_unlock(&client->lock);
     request->is_asking = is_asking;
@@ -355,6 +372,7 @@ static int survey_at(struct redis_lane *lane, uint16_t node)
     if (reply) {
         pthread_mutex_lock(&client->lock);
         rc = tq__redis_slots_take(&client->slots, reply, &conn->address);
+        atomic_store(&client->has_changed, 1);
         pthread_mutex_unlock(&client->lock);
         freeReplyObject(reply);
     }

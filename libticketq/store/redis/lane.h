@@ -35,9 +35,11 @@ struct redis_lane {
 struct redis_client {
     const struct tq_env *env;
     struct redis_target target;
-    pthread_mutex_t lock; /* guards the slots */
+    pthread_mutex_t lock; /* guards the slots and the lives */
     struct redis_slots slots;
-    atomic_int is_doubtful; /* the map, that is */
+    uint64_t lives[REDIS_NODES_MAX]; /* of each node, as of its latest connection; 0: unknown */
+    atomic_int has_changed;          /* who has a slot, or a life, since the client was opened */
+    atomic_int is_doubtful;          /* the map, that is */
     struct redis_lane lanes[];
 };
 

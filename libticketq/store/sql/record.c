@@ -7,8 +7,8 @@
  *   -> insert the holds (a known key or the holder's limit stops one)
  *   -> take the seats where they are free, in the order of their ids
  * Slow, one by one in the order of the batch, for those that were stopped:
- *   undo what it got -> known key? -> who is in the way (ending those past their
- *   time)? -> limit? -> insert and take
+ *   undo what it got -> known key? -> too late? -> who is in the way (ending those
+ *   past their time)? -> limit? -> insert and take
  *
  * A seat that two claims of a batch want goes to the earlier one unless that was
  * stopped, and those that were stopped are looked at in their order: so a claim is
@@ -117,17 +117,15 @@ static int touch(struct batch *batch, struct tq_error *err)
     return TQ_OK;
 }
 
-/* The times of a hold by the ledger's clock; not beyond what the front said. */
+/* The times of a hold by the ledger's clock; without time left there may be an earlier answer. */
 static void set_times(const struct batch *batch, struct claim *claim)
 {
-    struct tq_hold *hold = claim->hold;
-    int64_t end_ms = batch->now_ms + claim->request->ttl_ms;
-    if (hold->expires_ms && hold->expires_ms <= batch->now_ms) {
-        stop(claim, TQ_EXPIRED);
+    if (!claim->request->ttl_ms) {
+        stop(claim, TQ_WAIT);
         return;
     }
-    hold->granted_ms = batch->now_ms;
-    hold->expires_ms = hold->expires_ms && hold->expires_ms < end_ms ? hold->expires_ms : end_ms;
+    claim->hold->granted_ms = batch->now_ms;
+    claim->hold->expires_ms = batch->now_ms + claim->request->ttl_ms;
 }
 
 static void insert_params(const struct batch *batch, const struct claim *claim,
@@ -285,6 +283,10 @@ static int record_one(struct batch *batch, struct claim *claim, struct tq_error 
     int rc = answer_again(batch, claim, err);
     if (rc != TQ_GONE) {
         return rc;
+    }
+    if (!request->ttl_ms) {
+        hold->status = TQ_EXPIRED;
+        return TQ_OK;
     }
     TQ_TRY(tq__sql_hold_blockers(batch->tx, request->schedule, request->seats, request->seats_count,
                                  &blockers, err));

@@ -225,6 +225,11 @@ START_TEST(uuid__carries_version_and_time)
     ck_assert_int_eq(strncmp(a, "01234567-89ab-7", 15), 0);
     ck_assert_ptr_nonnull(strchr("89ab", a[19]));
     ck_assert_str_ne(a, b);
+    ck_assert_int_eq(tq__uuid7_ms(a), 0x0123456789ab);
+    a[12] = 'g';
+    ck_assert_int_eq(tq__uuid7_ms(a), -1);
+    ck_assert_int_eq(tq__uuid7_ms("01234567-89ab-4000-8000-000000000000"), -1);
+    ck_assert_int_eq(tq__uuid7_ms("h1"), -1);
 }
 END_TEST
 
