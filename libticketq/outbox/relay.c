@@ -31,12 +31,16 @@
 #define ORIGIN "outbox.relay"
 #define BATCH_DEFAULT 512
 #define WINDOW_BATCHES 8
+#define WINDOW_MAX 16384
 #define LEASE_MS_DEFAULT 30000
 #define LEASE_MS_MIN 100
 #define LEASE_MS_MAX 3600000
 #define ATTEMPTS_DEFAULT 8
 /* News of other processes' commits may be lost, and leases have to be looked after. */
 #define WAIT_MAX_MS 1000
+/* How long what was delivered may wait for more, to be removed with it. */
+#define SETTLE_MS 20
+#define SETTLE_PART 4 /* of the window: so many are removed without waiting */
 
 TQ_AUTO_DEFINE(tq_relay, tq_relay_close)
 
@@ -87,8 +91,8 @@ static int make_room(tq_relay *relay, struct tq_error *err)
 {
     const struct tq_env *env = &relay->env;
     size_t batch = relay->options.batch, room = batch * WINDOW_BATCHES;
-    if (room > TQ_BATCH_MAX) {
-        room = TQ_BATCH_MAX;
+    if (room > WINDOW_MAX) {
+        room = WINDOW_MAX;
     }
     TQ_TRY(tq__window_open(&relay->window, env, room, err));
     TQ_TRY(tq__pending_open(&relay->pending, env, batch, err));
@@ -108,6 +112,7 @@ static int make_room(tq_relay *relay, struct tq_error *err)
 static void on_commit(void *arg)
 {
     tq_relay *relay = arg;
+    __atomic_store_n(&relay->is_stirred, 1, __ATOMIC_RELEASE);
     relay->driver->wake(relay->state, relay->producer);
 }
 
@@ -154,6 +159,9 @@ void tq_relay_close(tq_relay *relay)
     if (relay->is_watching) {
         tq__ledger_unwatch(relay->store, &relay->watch);
     }
+    if (tq__relay_classify(relay) > 0 && tq__relay_settle(relay, NULL) < 0) {
+        tq__log(&env, TQ_LOG_INFO, ORIGIN, "what was delivered is published again");
+    }
     if (relay->leases.is_known && tq_ledger_run(relay->store, release_leases, relay, NULL) < 0) {
         tq__log(&env, TQ_LOG_INFO, ORIGIN, "leases were not handed back; they run out");
     }
@@ -181,7 +189,7 @@ static int is_outage(int status)
            status == TQ_E_NOMEM;
 }
 
-static void take_report(tq_relay *relay, const struct tq_report *report, int *outage)
+static void take_report(tq_relay *relay, const struct tq_report *report, struct tq_error *outage)
 {
     struct tq__slot *slot = tq__window_slot(&relay->window, report->cookie);
     if (!slot || tq__flight_of(relay, slot)->state != TQ__FLIGHT_UNDER_WAY) {
@@ -192,7 +200,8 @@ static void take_report(tq_relay *relay, const struct tq_report *report, int *ou
         slot->lane->is_shut = 1;
         relay->stats.failed++;
         tq__window_drop(&relay->window, slot);
-        *outage = report->status;
+        tq__fail(outage, report->status, ORIGIN, "a message came back: %s",
+                 tq_status_text(report->status));
         return;
     }
     flight->status = report->status;
@@ -200,24 +209,29 @@ static void take_report(tq_relay *relay, const struct tq_report *report, int *ou
     slot->lane->is_shut |= flight->state == TQ__FLIGHT_REFUSED;
 }
 
+/* What the driver has said of its failure stays as it is. */
+static void note_outage(struct tq_error *outage, int status)
+{
+    if (status < 0 && outage->status != status) {
+        tq__fail(outage, status, ORIGIN, "the transport is not there: %s", tq_status_text(status));
+    }
+}
+
 /* Takes what reports there are, waiting for the first. Returns how many. */
-static size_t collect(tq_relay *relay, uint32_t wait_ms, int *outage)
+static size_t collect(tq_relay *relay, uint32_t wait_ms, struct tq_error *outage)
 {
     size_t total = 0, count;
-    struct tq_error err = TQ_ERROR_INIT;
     int status;
     do {
         count = 0;
         status = relay->driver->reports(relay->state, relay->producer, relay->reports,
-                                        relay->options.batch, total ? 0 : wait_ms, &count, &err);
+                                        relay->options.batch, total ? 0 : wait_ms, &count, outage);
         for (size_t i = 0; status == TQ_OK && i < count; i++) {
             take_report(relay, &relay->reports[i], outage);
         }
         total += status == TQ_OK ? count : 0;
     } while (status == TQ_OK && count == relay->options.batch);
-    if (status < 0) {
-        *outage = status;
-    }
+    note_outage(outage, status);
     return total;
 }
 
@@ -248,6 +262,9 @@ static int look(tq_relay *relay, struct tq_error *err)
 {
     struct tq__pending *pending = &relay->pending;
     size_t room = relay->window.room - relay->window.count;
+    if (room < relay->window.room / WINDOW_BATCHES) {
+        room = 0; /* the ids under way would be read again for a few new ones */
+    }
     pending->room = room < relay->options.batch ? room : relay->options.batch;
     TQ_TRY(tq_ledger_read(relay->store, tq__pending_read, pending, err));
     if (!pending->is_lease_due) {
@@ -291,29 +308,27 @@ static size_t prepare(tq_relay *relay, struct tq_error *err)
     return count;
 }
 
-/* Returns how many were taken over; a failure of the transport goes to `*outage`. */
-static size_t publish(tq_relay *relay, int *outage, struct tq_error *err)
+/* Returns how many were taken over; a failure of the transport goes to `outage`. */
+static size_t publish(tq_relay *relay, struct tq_error *outage, struct tq_error *err)
 {
     size_t accepted = 0, count = prepare(relay, err);
     int status = count == 0 ? TQ_EMPTY
                             : relay->driver->publish(relay->state, relay->producer, relay->messages,
-                                                     count, &accepted, err);
+                                                     count, &accepted, outage);
     if (status != TQ_OK) {
         accepted = 0;
     }
     for (size_t i = accepted; i < count; i++) {
         tq__window_drop(&relay->window, relay->slots[i]);
     }
-    if (status < 0) {
-        *outage = status;
-    }
+    note_outage(outage, status);
     return accepted;
 }
 
 /* ---- step ---- */
 
 /* Waits; returns how many reports came. */
-static size_t rest(tq_relay *relay, uint32_t wait_ms, int *outage)
+static size_t rest(tq_relay *relay, uint32_t wait_ms, struct tq_error *outage)
 {
     if (relay->window.count == 0 && wait_ms > 0 && tq__ledger_hears(relay->store)) {
         tq__ledger_wait(relay->store, &relay->watch, wait_ms);
@@ -322,39 +337,62 @@ static size_t rest(tq_relay *relay, uint32_t wait_ms, int *outage)
     return collect(relay, wait_ms, outage);
 }
 
-static int work(tq_relay *relay, uint32_t wait_ms, int *outage, struct tq_error *err)
+/* What is delivered does not wait for ever to be settled. */
+static uint32_t patience_ms(const tq_relay *relay, uint32_t wait_ms, size_t ready)
 {
-    size_t done = collect(relay, 0, outage);
+    const uint32_t third_ms = relay->options.lease_ms / 3;
+    wait_ms = wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS;
+    wait_ms = wait_ms < third_ms ? wait_ms : third_ms;
+    return ready && wait_ms > SETTLE_MS ? SETTLE_MS : wait_ms;
+}
+
+/* Each transaction is a flush to disk: few, with many rows; but no row waits long. */
+static int is_time_to_settle(tq_relay *relay, size_t ready, int is_more_expected)
+{
+    const int64_t now_ms = tq__now_ms(&relay->env);
+    relay->ready_ms = ready == 0 || relay->ready_ms > now_ms ? now_ms : relay->ready_ms;
+    return ready > 0 && (!is_more_expected || ready >= relay->window.room / SETTLE_PART ||
+                         now_ms - relay->ready_ms >= SETTLE_MS);
+}
+
+static int is_woken(tq_relay *relay)
+{
+    return __atomic_exchange_n(&relay->is_woken, 0, __ATOMIC_ACQ_REL);
+}
+
+static int work(tq_relay *relay, uint32_t wait_ms, struct tq_error *outage, struct tq_error *err)
+{
+    size_t collected = collect(relay, 0, outage);
+    __atomic_store_n(&relay->is_stirred, 0, __ATOMIC_RELEASE);
     tq__ledger_attend(&relay->watch);
     TQ_TRY(look(relay, err));
     size_t marked = relay->pending.due_count + relay->pending.behind_count;
-    done += publish(relay, outage, err);
+    size_t published = publish(relay, outage, err);
     size_t ready = tq__relay_classify(relay);
-    if (done + marked + ready == 0 && *outage == TQ_OK &&
-        !__atomic_exchange_n(&relay->is_woken, 0, __ATOMIC_ACQ_REL)) {
-        uint32_t third_ms = relay->options.lease_ms / 3;
-        wait_ms = wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS;
-        done = rest(relay, wait_ms < third_ms ? wait_ms : third_ms, outage);
+    if (collected + marked + published == 0 && outage->status == TQ_OK && !is_woken(relay)) {
+        collected = rest(relay, patience_ms(relay, wait_ms, ready), outage);
         ready = tq__relay_classify(relay);
     }
-    if (marked + ready > 0) {
+    int has_news = collected > 0 || __atomic_load_n(&relay->is_stirred, __ATOMIC_ACQUIRE);
+    int is_more_expected = outage->status == TQ_OK && (published > 0 || (wait_ms > 0 && has_news));
+    if (marked > 0 || is_time_to_settle(relay, ready, is_more_expected)) {
         TQ_TRY(tq__relay_settle(relay, err));
     }
-    return done + marked + ready ? TQ_OK : TQ_EMPTY;
+    return collected + marked + published + ready ? TQ_OK : TQ_EMPTY;
 }
 
 int tq_relay_step(tq_relay *relay, uint32_t wait_ms, struct tq_relay_stats *out_stats,
                   struct tq_error *err)
 {
-    int outage = TQ_OK;
+    struct tq_error outage = TQ_ERROR_INIT;
     TQ_TRY(TQ__REQUIRE(ORIGIN, err, relay));
     TQ_TRY(out_stats ? TQ__CHECK(out_stats, 1, ORIGIN, err) : TQ_OK);
     relay->stats = (struct tq_relay_stats){.size = sizeof relay->stats};
     int status = work(relay, wait_ms, &outage, err);
     TQ_TRY(status);
-    if (outage != TQ_OK) {
-        return tq__fail(err, outage, ORIGIN, "the transport is not there: %s",
-                        tq_status_name(outage));
+    if (outage.status != TQ_OK) {
+        return tq__fail_native(err, outage.status, outage.native, outage.origin, "%s",
+                               outage.message);
     }
     relay->stats.waiting = (uint32_t)relay->window.count;
     if (out_stats) {

@@ -42,7 +42,9 @@ struct tq_relay {
     struct tq__slot **slots;
     struct tq__commit_watch watch;
     int is_watching;
-    int is_woken; /* atomic: the next wait is none */
+    int is_woken;     /* atomic: the next wait is none */
+    int is_stirred;   /* atomic: there was a commit since the step began */
+    int64_t ready_ms; /* since when something waits to be settled */
     struct tq_relay_stats stats;
 };
 

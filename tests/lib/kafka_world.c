@@ -5,6 +5,7 @@
 #include "lib/kafka_world.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,10 +25,15 @@ void kafka_world_need_broker(void)
 
 void kafka_world_url(char *url, size_t room, const char *options)
 {
+    kafka_world_url_at(getenv("TICKETQ_TEST_KAFKA"), url, room, options);
+}
+
+void kafka_world_url_at(const char *broker, char *url, size_t room, const char *options)
+{
     static unsigned worlds;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    snprintf(url, room, "%s?prefix=%x-%llx-%x.&%s", getenv("TICKETQ_TEST_KAFKA"),
+    snprintf(url, room, "%s%cprefix=%x-%llx-%x.&%s", broker, strchr(broker, '?') ? '&' : '?',
              (unsigned)getpid(),
              (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000,
              worlds++, options);
@@ -35,12 +41,17 @@ void kafka_world_url(char *url, size_t room, const char *options)
 
 void kafka_world_open(struct kafka_world *world, const char *options)
 {
+    kafka_world_open_at(world, getenv("TICKETQ_TEST_KAFKA"), options);
+}
+
+void kafka_world_open_at(struct kafka_world *world, const char *broker, const char *options)
+{
     test_env_init(&world->test, 1);
     world->env = test_env_of(&world->test);
     world->env.now_ms = tq_system_now_ms;
     folder_make(world->folder);
     snprintf(world->store_url, sizeof world->store_url, "sqlite:%s/ledger.db", world->folder);
-    kafka_world_url(world->transport_url, sizeof world->transport_url, options);
+    kafka_world_url_at(broker, world->transport_url, sizeof world->transport_url, options);
     world->store = outbox_store(&world->env, world->store_url);
     world->transport = outbox_transport(&world->env, world->transport_url);
     outbox_prepare(world->store);

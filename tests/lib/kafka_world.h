@@ -23,8 +23,11 @@ struct kafka_world {
 void kafka_world_need_broker(void);
 /* The broker's URL, with topics of its own each time. */
 void kafka_world_url(char *url, size_t room, const char *options);
+/* The same at a URL of your own, which may have options already. */
+void kafka_world_url_at(const char *broker, char *url, size_t room, const char *options);
 /* A clean ledger, and topics of its own. `options` of the URL. */
 void kafka_world_open(struct kafka_world *world, const char *options);
+void kafka_world_open_at(struct kafka_world *world, const char *broker, const char *options);
 void kafka_world_close(struct kafka_world *world);
 
 /* kill, start, pause or resume the broker. */

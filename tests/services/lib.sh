@@ -38,6 +38,8 @@ port() {
     kafka.inner) offset=6 ;;
     kafka.proxy) offset=7 ;;
     cluster.*) offset=$((7 + ${1#cluster.})) ;;
+    kafka.sasl) offset=14 ;;
+    kafka.tls) offset=15 ;;
     esac
     echo $((${run##*-} + offset))
 }

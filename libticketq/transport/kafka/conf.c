@@ -203,6 +203,13 @@ static int level_of(int syslog)
     return syslog <= 2 ? TQ_LOG_ERROR : syslog <= 4 ? TQ_LOG_WARN : TQ_LOG_INFO;
 }
 
+/* Nobody can be reached, or nobody lets us in. */
+static int is_outage(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+           code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL;
+}
+
 int tq__kafka_notice(const struct kafka_state *state, rd_kafka_event_t *event, int *out_is_fatal,
                      struct tq_error *err)
 {
@@ -223,7 +230,7 @@ int tq__kafka_notice(const struct kafka_state *state, rd_kafka_event_t *event, i
     *out_is_fatal |= rd_kafka_event_error_is_fatal(event) || code == RD_KAFKA_RESP_ERR__FATAL;
     tq__log(state->env, *out_is_fatal ? TQ_LOG_WARN : TQ_LOG_INFO, KAFKA_ORIGIN, "%s: %s",
             rd_kafka_err2name(code), text);
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+    if (is_outage(code)) {
         return tq__fail_native(err, TQ_E_UNAVAILABLE, code, KAFKA_ORIGIN, "%s", text);
     }
     return TQ_OK;
