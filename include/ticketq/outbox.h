@@ -233,5 +233,23 @@ TQ_API TQ_MUST_CHECK int tq_inbox_claim(tq_tx *tx, const char *consumer,
                                         const char *const *event_ids, size_t count,
                                         uint8_t *out_fresh, struct tq_error *err);
 
+/**
+ * Tell the event of a dead letter once more: to the topic it came from, under its own id and with
+ * its own headers. The consumer that refused it forgets that it did; others, which have applied
+ * it, leave it out. What came behind it of its key was applied meanwhile: it is up to the host
+ * whether the event may come late.
+ *
+ * @param tx      Of the ledger that the consumer's inbox is on. Borrowed.
+ * @param letter  As an inbox on the dead-letter topic hands it out. Borrowed.
+ * @param err     Optional.
+ * @return TQ_OK         It is in the outbox.
+ * @return TQ_GONE       That consumer holds no such event dead: it was replayed before.
+ * @return TQ_REPEAT     The event that was refused is still in this outbox: ask again later.
+ * @return TQ_E_INVALID  Not a letter, or the letter of a message that was no event.
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_inbox_replay(tq_tx *tx, const struct tq_event *letter,
+                                         struct tq_error *err);
+
 TQ_END_DECLS
 #endif /* TICKETQ_OUTBOX_H */

@@ -9,13 +9,20 @@
  * keeps the key: letters of a key stay in order.
  *
  * A message that is not an event of ours has no id to claim and may be a letter
- * twice. Its bytes are kept, the first 32 KiB of them, in base64url. Threads: the
- * body's.
+ * twice. Its bytes are kept, the first 32 KiB of them, in base64url.
+ *
+ * The way back, when whatever stood in the way is mended: the letter's event is told
+ * once more, to its old topic and under its old id, in the transaction that takes the
+ * consumer's claim away. Those who applied it leave it out; the one that refused it
+ * meets it as if for the first time. Without that claim nothing is told, so a letter
+ * may be replayed any number of times. While the event's old row is still in the outbox the
+ * claim stays, because that row may be the very delivery that was refused. Threads: the body's.
  */
 #include "outbox/inbox.h"
 
 #include <string.h>
 
+#include "core/args.h"
 #include "core/env.h"
 #include "outbox/outbox_sql.h"
 
@@ -118,4 +125,49 @@ int tq__inbox_bury(tq_tx *tx, void *arg, struct tq_error *err)
     }
     struct tq_event letter = entry->event;
     return append_letter(tx, entry, &letter, status, reason, err);
+}
+
+/* ---- the way back ---- */
+
+/* "" when there is none. */
+static const char *reason_of(const struct tq_event *letter, const char *name)
+{
+    for (size_t i = 0; i < letter->headers_count; i++) {
+        if (strcmp(letter->headers[i].name, name) == 0) {
+            return letter->headers[i].value;
+        }
+    }
+    return "";
+}
+
+static size_t keep_own_headers(struct tq_header *target, const struct tq_event *letter)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < letter->headers_count; i++) {
+        if (!is_dead_header(letter->headers[i].name)) {
+            target[count++] = letter->headers[i];
+        }
+    }
+    return count;
+}
+
+int tq_inbox_replay(tq_tx *tx, const struct tq_event *letter, struct tq_error *err)
+{
+    struct tq_event event;
+    struct tq_header headers[TQ_EVENT_HEADERS_MAX];
+    TQ_TRY(TQ__REQUIRE(ORIGIN, err, tx));
+    TQ_TRY(tq__event_read(&event, letter, err));
+    const char *consumer = reason_of(&event, TQ_DEAD_CONSUMER), *id = reason_of(&event, TQ_DEAD_ID);
+    event.id = id;
+    event.topic = reason_of(&event, TQ_DEAD_TOPIC);
+    TQ_TRY(tq__id_check(id, "the letter's " TQ_DEAD_ID, ORIGIN, err));
+    TQ_TRY(tq__id_check(consumer, "the letter's " TQ_DEAD_CONSUMER, ORIGIN, err));
+    TQ_TRY(tq__topic_check(event.topic, "the letter's " TQ_DEAD_TOPIC, ORIGIN, err));
+    event.headers_count = keep_own_headers(headers, &event);
+    event.headers = headers;
+    const struct tq_value claim[] = {tq_text(consumer), tq_text(id)};
+    TQ_TRY(tq_tx_exec(tx, OUTBOX_dead_touch, claim, 2, NULL, NULL, err));
+    int status = tq_tx_changed(tx) ? tq_outbox_append(tx, &event, 1, err) : TQ_GONE;
+    return status == TQ_OK ? tq_tx_exec(tx, OUTBOX_dead_unclaim, claim, 2, NULL, NULL, err)
+                           : status;
 }

@@ -166,6 +166,14 @@ ON CONFLICT (consumer, event_id) DO NOTHING
 INSERT INTO processed_events (consumer, event_id, at_ms, dead_reason) VALUES ($1, $2, $3, $4)
 ON CONFLICT (consumer, event_id) DO NOTHING
 
+-- A write, so that two who replay one letter come one after the other.
+-- name: dead_touch
+UPDATE processed_events SET dead_reason = dead_reason
+WHERE consumer = $1 AND event_id = $2 AND dead_reason IS NOT NULL
+
+-- name: dead_unclaim
+DELETE FROM processed_events WHERE consumer = $1 AND event_id = $2
+
 -- name: clean
 DELETE FROM processed_events WHERE (consumer, event_id) IN (
     SELECT consumer, event_id FROM processed_events WHERE at_ms < $1 ORDER BY at_ms LIMIT $2)

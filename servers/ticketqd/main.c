@@ -4,6 +4,7 @@
  *
  *     ticketqd [serve] ...   serves until SIGTERM, then drains
  *     ticketqd audit ...     reads the ledgers and the provider's book (audit.c)
+ *     ticketqd letters ...   shows dead letters, and tells their events again (letters.c)
  *
  * The services know each other only by events and internal reads; this file is
  * the only one that knows all of them, and it knows nothing but their names.
@@ -39,6 +40,7 @@
 #include "queue/service.h"
 #include "reservation/service.h"
 #include "ticketqd/audit.h"
+#include "ticketqd/letters.h"
 #include "user/service.h"
 
 static const struct app_service *const services[] = {
@@ -48,7 +50,8 @@ static const struct app_service *const services[] = {
 
 static const struct app_program program = {
     .name = "ticketqd",
-    .summary = "high-demand ticket sales: all services in one process (see also: ticketqd audit)",
+    .summary =
+        "high-demand ticket sales: all services in one process (see also: ticketqd audit, letters)",
     .services = services,
     .services_count = sizeof services / sizeof *services,
 };
@@ -57,6 +60,9 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "audit") == 0) {
         return audit_main(argc - 1, argv + 1);
+    }
+    if (argc > 1 && strcmp(argv[1], "letters") == 0) {
+        return letters_main(argc - 1, argv + 1);
     }
     if (argc > 1 && strcmp(argv[1], "serve") == 0) {
         argv++;

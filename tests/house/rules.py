@@ -179,6 +179,7 @@ TESTED_ELSEWHERE = {
     "servers/event/heard.c": "tests/e2e/test_pages.py",
     "servers/ticketqd/audit.c": "tests/e2e/test_audit.py",
     "servers/ticketqd/copy.c": "tests/e2e/test_engines.py",
+    "servers/ticketqd/letters.c": "tests/e2e/test_letters.py",
 }
 
 

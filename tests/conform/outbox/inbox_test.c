@@ -198,14 +198,13 @@ END_TEST
 /* What a letter in the dead-letter topic says. */
 struct letter {
     int count;
+    int is_to_be_replayed;
     char id[TQ_ID_SIZE], key[TQ_ID_SIZE], type[TQ_ID_SIZE], payload[128], headers[512];
 };
 
 static int take_letter(tq_tx *tx, const struct tq_event *event, void *arg, struct tq_error *failure)
 {
     struct letter *letter = arg;
-    (void)tx;
-    (void)failure;
     letter->count++;
     letter->headers[0] = '\0';
     snprintf(letter->id, sizeof letter->id, "%s", event->id);
@@ -218,27 +217,38 @@ static int take_letter(tq_tx *tx, const struct tq_event *event, void *arg, struc
         snprintf(letter->headers + bytes, sizeof letter->headers - bytes, "%s=%s;",
                  event->headers[i].name, event->headers[i].value);
     }
-    return TQ_OK;
+    return letter->is_to_be_replayed ? tq_inbox_replay(tx, event, failure) : TQ_OK;
+}
+
+static tq_inbox *open_operator(struct letter *letter)
+{
+    static const char *const topics[] = {OUTBOX_DEAD};
+    tq_inbox *reader = NULL;
+    assert_status(tq_inbox_open(store, transport,
+                                TQ_ARGS(tq_inbox_options, .consumer = "operator", .topics = topics,
+                                        .topics_count = 1, .dead_letter_topic = "dlq.operator",
+                                        .handler = take_letter, .arg = letter),
+                                &reader, &err),
+                  TQ_OK);
+    return reader;
+}
+
+static struct letter visit_letter(int is_to_be_replayed)
+{
+    struct letter letter = {.is_to_be_replayed = is_to_be_replayed};
+    tq_inbox *reader = open_operator(&letter);
+    for (int i = 0, quiet = 0; i < ROUNDS && quiet < 10; i++) {
+        ck_assert_int_ge(tq_relay_step(relay, 0, NULL, &err), TQ_OK);
+        ck_assert_int_ge(tq_inbox_step(reader, ROUND_MS, NULL, &err), TQ_OK);
+        quiet += letter.count > 0 && (is_to_be_replayed || outbox_pending(store) == 0);
+    }
+    tq_inbox_close(reader);
+    return letter;
 }
 
 static struct letter read_letter(void)
 {
-    static const char *const topics[] = {OUTBOX_DEAD};
-    struct letter letter = {0};
-    tq_inbox *dead = NULL;
-    assert_status(tq_inbox_open(store, transport,
-                                TQ_ARGS(tq_inbox_options, .consumer = "operator", .topics = topics,
-                                        .topics_count = 1, .dead_letter_topic = "dlq.operator",
-                                        .handler = take_letter, .arg = &letter),
-                                &dead, &err),
-                  TQ_OK);
-    for (int i = 0, quiet = 0; i < ROUNDS && quiet < 10; i++) {
-        ck_assert_int_ge(tq_relay_step(relay, 0, NULL, &err), TQ_OK);
-        ck_assert_int_ge(tq_inbox_step(dead, ROUND_MS, NULL, &err), TQ_OK);
-        quiet += letter.count > 0 && outbox_pending(store) == 0;
-    }
-    tq_inbox_close(dead);
-    return letter;
+    return visit_letter(0);
 }
 
 START_TEST(never_applicable__is_a_dead_letter_with_its_reason)
@@ -269,6 +279,38 @@ START_TEST(never_applicable__is_a_dead_letter_with_its_reason)
                                    " dead_reason IS NOT NULL",
                                    "e1"),
                      1);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_letter_that_is_replayed__is_applied_by_the_one_who_refused_it)
+{
+    struct handler_plan other_plan = {.key = ""};
+    setup(0);
+    tq_inbox *other = outbox_inbox(store, transport, "other", &other_plan, 0);
+    tq_inbox_close(open_operator(NULL)); /* subscribed before there is a letter */
+    plan = (struct handler_plan){.key = "k1", .status = TQ_E_INVALID, .times = 1};
+    assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
+    for (int i = 0; i < ROUNDS && (plan.called < 1 || other_plan.told < 1); i++) {
+        ck_assert_int_ge(tq_relay_step(relay, 0, NULL, &err), TQ_OK);
+        ck_assert_int_ge(tq_inbox_step(inbox, ROUND_MS, NULL, &err), TQ_OK);
+        ck_assert_int_ge(tq_inbox_step(other, ROUND_MS, NULL, &err), TQ_OK);
+    }
+    for (int i = 0; i < ROUNDS && outbox_pending(store) > 1; i++) { /* the letter remains */
+        ck_assert_int_ge(tq_relay_step(relay, ROUND_MS, NULL, &err), TQ_OK);
+    }
+    ck_assert_int_eq(visit_letter(1).count, 1);
+    struct tq_inbox_stats stats = {.size = sizeof stats};
+    for (int i = 0; i < ROUNDS && (plan.told < 1 || stats.repeated < 1); i++) {
+        ck_assert_int_ge(tq_relay_step(relay, 0, NULL, &err), TQ_OK);
+        ck_assert_int_ge(tq_inbox_step(inbox, ROUND_MS, NULL, &err), TQ_OK);
+        ck_assert_int_ge(tq_inbox_step(other, ROUND_MS, &stats, &err), TQ_OK);
+    }
+    ck_assert_int_eq(plan.told, 1);
+    ck_assert_uint_eq(stats.repeated, 1);
+    outbox_check_key(store, "payment", "k1", 1);
+    outbox_check_key(store, "other", "k1", 1);
+    tq_inbox_close(other);
     teardown();
 }
 END_TEST
@@ -424,6 +466,7 @@ END_TEST
 CONFORM_MAIN("outbox.inbox", repeated_later__has_one_effect, repeated_at_once__has_one_effect,
              a_failing_handler__is_undone_and_holds_back_its_key_only,
              never_applicable__is_a_dead_letter_with_its_reason,
+             a_letter_that_is_replayed__is_applied_by_the_one_who_refused_it,
              after_attempts_max__is_a_dead_letter, contention__is_never_an_attempt,
              a_message_that_is_no_event__is_kept_as_a_dead_letter,
              closed_before_its_acknowledgement__repeats_and_is_skipped,

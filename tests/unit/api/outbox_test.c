@@ -151,6 +151,10 @@ static int refuse_in_tx(tq_tx *tx, void *arg, struct tq_error *failure)
     REFUSED(tq_inbox_claim(tx, "c", ids, TQ_BATCH_MAX + 1, fresh, &err), TQ_E_LIMIT, "count");
     REFUSED(tq_inbox_claim(tx, "c", bad_ids, 2, fresh, &err), TQ_E_INVALID, "event id");
     ck_assert(fresh[0] == 77 && fresh[1] == 77);
+    REFUSED(tq_inbox_replay(NULL, &event, &err), TQ_E_INVALID, "tx");
+    REFUSED(tq_inbox_replay(tx, NULL, &err), TQ_E_INVALID, "event");
+    REFUSED(tq_inbox_replay(tx, events + 1, &err), TQ_E_ABI, "event");
+    REFUSED(tq_inbox_replay(tx, &event, &err), TQ_E_INVALID, TQ_DEAD_ID);
     return TQ_OK;
 }
 

@@ -121,6 +121,77 @@ START_TEST(bytes_of_others__are_kept_up_to_their_limit)
 }
 END_TEST
 
+/* The letter of the entry, as its reader gets it. */
+static struct tq_event letter_of(struct tq_header *target, const char *id)
+{
+    struct tq_event letter = entry.event;
+    letter.id = "l1";
+    letter.topic = "dlq.a";
+    target[0] = (struct tq_header){TQ_DEAD_ID, id};
+    target[1] = (struct tq_header){TQ_DEAD_TOPIC, "a.b"};
+    target[2] = (struct tq_header){TQ_DEAD_CONSUMER, "payment"};
+    target[3] = (struct tq_header){TQ_DEAD_REASON, "it cannot be"};
+    target[4] = (struct tq_header){"shop", "north"};
+    letter.headers = target;
+    letter.headers_count = 5;
+    return letter;
+}
+
+static int replay_body(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    return tq_inbox_replay(tx, arg, failure);
+}
+
+static int replay(struct tq_event *letter)
+{
+    return tq_ledger_run(store, replay_body, letter, &err);
+}
+
+START_TEST(a_letter__is_replayed_once_under_its_own_id)
+{
+    struct tq_header own[TQ_EVENT_HEADERS_MAX];
+    setup();
+    assert_status(bury(), TQ_OK);
+    struct tq_event letter = letter_of(own, "e1");
+    assert_status(replay(&letter), TQ_OK);
+    ck_assert_int_eq(outbox_number(store,
+                                   "SELECT count(*) FROM outbox_events WHERE event_id = 'e1'"
+                                   " AND topic = 'a.b' AND headers = $1",
+                                   "shop: north\n"),
+                     1);
+    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM processed_events", NULL), 0);
+    assert_status(replay(&letter), TQ_GONE);
+    assert_status(bury(), TQ_OK); /* refused again, while it still waits here */
+    assert_status(replay(&letter), TQ_REPEAT);
+    ck_assert_int_eq(
+        outbox_number(store, "SELECT count(*) FROM processed_events WHERE event_id = 'e1'", NULL),
+        1);
+    ck_assert_int_eq(
+        outbox_number(store, "SELECT count(*) FROM outbox_events WHERE event_id = 'e1'", NULL), 1);
+    teardown();
+}
+END_TEST
+
+START_TEST(what_is_no_letter_of_a_dead_event__is_not_replayed)
+{
+    struct tq_header own[TQ_EVENT_HEADERS_MAX];
+    setup();
+    struct tq_event letter = letter_of(own, "e1");
+    assert_status(replay(&letter), TQ_GONE);
+    letter = letter_of(own, "");
+    assert_status(replay(&letter), TQ_E_INVALID);
+    letter = letter_of(own, "e1");
+    own[1].value = "no topic!";
+    assert_status(replay(&letter), TQ_E_INVALID);
+    letter = letter_of(own, "e1");
+    own[2].value = "";
+    assert_status(replay(&letter), TQ_E_INVALID);
+    ck_assert_int_eq(outbox_pending(store), 0);
+    teardown();
+}
+END_TEST
+
 UNIT_MAIN("outbox.dead", a_refused_event__is_one_letter,
           headers__keep_the_first_that_fit_and_the_newest_reasons,
-          bytes_of_others__are_kept_up_to_their_limit)
+          bytes_of_others__are_kept_up_to_their_limit, a_letter__is_replayed_once_under_its_own_id,
+          what_is_no_letter_of_a_dead_event__is_not_replayed)
