@@ -3,16 +3,18 @@
 # Builds ticketq and plays a whole on-sale: a crowd, a payment provider, one process that sells.
 #
 # usage: examples/quickstart.sh [--visitors N] [--seats N] [--seed S] [--json FILE] [--stay]
-#            [--redis URL] [--postgres URL] [--kafka URL] [--with-services]
+#            [--redis URL] [--postgres URL] [--kafka URL] [--with-services | --with-cluster]
 #   --visitors  how many come, 1 to 1000000; default 20000
 #   --seats     how many of the arena's 15,000 seats are sold; default 5000
 #   --seed      what the crowd is like follows from it, a whole number; default 1
 #   --json      writes the reports of herd and audit to a file
 #   --stay      leaves everything running afterwards, until Ctrl-C
-#   --redis     the line and the first to meet holds are there, not in memory
+#   --redis     the line and the first to meet holds are there, not in memory, and what is read most:
+#               a server, or a cluster (redis://HOST:PORT?cluster=1); keys have a prefix of the sale, and stay
 #   --postgres  the ledgers are there, not in SQLite: in a database made for the sale and dropped
 #   --kafka     events go through it; topics are made, with a prefix of the sale, and stay
-#   --with-services  starts Redis, PostgreSQL and Kafka for the sale, by tests/services/run.sh
+#   --with-services  starts Redis, PostgreSQL 15 and Kafka for the sale, by tests/services/run.sh
+#   --with-cluster   the same with a Redis Cluster of six, PostgreSQL 18 and Kafka
 #
 # Exit status: 0 when herd and audit are clean, 1 when one is not, 2 when it could not run.
 set -euo pipefail
@@ -39,16 +41,23 @@ number() {
         wrong "$1 is a number from $3 to $4, not '$2'"
 }
 
-# with_services ARG...: this script again, beside servers that end with it
+# with_services OPTION SERVERS COMMAND ARG...: this script again with the rest of ARG, beside servers
+# that end with it; COMMAND runs it with its arguments and their URLs
 with_services() {
-    local kept=()
-    for word in "$@"; do [ "$word" = --with-services ] || kept+=("$word"); done
+    local option=$1 servers=$2 command=$3 kept=()
+    shift 3
+    for word in "$@"; do [ "$word" = "$option" ] || kept+=("$word"); done
     cd "$caller"
-    # shellcheck disable=SC2016
-    exec "$root/tests/services/run.sh" redis postgres15 kafka -- bash -c '"$@" --redis "$TICKETQ_TEST_REDIS" \
-        --postgres "$TICKETQ_TEST_POSTGRES" --kafka "$TICKETQ_TEST_KAFKA"' - "$root/examples/quickstart.sh" "${kept[@]}"
+    # shellcheck disable=SC2086
+    exec "$root/tests/services/run.sh" $servers -- bash -c "$command" - "$root/examples/quickstart.sh" "${kept[@]}"
 }
-case " $* " in *" --with-services "*) with_services "$@" ;; esac
+# shellcheck disable=SC2016
+case " $* " in
+*" --with-services "*) with_services --with-services "redis postgres15 kafka" '"$@" --redis "$TICKETQ_TEST_REDIS" \
+    --postgres "$TICKETQ_TEST_POSTGRES" --kafka "$TICKETQ_TEST_KAFKA"' "$@" ;;
+*" --with-cluster "*) with_services --with-cluster "cluster postgres18 kafka" '"$@" --kafka "$TICKETQ_TEST_KAFKA" \
+    --redis "$TICKETQ_TEST_REDIS_CLUSTER?cluster=1" --postgres "$TICKETQ_TEST_POSTGRES18"' "$@" ;;
+esac
 
 while [ $# -gt 0 ]; do
     case $1 in
@@ -138,10 +147,15 @@ post() {
 # The engines, and where the audit finds the ledgers.
 sale=quickstart_$(head -c 6 /dev/urandom | od -An -tx1 | tr -d ' \n')
 engines=() ledger=(--data "$work/data")
-[ -z "$redis" ] || engines+=(--room "$redis" --hold "$redis")
-if [ -n "$kafka" ]; then
-    case $kafka in *\?*) engines+=(--transport "$kafka&prefix=$sale.") ;; *) engines+=(--transport "$kafka?prefix=$sale.") ;; esac
+# with_prefix URL
+with_prefix() {
+    case $1 in *\?*) echo "$1&prefix=$sale." ;; *) echo "$1?prefix=$sale." ;; esac
+}
+if [ -n "$redis" ]; then
+    line=$(with_prefix "$redis")
+    engines+=(--room "${line%.}-" --hold "${line%.}-")
 fi
+[ -z "$kafka" ] || engines+=(--transport "$(with_prefix "$kafka")")
 if [ -n "$postgres" ]; then
     psql -Xqc "CREATE DATABASE $sale" "$postgres" || fail "no database can be made at --postgres"
     database=$sale address=${postgres%%\?*}
@@ -168,9 +182,9 @@ start ticketqd "$bin/servers/ticketqd/ticketqd" serve --data "$work/data" --list
     --portone-secret "$work/portone" --webhook-secret "$work/webhook" --hold-ttl-ms "$hold_ms" "${engines[@]}"
 admin=$("$bin/examples/herd/ticketq-herd" sign --keys "$work/keys.json" --subject quickstart --role admin)
 
-# All who come are let in within about 75 seconds.
+# All who come are let in within about 75 seconds. A broker makes topics and groups first.
 rate=$((visitors / 75 + 20))
-opens=$(date -u -d '+12 seconds' +%Y-%m-%dT%H:%M:%S.000Z)
+opens=$(date -u -d "+$([ -n "$kafka" ] && echo 30 || echo 12) seconds" +%Y-%m-%dT%H:%M:%S.000Z)
 post /v1/admin/venues @examples/venues/arena.json "$work/venue"
 post /v1/admin/events "$(printf '{"title":"Opening night","venueId":"%s","currency":"KRW",
     "prices":{"VIP":198000,"R":165000,"S":143000,"A":121000,"B":99000},"seatsLimit":%d,
@@ -179,6 +193,15 @@ post /v1/admin/events "$(printf '{"title":"Opening night","venueId":"%s","curren
     "$(member "$work/venue" venueId)" "$seats" "$(date -u -d '+30 days' +%Y-%m-%dT%H:%M:%S.000Z)" "$opens" \
     "$(date -u -d '+1 day' +%Y-%m-%dT%H:%M:%S.000Z)" "$rate" "$rate" $((rate * 20)))" "$work/event"
 schedule=$(member "$work/event" schedules.0.scheduleId)
+# Every service has heard of it.
+for path in "queue/state?scheduleId=$schedule" "schedules/$schedule/seat-map"; do
+    tries=0
+    until curl -sf -o "$work/answer" "$url/v1/$path"; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 300 ] || fail "the sale is not ready after a minute"
+        sleep 0.2
+    done
+done
 echo "selling $seats of 15,000 seats to $visitors visitors at $url from $opens" >&2
 
 clean=0
