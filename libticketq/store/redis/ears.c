@@ -26,6 +26,7 @@
 #include "core/error.h"
 #include "store/redis/client.h"
 #include "store/redis/redis.h"
+#include "store/redis/slots.h"
 
 #define TRIES 3
 #define EARS_MAX REDIS_NODES_MAX

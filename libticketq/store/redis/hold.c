@@ -12,7 +12,7 @@
  * timer that is earlier than it knows (hardly ever, since new holds run out last), and
  * the keys of freed seats are removed. Either may get lost and does no harm.
  */
-#include "store/redis/hold.h"
+#include "store/redis/hold_parts.h"
 
 #include <endian.h>
 #include <stdio.h>
@@ -335,13 +335,18 @@ static int run_plan(struct plan *plan, enum redis_script_id script, redis_read_f
 }
 
 /* {wait, now, ...}: the first of those who joined has it told. */
-static void read_due(struct part *part, struct redis_answer *answer, int *is_bad)
+static int read_due(struct redis_call *call, struct redis_answer *answer, int *is_bad)
 {
+    struct part *part = call->out;
+    if (answer->reply->type != REDIS_REPLY_ARRAY) {
+        return tq__redis_nonsense(call);
+    }
     if (answer->cursor == 0) {
         part->wait_ms = tq__redis_number(answer->reply, 0, is_bad);
         part->as_of_ms = tq__redis_number(answer->reply, 1, is_bad);
         answer->cursor = 2;
     }
+    return TQ_OK;
 }
 
 static int is_gone(const redisReply *reply)
@@ -381,11 +386,8 @@ static int read_claims(struct redis_call *call, struct redis_answer *answer)
     const struct plan *plan = part->plan;
     const size_t *order = plan->order + part->first + part->done;
     int is_bad = 0, none = is_gone(answer->reply);
-    if (!none && answer->reply->type != REDIS_REPLY_ARRAY) {
-        return tq__redis_nonsense(call);
-    }
     if (!none) {
-        read_due(part, answer, &is_bad);
+        TQ_TRY(read_due(call, answer, &is_bad));
     }
     for (size_t i = 0; i < part->running; i++) {
         struct tq_hold *out = &plan->holds[order[i]];
@@ -419,11 +421,8 @@ static int read_changes(struct redis_call *call, struct redis_answer *answer)
     const struct plan *plan = part->plan;
     const size_t *order = plan->order + part->first + part->done;
     int is_bad = 0, none = is_gone(answer->reply);
-    if (!none && answer->reply->type != REDIS_REPLY_ARRAY) {
-        return tq__redis_nonsense(call);
-    }
     if (!none) {
-        read_due(part, answer, &is_bad);
+        TQ_TRY(read_due(call, answer, &is_bad));
     }
     for (size_t i = 0; i < part->running; i++) {
         struct tq_hold_result *out = &plan->results[order[i]];

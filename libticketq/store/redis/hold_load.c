@@ -12,7 +12,7 @@
 #include "core/env.h"
 #include "core/error.h"
 #include "core/map.h"
-#include "store/redis/hold.h"
+#include "store/redis/hold_parts.h"
 #include "store/redis/redis.h"
 
 #define SEATS_SLICE 1000
@@ -118,12 +118,18 @@ static int read_untidy(struct redis_call *call, struct redis_answer *answer)
     return is_bad ? tq__redis_nonsense(call) : TQ_OK;
 }
 
-static void tidy(const struct loading *loading, struct tq__buf *seats)
+/* A call that frees seats, and the removal of their keys. */
+static int run_untidy(const struct loading *loading, struct redis_call *call, struct tq_error *err)
 {
-    if (seats->bytes && !seats->is_failed) {
-        tq__redis_tidy(loading->client, loading->load->schedule, seats->data);
+    struct tq__buf seats = TQ__BUF(loading->env);
+    call->read = read_untidy;
+    call->out = &seats;
+    int rc = run(loading, call, err);
+    if (seats.bytes && !seats.is_failed) {
+        tq__redis_tidy(loading->client, loading->load->schedule, seats.data);
     }
-    tq__buf_done(seats);
+    tq__buf_done(&seats);
+    return rc;
 }
 
 /* The rows of a slice: a line each, and the keys of the seats that they have. */
@@ -163,17 +169,12 @@ static int load_slice(const struct loading *loading, struct slice *slice,
         slice->args[1 + i] = (struct redis_text){slice->text.data + at, ends[i] - at};
         at = ends[i];
     }
-    struct tq__buf untidy = TQ__BUF(loading->env);
     struct redis_call call = {.script = REDIS_HOLD_LOAD,
                               .endings = slice->seats,
                               .endings_count = slice->seats_count,
                               .args = slice->args,
-                              .args_count = 1 + count,
-                              .read = read_untidy,
-                              .out = &untidy};
-    int rc = run(loading, &call, err);
-    tidy(loading, &untidy);
-    return rc;
+                              .args_count = 1 + count};
+    return run_untidy(loading, &call, err);
 }
 
 static int load_rows(const struct loading *loading, struct tq_error *err)
@@ -246,15 +247,8 @@ static int free_slice(const struct loading *loading, const struct tq__map *rows,
     if (count == 1) {
         return TQ_OK;
     }
-    struct tq__buf untidy = TQ__BUF(loading->env);
-    struct redis_call call = {.script = REDIS_HOLD_FREE,
-                              .args = args,
-                              .args_count = count,
-                              .read = read_untidy,
-                              .out = &untidy};
-    int rc = run(loading, &call, err);
-    tidy(loading, &untidy);
-    return rc;
+    struct redis_call call = {.script = REDIS_HOLD_FREE, .args = args, .args_count = count};
+    return run_untidy(loading, &call, err);
 }
 
 /* Free what nothing else would: no timer, not in the ledger. */

@@ -12,7 +12,7 @@
 
 #include "core/env.h"
 #include "core/error.h"
-#include "store/redis/hold.h"
+#include "store/redis/hold_parts.h"
 #include "store/redis/redis.h"
 
 #define PIECE 32

@@ -154,7 +154,7 @@ struct redis_conn *tq__redis_lane_conn(struct redis_lane *lane, uint16_t node, s
 {
     struct redis_client *client = lane->client;
     if (node >= REDIS_NODES_MAX) {
-        tq__redis_doubt(client);
+        atomic_store(&client->is_doubtful, 1);
         tq__fail(err, TQ_E_UNAVAILABLE, "store.redis", "no server has the slot");
         return NULL;
     }
@@ -206,7 +206,7 @@ static struct redis_conn *find_server(struct redis_lane *lane, struct redis_requ
         note_life(client, request->node, conn);
         return conn;
     }
-    tq__redis_doubt(client);
+    atomic_store(&client->is_doubtful, 1);
     close_request(request, err.status == TQ_E_UNAVAILABLE, &err);
     return NULL;
 }
@@ -266,7 +266,7 @@ static void treat(struct redis_lane *lane, struct redis_request *request, struct
     struct tq_error err = TQ_ERROR_INIT;
     enum redis_remedy remedy = meaning->remedy;
     if (remedy == REDIS_MOVED || remedy == REDIS_MAP) {
-        tq__redis_doubt(lane->client);
+        atomic_store(&lane->client->is_doubtful, 1);
     }
     conn->is_misled |= remedy == REDIS_MAP && !lane->client->target.is_cluster;
     if ((remedy == REDIS_MOVED || remedy == REDIS_ASK) &&

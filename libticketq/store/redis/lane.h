@@ -7,7 +7,9 @@
 
 #include <stdatomic.h>
 
-#include "store/redis/client.h"
+#include "store/redis/call.h"
+#include "store/redis/conn.h"
+#include "store/redis/slots.h"
 
 /* An execution of a script, for one call or several that were joined. */
 struct redis_request {

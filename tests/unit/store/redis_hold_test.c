@@ -3,7 +3,7 @@
  * store/redis/hold*.c on a server of the test's own: arrays over many schedules and
  * many rounds, keys as they are named, what a load does in slices, a sweep in pieces.
  */
-#include "store/redis/hold.h"
+#include "store/redis/hold_parts.h"
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>

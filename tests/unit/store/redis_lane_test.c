@@ -3,6 +3,7 @@
  * store/redis/lane.c: what becomes of a call when the server answers with an error, sends it
  * elsewhere, hangs up before or after it, and which calls are joined.
  */
+#include "store/redis/client.h"
 #include "store/redis/lane.h"
 
 #include <stdatomic.h>

@@ -2,8 +2,8 @@
 /*
  * What the files of the hold table share.
  */
-#ifndef TQ_STORE_REDIS_HOLD_H
-#define TQ_STORE_REDIS_HOLD_H
+#ifndef TQ_STORE_REDIS_HOLD_PARTS_H
+#define TQ_STORE_REDIS_HOLD_PARTS_H
 
 #include <stdlib.h>
 #include <string.h>
