@@ -22,12 +22,13 @@ static struct test_env test;
 static struct tq_env env;
 static struct tq_error err = TQ_ERROR_INIT;
 static struct tq__cache *cache;
+static int number; /* each test has pages of its own, also in one process */
 static const struct tq__cache_name page = {"one", "seat-map"};
 
 static void begin_at(unsigned at)
 {
     char url[64];
-    snprintf(url, sizeof url, "redis://127.0.0.1:%u?prefix=t%d-", at, (int)getpid());
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u?prefix=t%d-%d-", at, (int)getpid(), ++number);
     test_env_init(&test, 1);
     env = test_env_of(&test);
     assert_status(tq__cache_open(&env, url, &cache, &err), TQ_OK);
@@ -75,7 +76,7 @@ static void meddle(const char *format)
 {
     char key[64];
     redisContext *other = redisConnect("127.0.0.1", (int)port);
-    snprintf(key, sizeof key, "t%d-cache:{one}:seat-map", (int)getpid());
+    snprintf(key, sizeof key, "t%d-%d-cache:{one}:seat-map", (int)getpid(), number);
     redisReply *reply = redisCommand(other, format, key);
     ck_assert_ptr_nonnull(reply);
     ck_assert_int_ne(reply->type, REDIS_REPLY_ERROR);

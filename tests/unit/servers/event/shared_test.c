@@ -26,6 +26,7 @@ static struct test_env test;
 static struct tq_env env;
 static struct tq_error err = TQ_ERROR_INIT;
 static struct app_metrics *metrics;
+static int number; /* each test has pages of its own, also in one process */
 
 /* Where the truth is. */
 static struct {
@@ -66,7 +67,7 @@ static int load(void *arg, const char *key, struct event_page *page, struct tq_e
 static void open_process(struct process *process, const char *kind, const char *secret)
 {
     char url[64];
-    snprintf(url, sizeof url, "redis://127.0.0.1:%u?prefix=t%d-", port, (int)getpid());
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u?prefix=t%d-%d-", port, (int)getpid(), number);
     assert_status(tq__cache_open(&env, url, &process->cache, &err), TQ_OK);
     assert_status(tq_keys_new(&env, &process->keys, &err), TQ_OK);
     if (secret) {
@@ -97,6 +98,7 @@ static void close_process(struct process *process)
 
 static void begin(void)
 {
+    number++;
     memset(&source, 0, sizeof source);
     snprintf(source.body, sizeof source.body, "first");
     test_env_init(&test, 1);
@@ -148,7 +150,7 @@ static redisReply *meddle(const char *verb, const char *key, const redisReply *v
 {
     char name[64];
     redisContext *other = redisConnect("127.0.0.1", (int)port);
-    snprintf(name, sizeof name, "t%d-cache:{%s}:layout", (int)getpid(), key);
+    snprintf(name, sizeof name, "t%d-%d-cache:{%s}:layout", (int)getpid(), number, key);
     redisReply *reply =
         value ? redisCommand(other, "%s %s %b PX 50000", verb, name, value->str, value->len)
               : redisCommand(other, "%s %s", verb, name);
