@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first play is without a fault: it counts the requests and shows that the
- * scenario is right.
+ * The first plays are without a fault: they show that the scenario is right and count its
+ * requests. The smaller number is right, since what is done only once, or again because a
+ * machine is busy, adds to the other.
  */
 #include "fault/proxy/drill.h"
 
@@ -11,7 +12,7 @@
 
 #define TRIES_MAX 12
 #define PAUSE_US 10000
-#define BUDGET_MS 500 /* for the points of a fault, unless all are wanted */
+#define BUDGET_MS 300 /* for the points of a fault, unless all are wanted */
 
 static struct {
     struct proxy *proxy;
@@ -68,11 +69,13 @@ void drill(struct proxy *proxy, void (*play)(void), long least)
 {
     struct timespec begun, over;
     now.proxy = proxy;
+    play_one(PROXY_NONE, 0, play);
+    long requests = now.n;
     clock_gettime(CLOCK_MONOTONIC, &begun);
     play_one(PROXY_NONE, 0, play);
     clock_gettime(CLOCK_MONOTONIC, &over);
+    requests = now.n < requests ? now.n : requests;
     long cost_ms = (over.tv_sec - begun.tv_sec) * 1000 + (over.tv_nsec - begun.tv_nsec) / 1000000;
-    long requests = now.n;
     ck_assert_int_ge(requests, least);
     srandom((unsigned)over.tv_nsec);
     if (getenv("TICKETQ_ALL_POINTS")) {

@@ -16,7 +16,7 @@
 #define KEYS 3
 #define LONG 3000 /* rounds: a minute */
 #define AFTERWARDS 5
-#define OPTIONS "partitions=2&timeout_ms=2000&session_ms=6000"
+#define OPTIONS "partitions=2&timeout_ms=2000&session_ms=6000&poll_ms=6000"
 
 static struct proxy *proxy;
 static struct kafka_world world;

@@ -139,6 +139,24 @@ static void persist(run_fn *run, const char *key)
     } while (again);
 }
 
+/* A body that has written, and wants none of it. */
+static int refuse(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    int status = purchase(tx, arg, failure);
+    return status < 0 ? status : TQ_E_INVALID;
+}
+
+static void be_refused(const char *key)
+{
+    int status;
+    do {
+        status = tq_ledger_run(store, refuse, (void *)(uintptr_t)key, &err);
+        ck_assert_int_ne(status, TQ_E_UNKNOWN);
+        ck_assert_msg(!is_applied(key), "%s: what was refused is there", drill_name());
+    } while (status != TQ_E_INVALID && drill_again(status, &err));
+    ck_assert_int_eq(status, TQ_E_INVALID);
+}
+
 static int ask_time(tq_tx *tx, void *arg, struct tq_error *failure)
 {
     (void)arg;
@@ -147,11 +165,13 @@ static int ask_time(tq_tx *tx, void *arg, struct tq_error *failure)
 
 static void buy_and_look(void)
 {
-    char one[32], each[32];
+    char one[32], each[32], none[32];
     int status;
+    snprintf(none, sizeof none, "none-%u", plays);
     snprintf(one, sizeof one, "one-%u", plays);
     snprintf(each, sizeof each, "each-%u", plays++);
     drill_begin();
+    be_refused(none);
     persist(run_one, one);
     persist(run_each, each);
     do {
@@ -161,6 +181,7 @@ static void buy_and_look(void)
     drill_end();
     ck_assert_int_eq(is_applied(one), 1);
     ck_assert_int_eq(is_applied(each), 1);
+    ck_assert_int_eq(is_applied(none), 0);
 }
 
 START_TEST(a_purchase__is_made_once_whatever_is_lost)
@@ -176,6 +197,8 @@ static int lost_commits;
 static void lose_the_answer(void)
 {
     char key[32];
+    snprintf(key, sizeof key, "before-%u", plays);
+    persist(run_one, key); /* the connection is there */
     snprintf(key, sizeof key, "lost-%u", plays++);
     drill_begin();
     int status = tq_ledger_run(store, purchase, (void *)(uintptr_t)key, &err);
@@ -213,6 +236,33 @@ START_TEST(a_store__opens_whatever_is_lost)
 {
     setup();
     drill(gate.proxy, open_and_buy, 8);
+    teardown();
+}
+END_TEST
+
+/* ---- the schema ---- */
+
+static void migrate(void)
+{
+    char scope[32], first[64], second[64];
+    snprintf(scope, sizeof scope, "scope%u", plays);
+    snprintf(first, sizeof first, "CREATE TABLE t%u (id BIGINT PRIMARY KEY)", plays);
+    snprintf(second, sizeof second, "INSERT INTO t%u (id) VALUES (1)", plays++);
+    const struct tq_migration steps[] = {{sizeof *steps, scope, 1, 0, first},
+                                         {sizeof *steps, scope, 2, 0, second}};
+    int status;
+    drill_begin();
+    do {
+        status = tq_ledger_migrate(store, steps, 2, &err);
+    } while (status != TQ_E_BUSY ? drill_again(status, &err) : 1);
+    drill_end();
+    assert_status(tq_ledger_migrate(onlooker, steps, 2, &err), TQ_REPEAT);
+}
+
+START_TEST(a_migration__is_made_once_whatever_is_lost)
+{
+    setup();
+    drill(gate.proxy, migrate, 6);
     teardown();
 }
 END_TEST
@@ -377,6 +427,6 @@ END_TEST
 
 POSTGRES_MAIN("fault.proxy.ledger", a_purchase__is_made_once_whatever_is_lost,
               a_lost_answer_to_commit__is_unknown_and_the_key_finds_it_out,
-              a_store__opens_whatever_is_lost, a_crowd__is_told_the_truth_each,
-              a_hosts_transaction_that_is_cut__is_not_applied,
+              a_store__opens_whatever_is_lost, a_migration__is_made_once_whatever_is_lost,
+              a_crowd__is_told_the_truth_each, a_hosts_transaction_that_is_cut__is_not_applied,
               events__are_applied_once_and_nobody_is_blamed)

@@ -13,9 +13,9 @@
 #include "fault/proxy/drill.h"
 #include "lib/postgres_schema.h"
 
-#define OPTIONS "connect_ms=250&timeout_ms=250&idle_ms=300&wait_ms=500&"
+#define OPTIONS "connect_ms=400&timeout_ms=400&idle_ms=500&wait_ms=800&"
 #define BUSY_MS 1500
-#define HOST_OPTIONS "-cidle_in_transaction_session_timeout%%3D300%%20-csearch_path%%3D"
+#define HOST_OPTIONS "-cidle_in_transaction_session_timeout%%3D500%%20-csearch_path%%3D"
 
 void postgres_gate_open(struct postgres_gate *gate)
 {

@@ -28,7 +28,7 @@ enum proxy_fault {
 };
 
 #define PROXY_DELAY_MS 20
-#define PROXY_LATE_MS 700 /* more than the patience of drivers in these tests */
+#define PROXY_LATE_MS 1000 /* more than the patience of drivers in these tests */
 
 struct proxy_door {
     unsigned server_port; /* at 127.0.0.1 */

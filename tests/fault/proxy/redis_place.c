@@ -29,7 +29,7 @@
 #define WAIT_STEPS 1500
 
 /* Short, but longer than a busy machine needs for an answer. */
-#define OPTIONS "connect_ms=200&timeout_ms=200&wait_ms=500"
+#define OPTIONS "connect_ms=300&timeout_ms=300&wait_ms=500"
 
 static struct {
     int is_cluster;

@@ -9,8 +9,10 @@
  *
  * TICKETQ_TEST_REDIS names the server; skipped without.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <ticketq/room.h>
 #include <ticketq/system.h>
@@ -20,6 +22,7 @@
 
 #define VISITORS 4
 #define CAP 2
+#define CROWD 16
 
 static const struct tq_room_policy policy = {
     .size = sizeof policy, .rate = 1000, .max_active = CAP, .poll_min_ms = 1000};
@@ -222,6 +225,60 @@ START_TEST(visitors__have_one_place_whatever_is_lost)
 }
 END_TEST
 
+/* Those who come together are one pipeline, or one execution; each is told the truth. */
+struct newcomer {
+    char name[16];
+    int status, is_wrong;
+};
+
+static void *come(void *arg)
+{
+    struct newcomer *newcomer = arg;
+    struct tq_place got = TQ_INIT(tq_place);
+    struct tq_error own = TQ_ERROR_INIT;
+    for (int tries = 0; tries < 20; tries++) {
+        newcomer->status =
+            tq_room_enter(room, TQ_ARGS(tq_visitor, .id = newcomer->name), 1, &got, &own);
+        if (newcomer->status >= 0) {
+            break;
+        }
+        newcomer->is_wrong |=
+            newcomer->status != TQ_E_UNKNOWN && newcomer->status != TQ_E_UNAVAILABLE;
+        usleep(10000);
+    }
+    return NULL;
+}
+
+static void come_together(void)
+{
+    struct newcomer crowd[CROWD];
+    pthread_t threads[CROWD];
+    begin();
+    store = open_store(place.url);
+    room = open_room(store);
+    drill_begin();
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = (struct newcomer){.status = TQ_OK};
+        snprintf(crowd[i].name, sizeof crowd[i].name, "v%d", i);
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, come, &crowd[i]), 0);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert_msg(crowd[i].status == TQ_OK && !crowd[i].is_wrong, "%s: %s", drill_name(),
+                      tq_status_name(crowd[i].status));
+    }
+    drill_end();
+    ck_assert_int_eq(look().tail, CROWD);
+    ck_assert_uint_eq(look().waiting, CROWD);
+    end();
+}
+
+START_TEST(a_crowd__has_a_place_each)
+{
+    drill(place.proxy, come_together, 1);
+}
+END_TEST
+
 static void open_and_enter(void)
 {
     struct tq_place places[1];
@@ -259,6 +316,7 @@ int main(int count, char **arguments)
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, open_place, close_place);
     tcase_add_test(tcase, visitors__have_one_place_whatever_is_lost);
+    tcase_add_test(tcase, a_crowd__has_a_place_each);
     tcase_add_test(tcase, a_store__opens_whatever_is_lost);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -213,22 +213,49 @@ START_TEST(a_deadlock__is_run_again)
 }
 END_TEST
 
-START_TEST(a_serialization_failure__is_run_again)
+/* A function that raises the state in its first calls, and counts them. */
+static void make_stumble(const char *state, int calls)
 {
-    setup("", 0);
+    char sql[512];
     PGconn *pg = postgres_place_connect(&place);
-    postgres_run(pg,
-                 "CREATE SEQUENCE tries; GRANT USAGE, SELECT ON tries TO PUBLIC;"
-                 "CREATE FUNCTION third() RETURNS BIGINT LANGUAGE plpgsql AS 'BEGIN"
-                 " IF nextval(''tries'') < 3 THEN RAISE EXCEPTION USING ERRCODE = ''40001'';"
-                 " END IF; RETURN 1; END'",
-                 NULL, 0);
+    snprintf(sql, sizeof sql,
+             "CREATE SEQUENCE tries; GRANT USAGE, SELECT ON tries TO PUBLIC;"
+             "CREATE FUNCTION stumble() RETURNS BIGINT LANGUAGE plpgsql AS 'BEGIN"
+             " IF nextval(''tries'') <= %d THEN RAISE EXCEPTION USING ERRCODE = ''%s'';"
+             " END IF; RETURN 1; END'",
+             calls, state);
+    postgres_run(pg, sql, NULL, 0);
     PQfinish(pg);
-    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + third() WHERE id = 1", &err),
-                  TQ_OK);
-    ck_assert_int_eq(sum(), 1);
-    ck_assert_int_eq(ask_number(store, "SELECT last_value FROM tries", NULL), 3);
-    teardown();
+}
+
+static const char stumbling[] = "UPDATE t SET n = n + stumble() WHERE id = 1";
+static const char *const passing_states[] = {"40001", "40P01"};
+
+START_TEST(what_passes__is_run_again)
+{
+    for (int i = 0; i < 2; i++) {
+        setup("", 0);
+        make_stumble(passing_states[i], 2);
+        assert_status(postgres_exec_on(store, stumbling, &err), TQ_OK);
+        ck_assert_int_eq(sum(), 1);
+        ck_assert_int_eq(ask_number(store, "SELECT last_value FROM tries", NULL), 3);
+        teardown();
+    }
+}
+END_TEST
+
+START_TEST(what_never_passes__is_given_up_when_the_time_is_over)
+{
+    for (int i = 0; i < 2; i++) {
+        setup("", 500);
+        make_stumble(passing_states[i], 1000000);
+        assert_status(postgres_exec_on(store, stumbling, &err), TQ_E_BUSY);
+        int64_t tries = ask_number(store, "SELECT last_value FROM tries", NULL);
+        ck_assert_int_gt(tries, 1);
+        ck_assert_int_le(tries, 501); /* after each a pause of a millisecond, at least */
+        ck_assert_int_eq(sum(), 0);
+        teardown();
+    }
 }
 END_TEST
 
@@ -254,4 +281,5 @@ POSTGRES_MAIN("store.postgres.conn", a_connection_lost_between_transactions__is_
               a_connection_lost_in_the_commit__is_unknown, a_lock__is_waited_for_as_long_as_said,
               a_statement_that_takes_too_long__is_not_applied,
               a_body_that_is_silent_for_too_long__is_given_up, a_deadlock__is_run_again,
-              a_serialization_failure__is_run_again, time__is_the_servers)
+              what_passes__is_run_again, what_never_passes__is_given_up_when_the_time_is_over,
+              time__is_the_servers)
