@@ -142,7 +142,7 @@ static void balance(tq_inbox *one, tq_inbox *two)
     }
 }
 
-START_TEST(repeated_later__has_one_effect)
+START_TEST(in_01_repeated_later__has_one_effect)
 {
     setup(0);
     publish_event("e1", "k1", "{\"n\":1}");
@@ -155,7 +155,7 @@ START_TEST(repeated_later__has_one_effect)
 }
 END_TEST
 
-START_TEST(repeated_at_once__has_one_effect)
+START_TEST(in_02_repeated_at_once__has_one_effect)
 {
     setup(0);
     publish_event("e1", "k1", "{\"n\":1}");
@@ -169,7 +169,7 @@ START_TEST(repeated_at_once__has_one_effect)
 }
 END_TEST
 
-START_TEST(a_failing_handler__is_undone_and_holds_back_its_key_only)
+START_TEST(in_04_a_failing_handler__is_undone_and_holds_back_its_key_only)
 {
     setup(0);
     plan = (struct handler_plan){.key = "k1", .status = TQ_E_UNAVAILABLE, .times = 2};
@@ -315,7 +315,7 @@ START_TEST(a_letter_that_is_replayed__is_applied_by_the_one_who_refused_it)
 }
 END_TEST
 
-START_TEST(after_attempts_max__is_a_dead_letter)
+START_TEST(in_04_after_attempts_max__is_a_dead_letter)
 {
     setup(3);
     plan = (struct handler_plan){.key = "k1", .status = TQ_E_UNAVAILABLE, .times = 3};
@@ -360,7 +360,7 @@ START_TEST(a_message_that_is_no_event__is_kept_as_a_dead_letter)
 }
 END_TEST
 
-START_TEST(closed_before_its_acknowledgement__repeats_and_is_skipped)
+START_TEST(in_03_closed_before_its_acknowledgement__repeats_and_is_skipped)
 {
     setup(0);
     publish_event("e1", "k1", "{\"n\":1}");
@@ -402,7 +402,7 @@ START_TEST(another_member__takes_over_what_the_first_one_held)
 }
 END_TEST
 
-START_TEST(two_consumers__both_apply)
+START_TEST(in_06_two_consumers__both_apply)
 {
     struct handler_plan other_plan = {.key = ""};
     setup(0);
@@ -443,7 +443,7 @@ START_TEST(a_window_full_of_waiting_keys__rests_and_does_not_spin)
 }
 END_TEST
 
-START_TEST(cleaning__is_bounded_and_by_age)
+START_TEST(ob_18_cleaning__is_bounded_and_by_age)
 {
     setup(0);
     publish_event("e1", "k1", "{\"n\":1}");
@@ -463,13 +463,14 @@ START_TEST(cleaning__is_bounded_and_by_age)
 }
 END_TEST
 
-CONFORM_MAIN("outbox.inbox", repeated_later__has_one_effect, repeated_at_once__has_one_effect,
-             a_failing_handler__is_undone_and_holds_back_its_key_only,
+CONFORM_MAIN("outbox.inbox", in_01_repeated_later__has_one_effect,
+             in_02_repeated_at_once__has_one_effect,
+             in_04_a_failing_handler__is_undone_and_holds_back_its_key_only,
              never_applicable__is_a_dead_letter_with_its_reason,
              a_letter_that_is_replayed__is_applied_by_the_one_who_refused_it,
-             after_attempts_max__is_a_dead_letter, contention__is_never_an_attempt,
+             in_04_after_attempts_max__is_a_dead_letter, contention__is_never_an_attempt,
              a_message_that_is_no_event__is_kept_as_a_dead_letter,
-             closed_before_its_acknowledgement__repeats_and_is_skipped,
-             another_member__takes_over_what_the_first_one_held, two_consumers__both_apply,
+             in_03_closed_before_its_acknowledgement__repeats_and_is_skipped,
+             another_member__takes_over_what_the_first_one_held, in_06_two_consumers__both_apply,
              a_window_full_of_waiting_keys__rests_and_does_not_spin,
-             cleaning__is_bounded_and_by_age)
+             ob_18_cleaning__is_bounded_and_by_age)

@@ -34,7 +34,7 @@ static void teardown(void)
     world_close(&world);
 }
 
-START_TEST(declined__seat_is_free_and_all_is_undone)
+START_TEST(sg_01_declined__seat_is_free_and_all_is_undone)
 {
     setup();
     assert_status(shop_bring(store, sagas, "p1", "PayRequested"), TQ_OK);
@@ -47,7 +47,7 @@ START_TEST(declined__seat_is_free_and_all_is_undone)
 }
 END_TEST
 
-START_TEST(paid_after_expiry_and_seat_free__is_confirmed)
+START_TEST(sg_02_paid_after_expiry_and_seat_free__is_confirmed)
 {
     setup();
     world_advance(&world, HOLD_MS);
@@ -62,7 +62,7 @@ START_TEST(paid_after_expiry_and_seat_free__is_confirmed)
 }
 END_TEST
 
-START_TEST(paid_after_expiry_and_seat_sold__refunds_and_spares_the_owner)
+START_TEST(sg_03_paid_after_expiry_and_seat_sold__refunds_and_spares_the_owner)
 {
     setup();
     world_advance(&world, HOLD_MS);
@@ -79,7 +79,7 @@ START_TEST(paid_after_expiry_and_seat_sold__refunds_and_spares_the_owner)
 }
 END_TEST
 
-START_TEST(webhook_twice__is_one_transition)
+START_TEST(sg_05_webhook_twice__is_one_transition)
 {
     setup();
     assert_status(shop_bring(store, sagas, "p1", "PayRequested"), TQ_OK);
@@ -91,7 +91,7 @@ START_TEST(webhook_twice__is_one_transition)
 }
 END_TEST
 
-START_TEST(compensation_before_action__is_recorded_and_the_action_refused)
+START_TEST(sg_11_compensation_before_action__is_recorded_and_the_action_refused)
 {
     setup();
     world_advance(&world, HOLD_MS);
@@ -104,7 +104,7 @@ START_TEST(compensation_before_action__is_recorded_and_the_action_refused)
 }
 END_TEST
 
-START_TEST(compensations__run_in_reverse_each_once_or_not_at_all)
+START_TEST(sg_12_compensations__run_in_reverse_each_once_or_not_at_all)
 {
     setup();
     assert_status(shop_bring(store, sagas, "p1", "PayRequested"), TQ_OK);
@@ -137,7 +137,7 @@ static int count_sagas(void *arg, const struct tq_saga *saga)
     return TQ_OK;
 }
 
-START_TEST(stuck__is_listed_moved_by_its_deadline_and_resumed)
+START_TEST(sg_15_stuck__is_listed_moved_by_its_deadline_and_resumed)
 {
     uint32_t next_ms = 0;
     int found = 0;
@@ -194,7 +194,7 @@ START_TEST(a_failing_deadline__is_put_off_further_each_time_and_never_given_up)
 }
 END_TEST
 
-START_TEST(unexpected_events__are_answered_by_the_table)
+START_TEST(sg_16_unexpected_events__are_answered_by_the_table)
 {
     setup();
     assert_status(shop_bring(store, sagas, "p1", "Paid"), TQ_WAIT);
@@ -241,7 +241,7 @@ static struct tq_saga_type newer_type(void)
     return newer;
 }
 
-START_TEST(upgrade__keeps_sagas_on_the_definition_they_began_with)
+START_TEST(sg_18_upgrade__keeps_sagas_on_the_definition_they_began_with)
 {
     tq_sagas *upgraded = NULL;
     struct tq_saga_type newer = newer_type();
@@ -277,15 +277,15 @@ START_TEST(history__tells_every_transition_in_order)
 }
 END_TEST
 
-CONFORM_MAIN("saga.purchase", declined__seat_is_free_and_all_is_undone,
-             paid_after_expiry_and_seat_free__is_confirmed,
-             paid_after_expiry_and_seat_sold__refunds_and_spares_the_owner,
-             webhook_twice__is_one_transition,
-             compensation_before_action__is_recorded_and_the_action_refused,
-             compensations__run_in_reverse_each_once_or_not_at_all,
-             stuck__is_listed_moved_by_its_deadline_and_resumed,
+CONFORM_MAIN("saga.purchase", sg_01_declined__seat_is_free_and_all_is_undone,
+             sg_02_paid_after_expiry_and_seat_free__is_confirmed,
+             sg_03_paid_after_expiry_and_seat_sold__refunds_and_spares_the_owner,
+             sg_05_webhook_twice__is_one_transition,
+             sg_11_compensation_before_action__is_recorded_and_the_action_refused,
+             sg_12_compensations__run_in_reverse_each_once_or_not_at_all,
+             sg_15_stuck__is_listed_moved_by_its_deadline_and_resumed,
              a_failing_deadline__is_put_off_further_each_time_and_never_given_up,
-             unexpected_events__are_answered_by_the_table,
+             sg_16_unexpected_events__are_answered_by_the_table,
              a_handler_that_refuses__leaves_the_saga_as_it_was,
-             upgrade__keeps_sagas_on_the_definition_they_began_with,
+             sg_18_upgrade__keeps_sagas_on_the_definition_they_began_with,
              history__tells_every_transition_in_order)

@@ -99,7 +99,7 @@ static void serve(int is_endless)
     tq_store_close(store);
 }
 
-START_TEST(killed_again_and_again__loses_nothing_and_repeats_nothing)
+START_TEST(in_03_killed_again_and_again__loses_nothing_and_repeats_nothing)
 {
     int status;
     struct test_env chance;
@@ -145,7 +145,7 @@ static void share(const char *name)
     tq_store_close(store);
 }
 
-START_TEST(two_processes__wait_for_each_other_and_lose_nothing)
+START_TEST(ob_22_two_processes__wait_for_each_other_and_lose_nothing)
 {
     int status;
     char key[16];
@@ -178,5 +178,40 @@ START_TEST(two_processes__wait_for_each_other_and_lose_nothing)
 }
 END_TEST
 
-UNIT_MAIN("fault.outbox.crash", killed_again_and_again__loses_nothing_and_repeats_nothing,
-          two_processes__wait_for_each_other_and_lose_nothing)
+/* A copy of the database goes on where it was taken: the outbox has no position to lose. */
+START_TEST(ob_19_restored__goes_on_with_what_was_pending)
+{
+    struct tq_env env = tq_system_env();
+    struct handler_plan plan = {.key = ""};
+    char command[512];
+    folder_make(folder);
+    snprintf(url, sizeof url, "sqlite:%s/service.db", folder);
+    tq_store *store = outbox_store(&env, url);
+    outbox_prepare(store);
+    assert_status(outbox_put(store, "k1", 1, 5), TQ_OK);
+    tq_store_close(store);
+    snprintf(command, sizeof command, "cp %s/service.db %s/restored.db", folder, folder);
+    ck_assert_int_eq(system(command), 0);
+    store = outbox_store(&env, url);
+    assert_status(outbox_put(store, "k1", 6, 9), TQ_OK); /* lost with the original */
+    tq_store_close(store);
+    snprintf(url, sizeof url, "sqlite:%s/restored.db", folder);
+    store = outbox_store(&env, url);
+    tq_transport *transport = outbox_transport(&env, "inproc:");
+    tq_inbox *inbox = outbox_inbox(store, transport, "payment", &plan, 0);
+    tq_relay *relay = outbox_relay(store, transport, "r1");
+    assert_status(outbox_put(store, "k1", 6, 8), TQ_OK);
+    outbox_run(relay, inbox, 10000);
+    outbox_check_key(store, "payment", "k1", 8);
+    ck_assert_int_eq(outbox_pending(store), 0);
+    tq_relay_close(relay);
+    tq_inbox_close(inbox);
+    tq_transport_close(transport);
+    tq_store_close(store);
+    folder_remove(folder);
+}
+END_TEST
+
+UNIT_MAIN("fault.outbox.crash", in_03_killed_again_and_again__loses_nothing_and_repeats_nothing,
+          ob_22_two_processes__wait_for_each_other_and_lose_nothing,
+          ob_19_restored__goes_on_with_what_was_pending)

@@ -50,7 +50,7 @@ static int64_t attempts_of_all(void)
     return ask_number(store, "SELECT COALESCE(SUM(attempts), 0) FROM outbox_events", NULL);
 }
 
-START_TEST(crash_after_delivery__is_published_again_with_the_same_id)
+START_TEST(ob_05_crash_after_delivery__is_published_again_with_the_same_id)
 {
     setup();
     assert_status(outbox_put(store, "k1", 1, 3), TQ_OK);
@@ -73,7 +73,7 @@ START_TEST(crash_after_delivery__is_published_again_with_the_same_id)
 }
 END_TEST
 
-START_TEST(crash_before_publishing__is_taken_over_when_the_lease_ends)
+START_TEST(ob_06_crash_before_publishing__is_taken_over_when_the_lease_ends)
 {
     setup();
     step(TQ_EMPTY); /* r1 has the leases, and is never heard of again */
@@ -102,7 +102,7 @@ START_TEST(a_restart_under_the_same_name__takes_its_leases_back_at_once)
 }
 END_TEST
 
-START_TEST(two_relays__share_the_partitions_and_keep_the_order)
+START_TEST(ob_07_two_relays__share_the_partitions_and_keep_the_order)
 {
     char key[16];
     setup();
@@ -139,7 +139,7 @@ START_TEST(two_relays__share_the_partitions_and_keep_the_order)
 }
 END_TEST
 
-START_TEST(zombie__changes_nothing_after_its_lease)
+START_TEST(ob_08_zombie__changes_nothing_after_its_lease)
 {
     setup();
     assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
@@ -168,7 +168,7 @@ START_TEST(zombie__changes_nothing_after_its_lease)
 }
 END_TEST
 
-START_TEST(transport_away__costs_no_attempt_and_drains_in_order)
+START_TEST(ob_10_transport_away__costs_no_attempt_and_drains_in_order)
 {
     static const int ways[] = {TQ_E_UNAVAILABLE, TQ_E_UNKNOWN};
     setup();
@@ -234,7 +234,7 @@ static void park_key(void)
     }
 }
 
-START_TEST(poison__parks_its_key_only_and_retry_keeps_the_order)
+START_TEST(ob_11_poison__parks_its_key_only_and_retry_keeps_the_order)
 {
     struct parked_list list = {0};
     struct tq_outbox_stats stats = TQ_INIT(tq_outbox_stats);
@@ -309,7 +309,7 @@ START_TEST(a_later_event__does_not_pass_one_whose_refusal_is_just_heard_of)
 }
 END_TEST
 
-START_TEST(queue_full__waits_and_drops_nothing)
+START_TEST(ob_12_queue_full__waits_and_drops_nothing)
 {
     setup();
     fault_transport.accept_max = 7;
@@ -337,7 +337,7 @@ START_TEST(queue_full__waits_and_drops_nothing)
 }
 END_TEST
 
-START_TEST(half_of_the_reports_fail__only_delivered_rows_go)
+START_TEST(ob_15_half_of_the_reports_fail__only_delivered_rows_go)
 {
     setup();
     fault_transport.report_status = TQ_E_UNAVAILABLE;
@@ -383,7 +383,7 @@ START_TEST(a_lost_report__repeats_and_the_inbox_leaves_it_out)
 }
 END_TEST
 
-START_TEST(hot_key__is_ordered_and_starves_nobody)
+START_TEST(ob_20_hot_key__is_ordered_and_starves_nobody)
 {
     char key[16];
     setup();
@@ -431,15 +431,17 @@ START_TEST(each_call_fails_in_turn__and_nothing_is_lost)
 }
 END_TEST
 
-UNIT_MAIN("fault.outbox.transport", crash_after_delivery__is_published_again_with_the_same_id,
-          crash_before_publishing__is_taken_over_when_the_lease_ends,
+UNIT_MAIN("fault.outbox.transport", ob_05_crash_after_delivery__is_published_again_with_the_same_id,
+          ob_06_crash_before_publishing__is_taken_over_when_the_lease_ends,
           a_restart_under_the_same_name__takes_its_leases_back_at_once,
-          two_relays__share_the_partitions_and_keep_the_order,
-          zombie__changes_nothing_after_its_lease,
-          transport_away__costs_no_attempt_and_drains_in_order,
-          poison__parks_its_key_only_and_retry_keeps_the_order,
+          ob_07_two_relays__share_the_partitions_and_keep_the_order,
+          ob_08_zombie__changes_nothing_after_its_lease,
+          ob_10_transport_away__costs_no_attempt_and_drains_in_order,
+          ob_11_poison__parks_its_key_only_and_retry_keeps_the_order,
           a_refusal__waits_longer_each_time_while_other_keys_flow,
           a_later_event__does_not_pass_one_whose_refusal_is_just_heard_of,
-          queue_full__waits_and_drops_nothing, half_of_the_reports_fail__only_delivered_rows_go,
+          ob_12_queue_full__waits_and_drops_nothing,
+          ob_15_half_of_the_reports_fail__only_delivered_rows_go,
           a_lost_report__repeats_and_the_inbox_leaves_it_out,
-          hot_key__is_ordered_and_starves_nobody, each_call_fails_in_turn__and_nothing_is_lost)
+          ob_20_hot_key__is_ordered_and_starves_nobody,
+          each_call_fails_in_turn__and_nothing_is_lost)

@@ -60,7 +60,7 @@ static int release_in(tq_tx *tx, void *arg, struct tq_error *failure)
     return tq__leases_release(tx, arg, failure);
 }
 
-START_TEST(due__at_a_third_and_when_the_clock_has_jumped)
+START_TEST(sg_20_due__at_a_third_and_when_the_clock_has_jumped)
 {
     struct tq__leases leases = leases_of("r1", 64);
     leases.until_ms = 3000;
@@ -171,7 +171,7 @@ START_TEST(the_same_name__takes_over_once_and_never_again)
 }
 END_TEST
 
-UNIT_MAIN("outbox.lease", due__at_a_third_and_when_the_clock_has_jumped,
+UNIT_MAIN("outbox.lease", sg_20_due__at_a_third_and_when_the_clock_has_jumped,
           shares__follow_the_number_of_relays,
           others_who_come_or_go__are_seen_before_the_lease_is_due,
           busy_partitions__are_kept_but_not_read_until_they_are_free,

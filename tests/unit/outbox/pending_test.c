@@ -102,7 +102,7 @@ START_TEST(under_way__is_left_out_and_the_rest_is_found_in_order)
 }
 END_TEST
 
-START_TEST(visible_late__is_found)
+START_TEST(ob_01_visible_late__is_found)
 {
     setup(8);
     assert_status(outbox_put(store, "k1", 1, 3), TQ_OK);
@@ -127,7 +127,7 @@ static int append_and_fail(tq_tx *tx, void *arg, struct tq_error *failure)
     return status == TQ_OK ? *(int *)arg : status;
 }
 
-START_TEST(rolled_back__leaves_a_gap_and_no_event)
+START_TEST(ob_03_rolled_back__leaves_a_gap_and_no_event)
 {
     int failure = TQ_E_LIMIT;
     setup(8);
@@ -139,7 +139,7 @@ START_TEST(rolled_back__leaves_a_gap_and_no_event)
 }
 END_TEST
 
-START_TEST(ids__are_not_used_again_after_a_delete)
+START_TEST(ob_22_ids__are_not_used_again_after_a_delete)
 {
     setup(8);
     assert_status(outbox_put(store, "k1", 1, 3), TQ_OK);
@@ -211,7 +211,7 @@ static void put_late(int id)
     sql(text);
 }
 
-START_TEST(low_water__spares_dead_rows_and_loses_nothing_below)
+START_TEST(ob_17_low_water__spares_dead_rows_and_loses_nothing_below)
 {
     setup(8);
     assert_status(outbox_put(store, "k1", 1, 5), TQ_OK);
@@ -250,9 +250,9 @@ START_TEST(other_partitions__are_looked_for_from_the_first_id)
 END_TEST
 
 UNIT_MAIN("outbox.pending", under_way__is_left_out_and_the_rest_is_found_in_order,
-          visible_late__is_found, rolled_back__leaves_a_gap_and_no_event,
-          ids__are_not_used_again_after_a_delete,
+          ob_01_visible_late__is_found, ob_03_rolled_back__leaves_a_gap_and_no_event,
+          ob_22_ids__are_not_used_again_after_a_delete,
           only_leased_partitions__are_read_and_none_when_the_lease_is_due,
           rows_of_a_blocked_key__come_out_apart_and_due_keys_are_named,
-          low_water__spares_dead_rows_and_loses_nothing_below,
+          ob_17_low_water__spares_dead_rows_and_loses_nothing_below,
           other_partitions__are_looked_for_from_the_first_id)

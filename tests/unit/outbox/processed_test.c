@@ -60,6 +60,24 @@ START_TEST(claims__are_fresh_once_per_consumer)
 }
 END_TEST
 
+/* Whoever keeps claims for a shorter time than events can come again applies them again. */
+START_TEST(in_07_after_its_retention__a_duplicate_is_fresh_and_no_younger_one)
+{
+    static const char *const ids[] = {"e1", "e2"};
+    uint8_t fresh[2];
+    setup();
+    assert_status(claim("payment", ids, 1, fresh), TQ_OK);
+    test.now_ms += 1000;
+    assert_status(claim("payment", ids + 1, 1, fresh), TQ_OK);
+    test.now_ms += 1000;
+    assert_status(tq_inbox_clean(store, 2000, 10, &err), TQ_EMPTY);
+    assert_status(tq_inbox_clean(store, 1999, 10, &err), TQ_OK);
+    assert_status(claim("payment", ids, 2, fresh), TQ_OK);
+    ck_assert(fresh[0] && !fresh[1]);
+    teardown();
+}
+END_TEST
+
 START_TEST(what_cannot_be_claimed__is_refused)
 {
     static const char *ids[TQ_BATCH_MAX + 1];
@@ -86,4 +104,5 @@ START_TEST(what_cannot_be_claimed__is_refused)
 END_TEST
 
 UNIT_MAIN("outbox.processed", claims__are_fresh_once_per_consumer,
+          in_07_after_its_retention__a_duplicate_is_fresh_and_no_younger_one,
           what_cannot_be_claimed__is_refused)

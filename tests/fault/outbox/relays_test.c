@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Four relays, each a process of its own, on one ledger: killed, put to sleep beyond their leases,
+ * cut off from the database. No event is lost, each is applied once and in the order of its key.
+ *
+ * A relay is this program with other arguments, with a transport and an inbox of its own. The
+ * first argument is the engine: sqlite, or postgres, which is skipped without a server.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <ticketq/system.h>
+
+#include "lib/folder.h"
+#include "lib/outbox_world.h"
+#ifdef TQ_WITH_POSTGRES
+#include "lib/postgres_schema.h"
+#endif
+
+#define KEYS 24
+#define EACH 5 /* events of a key in a transaction */
+#define ROUNDS 20
+#define RELAYS 4
+#define LEASE_MS "1000"
+#define SOON 3 /* events whose way is timed */
+
+static struct tq_error err = TQ_ERROR_INIT;
+static const char *program;
+static int is_postgres;
+
+/* ---- a relay ---- */
+
+static volatile sig_atomic_t is_over;
+static char **relay_words; /* URL, owner, lease, longest wait */
+
+static void on_term(int number)
+{
+    (void)number;
+    is_over = 1;
+}
+
+static int is_bearable(int status)
+{
+    return status >= 0 || status == TQ_E_BUSY || status == TQ_E_UNAVAILABLE ||
+           status == TQ_E_UNKNOWN;
+}
+
+START_TEST(a_relay)
+{
+    struct tq_error why = TQ_ERROR_INIT;
+    struct handler_plan plan = {.key = ""};
+    struct tq_env env = tq_system_env();
+    uint32_t wait_ms = (uint32_t)atoi(relay_words[3]);
+    tq_relay *relay = NULL;
+    int is_idle = 0;
+    signal(SIGTERM, on_term);
+    tq_store *store = outbox_store(&env, relay_words[0]);
+    tq_transport *transport = outbox_transport(&env, "inproc:");
+    tq_inbox *inbox = outbox_inbox(store, transport, "payment", &plan, 0);
+    assert_status(tq_relay_open(store, transport,
+                                TQ_ARGS(tq_relay_options, .owner = relay_words[1], .batch = 32,
+                                        .lease_ms = (uint32_t)atoi(relay_words[2])),
+                                &relay, &err),
+                  TQ_OK);
+    while (!is_over) {
+        int relayed = tq_relay_step(relay, is_idle ? wait_ms : 0, NULL, &why);
+        ck_assert_msg(is_bearable(relayed), "%s: %s", why.origin, why.message);
+        int applied = tq_inbox_step(inbox, 0, NULL, &why);
+        ck_assert_msg(is_bearable(applied), "%s: %s", why.origin, why.message);
+        is_idle = relayed == TQ_EMPTY && applied == TQ_EMPTY;
+    }
+    tq_relay_close(relay);
+    tq_inbox_close(inbox);
+    tq_transport_close(transport);
+    tq_store_close(store);
+}
+END_TEST
+
+static int be_a_relay(char **words)
+{
+    const TTest *const tests[] = {a_relay};
+    relay_words = words;
+    setenv("CK_FORK", "no", 1);
+    setpgid(0, 0);                      /* Check's own handler would end the whole group */
+    dup2(STDERR_FILENO, STDOUT_FILENO); /* the plan is its parent's */
+    return unit_main("relay", tests, 1);
+}
+
+/* ---- the world ---- */
+
+static struct world {
+    char folder[FOLDER_SIZE];
+    char url[512];
+    tq_store *store;
+    int appended; /* of each key */
+    struct {
+        pid_t pid;
+        char owner[16];
+    } relays[RELAYS];
+    int relays_begun;
+#ifdef TQ_WITH_POSTGRES
+    struct postgres_place place;
+    char since[64]; /* our own sessions are older */
+#endif
+} world;
+
+#ifdef TQ_WITH_POSTGRES
+static void ask_server(const char *sql, char *out_field, size_t room)
+{
+    PGconn *pg = postgres_place_connect(&world.place);
+    postgres_run(pg, sql, out_field, room);
+    PQfinish(pg);
+}
+#endif
+
+static void open_place(const char *options)
+{
+    (void)options;
+    folder_make(world.folder);
+    snprintf(world.url, sizeof world.url, "sqlite:%s/service.db", world.folder);
+#ifdef TQ_WITH_POSTGRES
+    if (is_postgres) {
+        postgres_place_open(&world.place, options);
+        snprintf(world.url, sizeof world.url, "%s", world.place.url);
+    }
+#endif
+}
+
+static void setup(const char *options)
+{
+    struct tq_env env = tq_system_env();
+    memset(&world, 0, sizeof world);
+    open_place(options);
+    world.store = outbox_store(&env, world.url);
+    outbox_prepare(world.store);
+    ck_assert_int_eq(outbox_pending(world.store), 0);
+#ifdef TQ_WITH_POSTGRES
+    if (is_postgres) {
+        ask_server("SELECT clock_timestamp()", world.since, sizeof world.since);
+    }
+#endif
+}
+
+static void teardown(void)
+{
+    tq_store_close(world.store);
+#ifdef TQ_WITH_POSTGRES
+    if (is_postgres) {
+        postgres_place_close(&world.place);
+    }
+#endif
+    folder_remove(world.folder);
+}
+
+static void begin(int i, const char *lease_ms, const char *wait_ms)
+{
+    snprintf(world.relays[i].owner, sizeof world.relays[i].owner, "relay-%d", world.relays_begun++);
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl(program, program, "relay", world.url, world.relays[i].owner, lease_ms, wait_ms,
+              (char *)NULL);
+        _exit(127);
+    }
+    ck_assert_int_gt(pid, 0);
+    world.relays[i].pid = pid;
+}
+
+static void end(int i, int number)
+{
+    int status;
+    kill(world.relays[i].pid, number);
+    ck_assert_int_eq(waitpid(world.relays[i].pid, &status, 0), world.relays[i].pid);
+    if (number == SIGTERM) {
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
+    }
+}
+
+/* The sessions of all relays end, wherever they are. */
+static void cut_off(void)
+{
+#ifdef TQ_WITH_POSTGRES
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity"
+             " WHERE usename = '%s' AND backend_start > '%s'",
+             world.place.name, world.since);
+    ask_server(sql, NULL, 0);
+#endif
+}
+
+static void append_round(void)
+{
+    char key[8];
+    for (int k = 0; k < KEYS; k++) {
+        snprintf(key, sizeof key, "k%d", k);
+        assert_status(outbox_put(world.store, key, world.appended + 1, world.appended + EACH),
+                      TQ_OK);
+    }
+    world.appended += EACH;
+}
+
+static int64_t count(const char *sql, const char *text)
+{
+    return outbox_number(world.store, sql, text);
+}
+
+static int64_t applied(void)
+{
+    return count("SELECT count(*) FROM applied", NULL);
+}
+
+/* Asks again and again: it is true sooner or later, or the test is killed. */
+#define AWAIT(condition)                                                                           \
+    while (!(condition)) {                                                                         \
+        usleep(20000);                                                                             \
+    }
+
+static void finish(void)
+{
+    char key[8];
+    AWAIT(applied() >= (int64_t)KEYS * world.appended && outbox_pending(world.store) == 0);
+    for (int k = 0; k < KEYS; k++) {
+        snprintf(key, sizeof key, "k%d", k);
+        outbox_check_key(world.store, "payment", key, world.appended);
+    }
+    ck_assert_int_eq(count("SELECT count(*) FROM outbox_blocked", NULL), 0);
+}
+
+static const char held_by[] = "SELECT count(*) FROM outbox_partitions WHERE owner = $1";
+
+/* ---- the tests ---- */
+
+/* OB-05, OB-06, OB-14, OB-22: a successor has another name, so it waits for the lease. */
+START_TEST(ob_14_killed_or_cut_off__loses_nothing_and_keeps_the_order)
+{
+    struct test_env chance;
+    test_env_init(&chance, (uint64_t)getpid());
+    setup("");
+    for (int i = 0; i < RELAYS; i++) {
+        begin(i, LEASE_MS, "50");
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        append_round();
+        if (is_postgres && test_random(&chance, 3) == 0) {
+            cut_off();
+        } else if (test_random(&chance, 2) == 0) {
+            int victim = (int)test_random(&chance, RELAYS);
+            end(victim, SIGKILL);
+            begin(victim, LEASE_MS, "50");
+        }
+        usleep((useconds_t)test_random(&chance, 50000));
+    }
+    finish();
+    for (int i = 0; i < RELAYS; i++) {
+        end(i, SIGTERM);
+        ck_assert_int_eq(count(held_by, world.relays[i].owner), 0);
+    }
+    teardown();
+}
+END_TEST
+
+/* OB-07: nobody has a partition twice, and nobody goes without. */
+START_TEST(ob_07_four_at_once__share_and_the_rest_takes_over)
+{
+    setup("");
+    for (int i = 0; i < RELAYS; i++) {
+        begin(i, LEASE_MS, "50");
+    }
+    for (int i = 0; i < RELAYS; i++) {
+        AWAIT(count(held_by, world.relays[i].owner) == 64 / RELAYS);
+    }
+    append_round();
+    end(0, SIGKILL);
+    end(1, SIGTERM);
+    for (int i = 2; i < RELAYS; i++) {
+        AWAIT(count(held_by, world.relays[i].owner) == 32);
+    }
+    append_round();
+    finish();
+    end(2, SIGTERM);
+    end(3, SIGTERM);
+    teardown();
+}
+END_TEST
+
+static int nothing(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    (void)tx;
+    (void)arg;
+    (void)failure;
+    return TQ_OK;
+}
+
+/* Somewhere outside a transaction on SQLite, whose file it would keep for itself. */
+static void put_to_sleep(int i)
+{
+    struct tq_env env = tq_system_env();
+    tq_store *probe = NULL;
+    assert_status(tq_store_open(&env,
+                                TQ_ARGS(tq_store_options, .url = world.url, .busy_timeout_ms = 200),
+                                &probe, &err),
+                  TQ_OK);
+    kill(world.relays[i].pid, SIGSTOP);
+    while (tq_ledger_run(probe, nothing, NULL, &err) != TQ_OK) {
+        kill(world.relays[i].pid, SIGCONT);
+        usleep(5000);
+        kill(world.relays[i].pid, SIGSTOP);
+    }
+    tq_store_close(probe);
+}
+
+/* OB-08: what it holds in the database PostgreSQL takes from it. */
+START_TEST(ob_08_asleep_beyond_its_lease__changes_nothing_and_joins_again)
+{
+    setup(is_postgres ? "idle_ms=2000&" : "");
+    begin(0, LEASE_MS, "50");
+    begin(1, LEASE_MS, "50");
+    AWAIT(count(held_by, world.relays[0].owner) == 32 &&
+          count(held_by, world.relays[1].owner) == 32);
+    int64_t epochs = count("SELECT sum(epoch) FROM outbox_partitions", NULL);
+    for (int round = 0; round < 3; round++) {
+        append_round();
+    }
+    put_to_sleep(0);
+    append_round();
+    AWAIT(count(held_by, world.relays[1].owner) == 64);
+    ck_assert_int_ge(count("SELECT sum(epoch) FROM outbox_partitions", NULL), epochs + 32);
+    finish();
+    append_round();
+    kill(world.relays[0].pid, SIGCONT);
+    append_round();
+    finish();
+    AWAIT(count(held_by, world.relays[0].owner) == 32);
+    append_round();
+    finish();
+    end(0, SIGTERM);
+    end(1, SIGTERM);
+    teardown();
+}
+END_TEST
+
+/* Milliseconds for some events, one after the other, committed here and applied there. */
+static int64_t time_the_way(const char *options)
+{
+    struct timespec from, to;
+    setup(options);
+    begin(0, "30000", "1000");
+    AWAIT(count(held_by, world.relays[0].owner) == 64);
+    assert_status(outbox_put(world.store, "k0", 1, 1), TQ_OK);
+    AWAIT(applied() == 1 && outbox_pending(world.store) == 0);
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    for (int n = 2; n <= 1 + SOON; n++) {
+        usleep(100000); /* it rests */
+        assert_status(outbox_put(world.store, "k0", n, n), TQ_OK);
+        while (applied() < n) {
+            usleep(1000);
+        }
+    }
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    end(0, SIGTERM);
+    teardown();
+    return (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
+}
+
+/* OB-16: without news a relay looks once a second, with them at once. */
+START_TEST(ob_16_news__end_a_wait_and_without_them_it_ends_by_itself)
+{
+    int64_t without_ms = time_the_way(is_postgres ? "listen=0&" : "");
+    if (is_postgres) {
+        int64_t with_ms = time_the_way("");
+        ck_assert_msg(2 * with_ms < without_ms, "%lld ms with news, %lld ms without",
+                      (long long)with_ms, (long long)without_ms);
+    }
+}
+END_TEST
+
+int main(int words_count, char **words)
+{
+    const TTest *const tests[] = {
+        ob_14_killed_or_cut_off__loses_nothing_and_keeps_the_order,
+        ob_07_four_at_once__share_and_the_rest_takes_over,
+        ob_08_asleep_beyond_its_lease__changes_nothing_and_joins_again,
+        ob_16_news__end_a_wait_and_without_them_it_ends_by_itself,
+    };
+    program = words[0];
+    if (words_count == 6 && strcmp(words[1], "relay") == 0) {
+        return be_a_relay(words + 2);
+    }
+    is_postgres = words_count == 2 && strcmp(words[1], "postgres") == 0;
+    if (is_postgres && !getenv("TICKETQ_TEST_POSTGRES")) {
+        printf("1..0 # SKIP there is no TICKETQ_TEST_POSTGRES\n");
+        return EXIT_SUCCESS;
+    }
+    return unit_main("fault.outbox.relays", tests, sizeof tests / sizeof *tests);
+}
