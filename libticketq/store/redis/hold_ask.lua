@@ -85,16 +85,18 @@ answers[1], answers[2] = reply[1], reply[2]
 return answers
 
 -- name: displace
--- Frees the seats of `lease`, which has none, of holders that must yield to `fence`.
+-- Frees the seats of `lease`, which has not all of them, of holders that must yield to `fence`.
 local function displace(lease, fence)
   local mine = keys_of(lease)
   for i = 1, #mine do
     local owner = owner_of(mine[i])
-    if owner and owner.state ~= HOLD and owner.fence >= fence then return TAKEN end
+    if owner and owner ~= lease and owner.state ~= HOLD and owner.fence >= fence then
+      return TAKEN
+    end
   end
   for i = 1, #mine do
     local owner = owner_of(mine[i])
-    if owner and not lapse(owner) then
+    if owner and owner ~= lease and not lapse(owner) then
       finish(owner, RELEASED)
       if owner.was == HOLD then forget(owner) end
     end

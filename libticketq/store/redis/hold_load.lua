@@ -94,21 +94,32 @@ local function load_ended(lease, row)
   return OK
 end
 
+-- Keys may have been evicted, and taken by others since.
+local function has_its_seats(lease)
+  local keys = keys_of(lease)
+  for i = 1, #keys do
+    if (taken_by[keys[i]] or owners[keys[i]]) ~= lease.id then return false end
+  end
+  return true
+end
+
 local function load_live(lease, row)
   local is_known = lease and true
   if is_known and is_ahead(lease, row) then return OK end
   if not is_known then lease = make(row) end
   if not lease then return -9 end
   local lives = is_known and lease.state <= SOLD
-  if not lives and displace(lease, row.fence) ~= OK then return OK end
+  local is_whole = lives and has_its_seats(lease)
+  if not is_whole and displace(lease, row.fence) ~= OK then return OK end
   if not is_known then
     leases[row.id] = lease
     ask_by(lease)
   end
   lease.fence, lease.granted_ms, lease.expires_ms = row.fence, row.granted_ms, row.expires_ms
-  if lives then
+  if is_whole then
     update(lease, row.state)
   else
+    if lives then book[COUNT + lease.state] = book[COUNT + lease.state] - lease.count end
     take(lease, row.state, keys_of(lease), 0, words(lease.places), 0)
   end
   book[FENCE] = max(book[FENCE], row.fence)

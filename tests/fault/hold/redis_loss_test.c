@@ -6,6 +6,7 @@
  * The names begin with the row of tests/fault/README.md.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,11 +21,17 @@
 static struct hold_rush rush;
 static unsigned port;
 
-static void begin(void)
+static void begin_with(unsigned timeout_ms)
 {
     char url[128];
-    snprintf(url, sizeof url, "redis://127.0.0.1:%u?timeout_ms=300&wait_ms=100", port);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u?timeout_ms=%u&wait_ms=10", port, timeout_ms);
     hold_rush_begin(&rush, url, "sqlite::memory:");
+}
+
+/* A machine that is slow is no server that is silent. */
+static void begin(void)
+{
+    begin_with(10000);
 }
 
 /* Runs the rush, and looks at what it has left. */
@@ -43,6 +50,19 @@ static void ask(const char *command)
     ck_assert_ptr_nonnull(reply);
     ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "%s: %s", command, reply->str);
     freeReplyObject(reply);
+}
+
+/* What a command gives: a number, or how many elements. */
+static long long count_of(const char *command)
+{
+    redisContext *context = redisConnect("127.0.0.1", (int)port);
+    redisReply *reply = redisCommand(context, command);
+    ck_assert(reply && reply->type != REDIS_REPLY_ERROR);
+    long long count =
+        reply->type == REDIS_REPLY_ARRAY ? (long long)reply->elements : reply->integer;
+    freeReplyObject(reply);
+    redisFree(context);
+    return count;
 }
 
 /* ---- what the server forgets ---- */
@@ -75,6 +95,72 @@ START_TEST(f06_flushed_again_and_again__the_ledger_brings_all_back)
 {
     rush_through(flush_all);
     ck_assert_uint_eq(rush.unknown, 0);
+    hold_rush_end(&rush);
+}
+END_TEST
+
+static void *flush_for_a_while(void *arg)
+{
+    atomic_int *is_over = arg;
+    for (int i = 0; i < 5; i++) {
+        ask("FLUSHALL");
+        usleep(1000);
+    }
+    *is_over = 1;
+    return NULL;
+}
+
+/* Where the seat is in the map, or -1. */
+static long long place_of(redisContext *context, int seat)
+{
+    redisReply *reply =
+        redisCommand(context, "HGET seat:hold:{big}/places seat:hold:{big}:s%d", seat);
+    long long place = reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10) : -1;
+    freeReplyObject(reply);
+    return place;
+}
+
+#define BIG 5000
+
+/* Defines a hall while all is forgotten again and again, and once more after that. */
+static void define_through_flushes(tq_book *book, const char *const *seats)
+{
+    atomic_int is_over = 0;
+    struct tq_error err = TQ_ERROR_INIT;
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, flush_for_a_while, &is_over), 0);
+    while (!is_over) {
+        int rc = tq_book_define(book, "big", seats, BIG, &err);
+        ck_assert(rc >= 0 || rc == TQ_E_UNAVAILABLE);
+    }
+    pthread_join(thread, NULL);
+    ck_assert_int_ge(tq_book_define(book, "big", seats, BIG, &err), 0);
+}
+
+/* A hall comes in slices; none of them is put where an earlier one has been. */
+START_TEST(f06_forgotten_within_a_load__is_told_all_again)
+{
+    static char names[BIG][8];
+    static const char *seats[BIG];
+    struct tq_error err = TQ_ERROR_INIT;
+    struct tq_env env = tq_system_env();
+    tq_book *book = NULL;
+    for (int i = 0; i < BIG; i++) {
+        snprintf(names[i], sizeof names[i], "s%d", i);
+        seats[i] = names[i];
+    }
+    begin();
+    assert_status(tq_book_open(&env, TQ_ARGS(tq_book_options, .front = rush.front), &book, &err),
+                  TQ_OK);
+    redisContext *context = redisConnect("127.0.0.1", (int)port);
+    for (int round = 0; round < 10; round++) {
+        define_through_flushes(book, seats);
+        for (int i = 0; i < BIG; i += 99) {
+            ck_assert_int_eq(place_of(context, i), 2 * i);
+        }
+    }
+    redisFree(context);
+    tq_book_close(book);
     hold_rush_end(&rush);
 }
 END_TEST
@@ -199,7 +285,9 @@ static void pause_and_resume(void)
 
 START_TEST(f16_f17_f18_silent_server__answers_are_lost_and_nothing_else)
 {
-    rush_through(pause_and_resume);
+    begin_with(300);
+    hold_rush_run(&rush, pause_and_resume);
+    hold_rush_check(&rush);
     ck_assert_uint_gt(rush.unknown + rush.unavailable, 0);
     hold_rush_end(&rush);
 }
@@ -208,7 +296,7 @@ END_TEST
 static void fill_memory(void)
 {
     ask("CONFIG SET maxmemory 1");
-    usleep(200000);
+    usleep(500000);
     ask("CONFIG SET maxmemory 0");
 }
 
@@ -224,7 +312,7 @@ END_TEST
 static void be_a_replica(void)
 {
     ask("REPLICAOF 127.0.0.1 1"); /* of nobody */
-    usleep(200000);
+    usleep(500000);
     ask("REPLICAOF NO ONE");
 }
 
@@ -240,7 +328,8 @@ END_TEST
 /* Reads its file so slowly that everybody meets it there. */
 static void load_file(void)
 {
-    ask("CONFIG SET key-load-delay 5000 loading-process-events-interval-bytes 1024");
+    ask("DEBUG POPULATE 200 junk 100");
+    ask("CONFIG SET key-load-delay 4000 loading-process-events-interval-bytes 1024");
     ask("DEBUG RELOAD");
     ask("CONFIG SET key-load-delay 0");
 }
@@ -248,6 +337,7 @@ static void load_file(void)
 START_TEST(f34_loading__is_waited_for_and_had_no_effect)
 {
     rush_through(load_file);
+    ck_assert_uint_gt(rush.unavailable, 0);
     ck_assert_uint_eq(rush.unknown, 0);
     hold_rush_end(&rush);
 }
@@ -267,7 +357,7 @@ static void be_busy(void)
     pthread_t thread;
     ask("CONFIG SET busy-reply-threshold 10");
     ck_assert_int_eq(pthread_create(&thread, NULL, loop_for_ever, NULL), 0);
-    usleep(200000);
+    usleep(500000);
     ask("SCRIPT KILL");
     pthread_join(thread, NULL);
 }
@@ -275,7 +365,112 @@ static void be_busy(void)
 START_TEST(f34_busy__is_waited_for_and_had_no_effect)
 {
     rush_through(be_busy);
+    ck_assert_uint_gt(rush.unavailable, 0);
     ck_assert_uint_eq(rush.unknown, 0);
+    hold_rush_end(&rush);
+}
+END_TEST
+
+/* ---- who waits, and what is not there by itself ---- */
+
+struct waiter {
+    pthread_t thread;
+    struct tq_hold hold;
+    int rc;
+};
+
+static void *wait_for_seat(void *arg)
+{
+    struct waiter *waiter = arg;
+    struct tq_error err = TQ_ERROR_INIT;
+    const char *seat = "s1";
+    waiter->hold = (struct tq_hold){.size = sizeof waiter->hold};
+    waiter->rc = tq_hold_acquire(rush.book,
+                                 TQ_ARGS(tq_hold_request, .schedule = HOLD_RUSH_SCHEDULE,
+                                         .holder = "bob", .request_key = "b", .seats = &seat,
+                                         .seats_count = 1, .wait_ms = 60000),
+                                 1, &waiter->hold, &err);
+    return NULL;
+}
+
+/* One waits for the seat of another; the subscription is `hit`, and then the seat is free. */
+static void wait_through(void (*hit)(void))
+{
+    struct waiter waiter;
+    begin();
+    struct tq_hold hold = take(rush.book, "ann", "s1");
+    ck_assert_int_eq(pthread_create(&waiter.thread, NULL, wait_for_seat, &waiter), 0);
+    while (!count_of("PUBSUB SHARDCHANNELS")) {
+        usleep(1000);
+    }
+    hit();
+    ck_assert_int_eq(verb(rush.book, TQ_HOLD_RELEASE, &hold), TQ_OK);
+    pthread_join(waiter.thread, NULL);
+    ck_assert_int_eq(waiter.rc, TQ_OK);
+    ck_assert_int_eq(waiter.hold.status, TQ_OK);
+    hold_rush_end(&rush);
+}
+
+static void kill_subscriptions(void)
+{
+    ask("CLIENT KILL TYPE pubsub");
+}
+
+START_TEST(f10_subscription_killed__the_seat_is_found)
+{
+    wait_through(kill_subscriptions);
+}
+END_TEST
+
+/* More than the server keeps for a subscriber: it is cut off, and the seats mean nothing. */
+static void say_too_much(void)
+{
+    static char text[1 << 20];
+    memset(text, 'x', sizeof text - 1);
+    redisContext *context = redisConnect("127.0.0.1", (int)port);
+    freeReplyObject(
+        redisCommand(context, "CONFIG SET client-output-buffer-limit %s", "pubsub 1024 1024 1"));
+    freeReplyObject(redisCommand(context, "SPUBLISH seat:hold:{%s} %s", HOLD_RUSH_SCHEDULE, text));
+    redisFree(context);
+}
+
+START_TEST(f35_slow_subscriber__is_cut_off_and_finds_the_seat)
+{
+    wait_through(say_too_much);
+}
+END_TEST
+
+START_TEST(f13_no_key_runs_out_by_itself)
+{
+    begin();
+    struct tq_hold hold = take(rush.book, "ann", "s1");
+    ck_assert_int_eq(verb(rush.book, TQ_HOLD_RELEASE, &hold), TQ_OK);
+    take(rush.book, "bob", "s2");
+    redisContext *context = redisConnect("127.0.0.1", (int)port);
+    redisReply *reply = redisCommand(context, "INFO keyspace");
+    ck_assert_msg(strstr(reply->str, ",expires=0,") != NULL, "%s", reply->str);
+    freeReplyObject(reply);
+    redisFree(context);
+    hold_rush_end(&rush);
+}
+END_TEST
+
+/* The seat is free for the front, which has to learn that it is not. */
+START_TEST(f23_f33_evicted_key__the_ledger_refuses_and_the_front_learns)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    struct tq_seat_map map = TQ_INIT(tq_seat_map);
+    begin();
+    struct tq_hold hold = take(rush.book, "ann", "s1");
+    ask("DEL seat:hold:{" HOLD_RUSH_SCHEDULE "}:s1");
+    struct tq_hold refused = take(rush.book, "bob", "s1");
+    ck_assert_int_eq(refused.status, TQ_TAKEN);
+    ck_assert_int_eq(count_of("EXISTS seat:hold:{" HOLD_RUSH_SCHEDULE "}:s1"), 1);
+    assert_status(tq_book_map(rush.book, HOLD_RUSH_SCHEDULE, &map, &err), TQ_OK);
+    ck_assert_uint_eq(map.counts[TQ_SEAT_HOLD], 1);
+    ck_assert_int_eq(verb(rush.book, TQ_HOLD_SETTLE, &hold), TQ_OK);
+    rush.owner[1] = 1;
+    hold_rush_check(&rush);
     hold_rush_end(&rush);
 }
 END_TEST
@@ -292,6 +487,7 @@ int main(void)
     const TTest *const tests[] = {
         f30_scripts_flushed__nobody_notices,
         f06_flushed_again_and_again__the_ledger_brings_all_back,
+        f06_forgotten_within_a_load__is_told_all_again,
         f06_killed_and_back_empty__the_ledger_brings_all_back,
         f04_back_with_an_old_state__the_ledger_decides_and_the_front_follows,
         f04_a_lost_release__is_found_without_anybody_telling,
@@ -301,6 +497,10 @@ int main(void)
         f34_readonly__is_waited_for_and_had_no_effect,
         f34_loading__is_waited_for_and_had_no_effect,
         f34_busy__is_waited_for_and_had_no_effect,
+        f10_subscription_killed__the_seat_is_found,
+        f35_slow_subscriber__is_cut_off_and_finds_the_seat,
+        f13_no_key_runs_out_by_itself,
+        f23_f33_evicted_key__the_ledger_refuses_and_the_front_learns,
     };
     if (system("command -v redis-server >/dev/null")) {
         printf("1..0 # SKIP there is no redis-server\n");
