@@ -496,7 +496,8 @@ static int hold_change(void *opaque, const struct tq_front_change *changes, size
     if (rc == TQ_E_UNKNOWN) { /* only read */
         rc = tq__fail(err, TQ_E_UNAVAILABLE, "store.redis", "the seats of a hold were not told");
     }
-    rc = rc < 0 ? rc : run_plan(&plan, REDIS_HOLD_CHANGE, read_changes, err);
+    enum redis_script_id script = plan.names ? REDIS_HOLD_RETAKE : REDIS_HOLD_CHANGE;
+    rc = rc < 0 ? rc : run_plan(&plan, script, read_changes, err);
     plan_done(&plan);
     return rc;
 }

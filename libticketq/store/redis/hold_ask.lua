@@ -104,6 +104,36 @@ local function displace(lease, fence)
   return OK
 end
 
+-- name: retake
+-- Who ended gets its seats again, if they are free or yield.
+fetch(owner_ids)
+local function may_retake(lease, order, fence)
+  local mine = keys_of(lease)
+  for i = 1, #mine do
+    if owners[mine[i]] == nil then return GONE end
+  end
+  if order.is_told then return displace(lease, fence), fence end
+  for i = 1, #mine do
+    local owner = owner_of(mine[i])
+    if owner and not lapse(owner) then return TAKEN end
+  end
+  if order.limit > 0 and seats_held(lease.holder) + #mine > order.limit then return FULL end
+  book[FENCE] = max(book[FENCE] + 1, LEAST)
+  return OK, book[FENCE]
+end
+
+local function retake(lease, order, fence, state)
+  local status, new_fence = may_retake(lease, order, fence)
+  if status ~= OK then return status end
+  lease.fence, lease.granted_ms, lease.expires_ms = new_fence, now_ms, 0
+  take(lease, state, keys_of(lease), 0, words(lease.places), 0)
+  return OK
+end
+
+-- name: no_retake
+-- Nothing but a retake looks at seats.
+local retake
+
 -- name: hold_change
 -- KEYS: the seats of holds that are to be retaken. ARGV, for each change:
 -- `id holder fence verb is_told extend_ms life_max_ms limit`.
@@ -133,21 +163,6 @@ local function extend(lease, order)
   return OK
 end
 
-local function may_retake(lease, order, fence)
-  local mine = keys_of(lease)
-  for i = 1, #mine do
-    if owners[mine[i]] == nil then return GONE end
-  end
-  if order.is_told then return displace(lease, fence), fence end
-  for i = 1, #mine do
-    local owner = owner_of(mine[i])
-    if owner and not lapse(owner) then return TAKEN end
-  end
-  if order.limit > 0 and seats_held(lease.holder) + #mine > order.limit then return FULL end
-  book[FENCE] = max(book[FENCE] + 1, LEAST)
-  return OK, book[FENCE]
-end
-
 local function change(lease, order)
   if lease.holder ~= order.holder or not fits(lease, order) then return STALE end
   local cell, fence = CELLS[lease.state][order.verb], max(lease.fence, order.fence)
@@ -157,13 +172,7 @@ local function change(lease, order)
     if status == OK then lease.fence = fence end
     return status
   end
-  if lease.state > SOLD then
-    local status, new_fence = may_retake(lease, order, fence)
-    if status ~= OK then return status end
-    lease.fence, lease.granted_ms, lease.expires_ms = new_fence, now_ms, 0
-    take(lease, cell, keys_of(lease), 0, words(lease.places), 0)
-    return OK
-  end
+  if lease.state > SOLD then return retake(lease, order, fence, cell) end
   lease.fence = fence
   if cell <= SOLD then
     lease.expires_ms = 0
@@ -194,7 +203,6 @@ end
 if book[KNOWN] ~= 1 then return GONE end
 local wanted, answers = {}, {}
 for i = 1, #ARGV do wanted[i] = match(ARGV[i], '^%S+') end
-fetch(owner_ids)
 fetch(wanted)
 for i = 1, #ARGV do
   local at = #answers

@@ -34,14 +34,20 @@ each('ZADD', TIMERS, ARGV)
 return close_book(true)
 
 -- name: hold_tidy
--- KEYS: seats that were freed. Removes the keys that speak for no live hold.
-local list = {}
-fetch(owner_ids)
-for i = OWN, #KEYS do
-  if owners[KEYS[i]] and not owner_of(KEYS[i]) then list[#list + 1] = KEYS[i] end
+-- KEYS: behind those of the schedule, seats that were freed. Removes the keys that speak for no
+-- live hold. Who was woken tries for the seats at the same time, so this is short and stands
+-- alone: a row begins with its state.
+#!lua
+local call, SOLD = redis.call, 3
+local ids, list = call('MGET', unpack(KEYS, 8)), {}
+for i = 1, #ids do list[i] = ids[i] or '' end
+local rows = call('HMGET', KEYS[4], unpack(list))
+list = {}
+for i = 1, #ids do
+  if ids[i] and not (rows[i] and string.byte(rows[i]) <= SOLD) then list[#list + 1] = KEYS[7 + i] end
 end
-each('DEL', nil, list)
-return OK
+if #list > 0 then call('DEL', unpack(list)) end
+return 0
 
 -- name: hold_seats
 -- ARGV: holds. (seats or '')...

@@ -17,7 +17,8 @@ enum redis_script_id {
     REDIS_ROOM_OPERATE,
     REDIS_ROOM_AUDIT,
     REDIS_HOLD_CLAIM,
-    REDIS_HOLD_CHANGE,
+    REDIS_HOLD_CHANGE, /* without a retake */
+    REDIS_HOLD_RETAKE, /* with some */
     REDIS_HOLD_DEFINE,
     REDIS_HOLD_LOAD,
     REDIS_HOLD_UNTOLD,
