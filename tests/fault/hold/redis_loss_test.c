@@ -20,6 +20,7 @@
 
 static struct hold_rush rush;
 static unsigned port;
+static const char *ctl;
 
 static void begin_with(unsigned timeout_ms)
 {
@@ -63,6 +64,24 @@ static long long count_of(const char *command)
     freeReplyObject(reply);
     redisFree(context);
     return count;
+}
+
+static struct tq_hold take_of(tq_book *book, const char *schedule, const char *holder,
+                              const char *seat)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    struct tq_hold hold = TQ_INIT(tq_hold);
+    assert_status(tq_hold_acquire(book,
+                                  TQ_ARGS(tq_hold_request, .schedule = schedule, .holder = holder,
+                                          .request_key = holder, .seats = &seat, .seats_count = 1),
+                                  1, &hold, &err),
+                  TQ_OK);
+    return hold;
+}
+
+static struct tq_hold take(tq_book *book, const char *holder, const char *seat)
+{
+    return take_of(book, HOLD_RUSH_SCHEDULE, holder, seat);
 }
 
 /* ---- what the server forgets ---- */
@@ -180,6 +199,50 @@ START_TEST(f06_killed_and_back_empty__the_ledger_brings_all_back)
 }
 END_TEST
 
+static void control(const char *action)
+{
+    char command[512];
+    snprintf(command, sizeof command, "'%s' %s redis >/dev/null 2>&1", ctl, action);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void kill_and_start_with_log(void)
+{
+    control("kill");
+    usleep(100000);
+    control("start");
+}
+
+/* On the server of tests/services, which writes a log. */
+START_TEST(f06_killed_with_its_log__nothing_is_lost)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    struct tq_env env = tq_system_env();
+    tq_book *alone = NULL;
+    char url[256];
+    const char *server = getenv("TICKETQ_TEST_REDIS");
+    if (!server || !getenv("TICKETQ_TEST_SERVICES") || access(ctl, X_OK) != 0) {
+        return;
+    }
+    snprintf(url, sizeof url, "%s?prefix=loss-%llx:&wait_ms=10", server,
+             (unsigned long long)tq_system_now_ms(NULL));
+    hold_rush_begin(&rush, url, "sqlite::memory:");
+    assert_status(tq_book_open(&env, TQ_ARGS(tq_book_options, .front = rush.front), &alone, &err),
+                  TQ_OK);
+    static const char *const seat[] = {"s1"};
+    assert_status(tq_book_define(alone, "alone", seat, 1, &err), TQ_OK);
+    struct tq_hold before = take_of(alone, "alone", "ann", "s1");
+    hold_rush_run(&rush, kill_and_start_with_log);
+    ck_assert_uint_gt(rush.unavailable + rush.unknown, 0);
+    hold_rush_check(&rush);
+    struct tq_hold after = take_of(alone, "alone", "ann", "s1");
+    ck_assert_int_eq(after.status, TQ_REPEAT);
+    ck_assert_uint_eq(after.fence, before.fence);
+    tq_book_close(alone);
+    hold_rush_end(&rush);
+}
+END_TEST
+
 /* What a replica that was promoted has, or a server whose log ended too early. */
 static void go_back(void)
 {
@@ -209,19 +272,6 @@ static int verb(tq_book *book, uint32_t verb, const struct tq_hold *hold)
              : verb == TQ_HOLD_SETTLE ? tq_hold_settle(book, &ref, 1, &result, &err)
                                       : tq_hold_release(book, &ref, 1, &result, &err);
     return rc < 0 ? rc : result.status;
-}
-
-static struct tq_hold take(tq_book *book, const char *holder, const char *seat)
-{
-    struct tq_error err = TQ_ERROR_INIT;
-    struct tq_hold hold = TQ_INIT(tq_hold);
-    assert_status(
-        tq_hold_acquire(book,
-                        TQ_ARGS(tq_hold_request, .schedule = HOLD_RUSH_SCHEDULE, .holder = holder,
-                                .request_key = holder, .seats = &seat, .seats_count = 1),
-                        1, &hold, &err),
-        TQ_OK);
-    return hold;
 }
 
 /* The seat of a payment that was given up is for sale, although the front has lost that. */
@@ -482,13 +532,14 @@ static void start_server(void)
 }
 
 /* A server for each test, since some end it. */
-int main(void)
+int main(int count, char **arguments)
 {
     const TTest *const tests[] = {
         f30_scripts_flushed__nobody_notices,
         f06_flushed_again_and_again__the_ledger_brings_all_back,
         f06_forgotten_within_a_load__is_told_all_again,
         f06_killed_and_back_empty__the_ledger_brings_all_back,
+        f06_killed_with_its_log__nothing_is_lost,
         f04_back_with_an_old_state__the_ledger_decides_and_the_front_follows,
         f04_a_lost_release__is_found_without_anybody_telling,
         f05_back_with_an_old_state__fences_and_versions_go_on_above,
@@ -502,6 +553,7 @@ int main(void)
         f13_no_key_runs_out_by_itself,
         f23_f33_evicted_key__the_ledger_refuses_and_the_front_learns,
     };
+    ctl = count > 1 ? arguments[1] : "";
     if (system("command -v redis-server >/dev/null")) {
         printf("1..0 # SKIP there is no redis-server\n");
         return EXIT_SUCCESS;

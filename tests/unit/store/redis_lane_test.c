@@ -28,6 +28,7 @@ struct script {
     unsigned args[COMMANDS_MAX];
 };
 
+static char info[256]; /* of both */
 static struct script scripts[2];
 static struct fake_redis *fakes[2];
 static struct redis_client *client;
@@ -45,15 +46,24 @@ static const char *play(void *arg, size_t count, char *const *words)
     return strcmp(reply, "hang up") == 0 ? FAKE_HANG_UP : reply;
 }
 
+static void have_history(const char *id)
+{
+    snprintf(info, sizeof info,
+             "redis_version:7.0.15\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n"
+             "aof_enabled:1\r\nmaster_replid:%s\r\n",
+             id);
+}
+
 static void begin(uint32_t wait_ms)
 {
+    have_history("one");
     struct redis_target target = {
         .seeds_count = 1, .lanes = 1, .connect_ms = 1000, .timeout_ms = 200, .wait_ms = wait_ms};
     test_env_init(&test, 1);
     env = test_env_of(&test);
     memset(scripts, 0, sizeof scripts);
     for (size_t i = 0; i < 2; i++) {
-        fakes[i] = fake_redis_start(play, &scripts[i], NULL);
+        fakes[i] = fake_redis_start(play, &scripts[i], info);
     }
     target.seeds[0] = (struct redis_address){"127.0.0.1", (uint16_t)fake_redis_port(fakes[0])};
     assert_status(tq__redis_client_open(&env, &target, &client, &err), TQ_OK);
@@ -290,6 +300,32 @@ START_TEST(a_joined_call__has_a_limit)
 }
 END_TEST
 
+static uint64_t life_after(const char *reply)
+{
+    for (unsigned i = 0; i <= scripts[0].next; i++) {
+        scripts[0].replies[i] = i < scripts[0].next ? ":0\r\n" : reply;
+    }
+    assert_status(call_once(), TQ_OK);
+    return tq__redis_life(client, "room");
+}
+
+START_TEST(another_history_or_server__is_another_life)
+{
+    begin(0);
+    scripts[1].replies[0] = ":0\r\n";
+    ck_assert_uint_eq(life_after(":0\r\n"), 0);
+    fake_redis_hang_up(fakes[0]);
+    ck_assert_uint_eq(life_after(":0\r\n"), 0); /* the same server again */
+    have_history("two");
+    fake_redis_hang_up(fakes[0]);
+    uint64_t second = life_after(":0\r\n");
+    ck_assert_uint_ne(second, 0);
+    ck_assert_uint_eq(life_after(":0\r\n"), second);
+    ck_assert_uint_ne(life_after(redirection("MOVED")), second);
+    end();
+}
+END_TEST
+
 START_TEST(without_memory__nothing_is_sent)
 {
     begin(0);
@@ -316,4 +352,4 @@ UNIT_MAIN("store.redis.lane", an_answer__is_read, a_forgotten_script__goes_with_
           a_server_that_became_a_replica__is_looked_up_again, what_lasts__is_told_at_once,
           a_lost_answer__is_unknown_and_not_repeated, an_idle_hang_up__is_not_noticed_by_callers,
           joinable_calls__are_one_execution, a_joined_call__has_a_limit,
-          without_memory__nothing_is_sent)
+          another_history_or_server__is_another_life, without_memory__nothing_is_sent)
