@@ -263,7 +263,7 @@ static void compare_map(struct hold_rush *rush, tq_book *book, const char *whose
     ck_assert_uint_eq(map.seats_count, HOLD_RUSH_SEATS);
     uint32_t sold = 0;
     for (size_t i = 0; i < HOLD_RUSH_SEATS; i++) {
-        unsigned state = bits[i / 4] >> i % 4 * 2 & 3u;
+        unsigned state = (unsigned)bits[i / 4] >> i % 4 * 2 & 3u;
         unsigned expected = rush->owner[i] ? TQ_SEAT_SOLD : TQ_SEAT_AVAILABLE;
         ck_assert_msg(state == expected, "%s: seat %zu is %u, expected %u", whose, i, state,
                       expected);
