@@ -39,7 +39,7 @@
 /* News of other processes' commits may be lost, and leases have to be looked after. */
 #define WAIT_MAX_MS 1000
 /* How long what was delivered may wait for more, to be removed with it. */
-#define SETTLE_MS 20
+#define SETTLE_MS 50
 #define SETTLE_PART 4 /* of the window: so many are removed without waiting */
 
 TQ_AUTO_DEFINE(tq_relay, tq_relay_close)

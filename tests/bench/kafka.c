@@ -6,7 +6,8 @@
  * beside rd_kafka_producev() of as many messages with the same key, headers, payload and
  * settings, until the last delivery report. End to end: 5,000 events a second are
  * committed in one ledger and handled in another, each on a disk; counted from the end of
- * the one commit to the end of the other.
+ * the one commit to the end of the other. And the same beside what a producer and a
+ * consumer take without ledgers, which no outbox can go below.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,21 +148,27 @@ static double relayed(void)
     return RELAYED / seconds;
 }
 
-static rd_kafka_t *open_producer(void)
+static rd_kafka_t *open_client(rd_kafka_type_t kind, const char *const settings[][2], size_t count)
 {
-    static const char *const settings[][2] = {
-        {"enable.idempotence", "true"},       {"acks", "all"},    {"compression.type", "zstd"},
-        {"socket.nagle.disable", "true"},     {"linger.ms", "2"}, {"partitioner", "murmur2"},
-        {"enable.gapless.guarantee", "true"},
-    };
     char reason[128];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set(conf, "bootstrap.servers", getenv("TICKETQ_TEST_KAFKA") + strlen("kafka://"),
                       reason, sizeof reason);
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+    for (size_t i = 0; i < count; i++) {
         rd_kafka_conf_set(conf, settings[i][0], settings[i][1], reason, sizeof reason);
     }
-    return rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+    return rd_kafka_new(kind, conf, reason, sizeof reason);
+}
+
+static rd_kafka_t *open_producer(void)
+{
+    static const char *const settings[][2] = {
+        {"enable.idempotence", "true"},       {"acks", "all"},
+        {"compression.type", "zstd"},         {"compression.level", "1"},
+        {"socket.nagle.disable", "true"},     {"linger.ms", "2"},
+        {"enable.gapless.guarantee", "true"}, {"partitioner", "murmur2"},
+    };
+    return open_client(RD_KAFKA_PRODUCER, settings, sizeof settings / sizeof *settings);
 }
 
 #define HEADER(name, value) RD_KAFKA_V_HEADER((name), (value), sizeof(value) - 1)
@@ -183,16 +190,21 @@ static void produce(rd_kafka_t *producer, const char *topic, int n)
     rd_kafka_poll(producer, 0);
 }
 
-static double produced(void)
+/* A world whose topic is there, with as many partitions as the relay's; its name at the broker. */
+static void open_topic(char *topic, size_t room)
 {
-    char topic[256];
-    open_world(); /* for a topic with as many partitions */
+    open_world();
     tq_relay *relay = open_relay(0);
     commit(0, 1);
     relay_all(relay, 1);
     tq_relay_close(relay);
-    const char *prefix = strstr(url, "prefix=") + strlen("prefix=");
-    snprintf(topic, sizeof topic, "%s%s", prefix, TOPIC);
+    snprintf(topic, room, "%s%s", strstr(url, "prefix=") + strlen("prefix="), TOPIC);
+}
+
+static double produced(void)
+{
+    char topic[256];
+    open_topic(topic, sizeof topic);
     rd_kafka_t *producer = open_producer();
     produce(producer, topic, 0);
     rd_kafka_flush(producer, 30000);
@@ -224,14 +236,19 @@ static int handle(tq_tx *tx, const struct tq_event *event, void *arg, struct tq_
     return TQ_OK;
 }
 
-static void told(const struct tq_event *event, void *arg)
+static void arrive(const char *payload)
 {
     int n;
-    (void)arg;
-    if (sscanf(event->payload, "{\"n\":%d", &n) == 1 && n >= 0 && n < EVENTS) {
+    if (sscanf(payload, "{\"n\":%d", &n) == 1 && n >= 0 && n < EVENTS) {
         handled[n] = bench_clock();
         __atomic_add_fetch(&handled_count, 1, __ATOMIC_RELEASE);
     }
+}
+
+static void told(const struct tq_event *event, void *arg)
+{
+    (void)arg;
+    arrive(event->payload);
 }
 
 static tq_inbox *open_inbox(void)
@@ -256,8 +273,21 @@ static int is_done(void)
 struct service {
     tq_relay *relay;
     tq_inbox *inbox;
-    int is_warm; /* atomic: the inbox has had the first one */
+    rd_kafka_t *producer, *consumer; /* in place of the two */
+    const char *topic;
+    int is_warm; /* atomic: the first ones have arrived */
 };
+
+static void tell(const struct service *service, int first)
+{
+    if (service->relay) {
+        commit(first, BATCH);
+        return;
+    }
+    for (int n = first; n < first + BATCH; n++) {
+        produce(service->producer, service->topic, n);
+    }
+}
 
 static void commit_at_rate(struct service *service)
 {
@@ -270,10 +300,30 @@ static void commit_at_rate(struct service *service)
         if (early > 0) {
             usleep((useconds_t)(early * 1e6));
         }
-        commit(n, BATCH);
+        tell(service, n);
         for (int i = n; i < n + BATCH; i++) {
             committed[i] = bench_clock();
         }
+    }
+}
+
+static void check_step(int status, const struct tq_error *err)
+{
+    if (status < 0) {
+        fprintf(stderr, "%s: %s\n", err->origin, err->message);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static void consume(rd_kafka_t *consumer)
+{
+    rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 100);
+    if (message) {
+        char payload[16] = "";
+        size_t bytes = message->len < sizeof payload ? message->len : sizeof payload - 1;
+        memcpy(payload, message->payload, bytes);
+        arrive(payload);
+        rd_kafka_message_destroy(message);
     }
 }
 
@@ -286,11 +336,14 @@ static void play(void *arg, size_t number)
         return;
     }
     while (!is_done()) {
-        int status = number == 1 ? tq_relay_step(service->relay, 100, NULL, &err)
-                                 : tq_inbox_step(service->inbox, 100, NULL, &err);
-        if (status < 0) {
-            fprintf(stderr, "%s: %s\n", err.origin, err.message);
-            exit(EXIT_FAILURE);
+        if (number == 1 && service->relay) {
+            check_step(tq_relay_step(service->relay, 100, NULL, &err), &err);
+        } else if (number == 1) {
+            rd_kafka_poll(service->producer, 100);
+        } else if (service->inbox) {
+            check_step(tq_inbox_step(service->inbox, 100, NULL, &err), &err);
+        } else {
+            consume(service->consumer);
         }
         if (handled_count >= BATCH) {
             __atomic_store_n(&service->is_warm, 1, __ATOMIC_RELEASE);
@@ -305,22 +358,57 @@ static int is_less(const void *one, const void *other)
 }
 
 /* Milliseconds that so many of a thousand events stay below. */
-static double end_to_end(int of_thousand)
+static double measure(struct service *service, int of_thousand)
 {
     static double passed[EVENTS];
-    open_world();
     handled_count = 0;
-    struct service service = {.relay = open_relay(0), .inbox = open_inbox()};
-    commit(0, BATCH);
-    bench_threads(3, play, &service);
-    tq_relay_close(service.relay);
-    tq_inbox_close(service.inbox);
-    close_world();
+    tell(service, 0);
+    bench_threads(3, play, service);
     for (int n = BATCH; n < EVENTS; n++) {
         passed[n - BATCH] = (handled[n] - committed[n]) * 1000;
     }
     qsort(passed, EVENTS - BATCH, sizeof *passed, is_less);
     return passed[(EVENTS - BATCH) * of_thousand / 1000];
+}
+
+static double end_to_end(int of_thousand)
+{
+    open_world();
+    struct service service = {.relay = open_relay(0), .inbox = open_inbox()};
+    double ms = measure(&service, of_thousand);
+    tq_relay_close(service.relay);
+    tq_inbox_close(service.inbox);
+    close_world();
+    return ms;
+}
+
+static rd_kafka_t *open_consumer(const char *topic)
+{
+    static const char *const settings[][2] = {{"group.id", "bare"},
+                                              {"auto.offset.reset", "earliest"},
+                                              {"isolation.level", "read_committed"},
+                                              {"fetch.wait.max.ms", "100"}};
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_t *consumer =
+        open_client(RD_KAFKA_CONSUMER, settings, sizeof settings / sizeof *settings);
+    rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_subscribe(consumer, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    return consumer;
+}
+
+static double bare_ms(void)
+{
+    char topic[256];
+    open_topic(topic, sizeof topic);
+    struct service service = {
+        .producer = open_producer(), .consumer = open_consumer(topic), .topic = topic};
+    double ms = measure(&service, 500);
+    rd_kafka_consumer_close(service.consumer);
+    rd_kafka_destroy(service.consumer);
+    rd_kafka_destroy(service.producer);
+    close_world();
+    return ms;
 }
 
 static double median_ms(void)
@@ -359,6 +447,14 @@ static const struct bench_figure figures[] = {
         .value = median_ms,
         .reference = ten,
         .goal = 1,
+        .is_a_cost = 1,
+    },
+    {
+        .name = "kafka.end_to_end_beside_bare",
+        .unit = "ms at 5000/s",
+        .against = "producer to consumer, without ledgers",
+        .value = median_ms,
+        .reference = bare_ms,
         .is_a_cost = 1,
     },
     {
