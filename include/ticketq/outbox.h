@@ -178,7 +178,8 @@ TQ_API TQ_MUST_CHECK int tq_relay_open(tq_store *store, tq_transport *transport,
  * @param relay      Borrowed.
  * @param wait_ms    Longest wait when there is nothing to do, at most a second: ended by an
  *                   acknowledgement and by a commit on the store, on PostgreSQL another
- *                   process's too. Rather wait here than between steps.
+ *                   process's too, but not by that of an adopted transaction (tq_relay_wake).
+ *                   Rather wait here than between steps.
  * @param out_stats  Optional, `size` set. Written on TQ_OK and TQ_EMPTY.
  * @param err        Optional.
  * @return TQ_OK     Something was done; call again at once.

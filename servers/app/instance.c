@@ -57,7 +57,7 @@ static int bear(struct app *app, int fd, struct tq_error *err)
         return TQ_OK;
     }
     TQ_TRY(draw(app, err));
-    if (ftruncate(fd, 0) || pwrite(fd, app->instance, NAME_DIGITS, 0) != NAME_DIGITS) {
+    if (ftruncate(fd, 0) || pwrite(fd, app->instance, NAME_DIGITS, 0) != NAME_DIGITS || fsync(fd)) {
         app_log(TQ_LOG_WARN, "app", "the name of this process cannot be written down");
     }
     return TQ_OK;
