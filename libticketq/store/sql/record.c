@@ -325,7 +325,8 @@ static int record_batch(struct batch *batch, struct tq_error *err)
     return TQ_OK;
 }
 
-/* Collects what the front granted. */
+/* Collects what the front granted. What this call writes is new, even where the front knew its key.
+ */
 static void collect(struct batch *batch, const struct tq_hold_request *requests, size_t count,
                     struct tq_hold *holds)
 {
@@ -335,6 +336,7 @@ static void collect(struct batch *batch, const struct tq_hold_request *requests,
             claim->request = &requests[i];
             claim->hold = &holds[i];
             claim->index = i;
+            holds[i].status = TQ_OK;
             tq__seats_join(claim->seats_text, requests[i].seats, requests[i].seats_count);
             batch->fenced[batch->count++] = claim;
             batch->wants_count += requests[i].seats_count;

@@ -108,6 +108,24 @@ START_TEST(claim_record_reflect__walks_to_the_ticket)
 }
 END_TEST
 
+/* An answer of the front was lost: its key is known there, and nowhere else. */
+START_TEST(a_claim_that_is_repeated__is_new_to_the_ledger_once)
+{
+    hold_world_open(&w, NULL);
+    if (is_without_ledger()) {
+        return;
+    }
+    struct body lost = claim("ann", "a", "s1 s2"), again = claim("ann", "a", "s1 s2");
+    run(&again);
+    assert_named(again.hold.status, TQ_OK);
+    run(&lost);
+    assert_named(lost.hold.status, TQ_REPEAT);
+    ck_assert_str_eq(lost.hold.id, again.hold.id);
+    ck_assert_uint_eq(hold_map_of(&w).counts[TQ_SEAT_HOLD], 2);
+    hold_world_close(&w);
+}
+END_TEST
+
 START_TEST(cancel_during_acquire__leaves_nothing_behind)
 {
     hold_world_open(&w, NULL);
@@ -282,6 +300,7 @@ START_TEST(one_hold__can_be_read)
 END_TEST
 
 CONFORM_MAIN("hold.record", claim_record_reflect__walks_to_the_ticket,
+             a_claim_that_is_repeated__is_new_to_the_ledger_once,
              cancel_during_acquire__leaves_nothing_behind, an_undone_verb__did_not_happen,
              crash_between__a_claim_without_record_ends_by_its_time,
              crash_between__what_the_ledger_has_wins_over_an_untold_front,

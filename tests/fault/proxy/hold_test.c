@@ -13,11 +13,14 @@
 #include <unistd.h>
 
 #include <ticketq/hold.h>
+#include <ticketq/outbox.h>
 #include <ticketq/system.h>
 
+#include "core/error.h"
 #include "fault/proxy/drill.h"
 #include "fault/proxy/postgres_gate.h"
 #include "fault/proxy/redis_place.h"
+#include "lib/outbox_world.h"
 
 #define SEATS 6
 #define LOOKS_MAX 100
@@ -29,7 +32,7 @@ static struct postgres_gate gate;
 static tq_store *front, *ledger, *plain_ledger;
 static tq_book *book;     /* through both proxies, for all plays of a test */
 static tq_book *onlooker; /* on the ledger alone, past its proxy */
-static char schedule[TQ_ID_SIZE];
+static char schedule[32];
 static const char *const names[SEATS] = {"s0", "s1", "s2", "s3", "s4", "s5"};
 
 static tq_store *open_front(void)
@@ -206,6 +209,152 @@ static void sell(void)
     check_end();
 }
 
+/* ---- a reservation: the host's row, the seats and the event in one transaction ---- */
+
+struct reservation {
+    char key[128];
+    struct tq_hold_request request;
+    struct tq_hold claim, hold;
+};
+
+static int tell(tq_tx *tx, const char *key, const char *type, struct tq_error *failure)
+{
+    return tq_outbox_append(tx,
+                            TQ_ARGS(tq_event, .topic = OUTBOX_TOPIC, .type = type,
+                                    .aggregate_type = "reservation", .aggregate_id = key,
+                                    .payload = "{}", .payload_bytes = 2),
+                            1, failure);
+}
+
+static int record(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    struct reservation *mine = arg;
+    const struct tq_value key = tq_text(mine->key);
+    mine->hold = mine->claim;
+    int status = tq_hold_record(tx, book, &mine->request, 1, &mine->hold, failure);
+    if (status < 0 || mine->hold.status != TQ_OK) {
+        return status < 0 ? status : mine->hold.status;
+    }
+    status =
+        tq_tx_exec(tx, "INSERT INTO reservations (id) VALUES ($1)", &key, 1, NULL, NULL, failure);
+    return status < 0 ? status : tell(tx, mine->key, "Reserved", failure);
+}
+
+static struct tq_hold_ref ref_to(const struct tq_hold *hold)
+{
+    return (struct tq_hold_ref){.size = sizeof(struct tq_hold_ref),
+                                .schedule = schedule,
+                                .id = hold->id,
+                                .holder = hold->holder,
+                                .fence = hold->fence};
+}
+
+/* What its caller is told: TQ_OK, TQ_REPEAT, TQ_TAKEN or a failure. */
+static int reserve_once(struct reservation *mine)
+{
+    mine->claim = (struct tq_hold)TQ_INIT(tq_hold);
+    TQ_TRY(tq_hold_claim(book, &mine->request, 1, &mine->claim, &err));
+    if (mine->claim.status != TQ_OK && mine->claim.status != TQ_REPEAT) {
+        return mine->claim.status;
+    }
+    int status = tq_ledger_run(ledger, record, mine, &err);
+    if (mine->claim.status == TQ_OK && status != TQ_OK && status != TQ_E_UNKNOWN) {
+        struct tq_hold_ref ref = ref_to(&mine->claim);
+        tq_hold_reflect(book, TQ_HOLD_WITHDRAW, &ref, 1, NULL);
+    }
+    return status;
+}
+
+static struct tq_hold reserve(const char *holder, int first, int expected)
+{
+    struct reservation mine = {.request = {.size = sizeof mine.request,
+                                           .schedule = schedule,
+                                           .holder = holder,
+                                           .seats = names + first,
+                                           .seats_count = 2}};
+    int status;
+    snprintf(mine.key, sizeof mine.key, "%s-%s", schedule, holder);
+    mine.request.request_key = mine.key;
+    do {
+        status = reserve_once(&mine);
+    } while (drill_again(status, &err));
+    int is_known = status == TQ_REPEAT && expected == TQ_OK && drill_failures() > 0;
+    ck_assert_msg(status == expected || is_known, "%s: %s for %s", drill_name(),
+                  tq_status_name(status), holder);
+    return mine.hold;
+}
+
+static int cancel(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    const struct tq_hold *hold = arg;
+    struct tq_hold_ref ref = ref_to(hold);
+    struct tq_hold_result result = TQ_INIT(tq_hold_result);
+    int status = tq_hold_record_free(tx, book, &ref, 1, &result, failure);
+    if (status < 0 || result.status != TQ_OK) {
+        return status < 0 ? status : result.status;
+    }
+    return tell(tx, hold->id, "Cancelled", failure);
+}
+
+static void give_up(struct tq_hold *hold)
+{
+    struct tq_hold_ref ref = ref_to(hold);
+    int status;
+    do {
+        status = tq_ledger_run(ledger, cancel, hold, &err);
+    } while (drill_again(status, &err));
+    ck_assert_msg(status == TQ_OK || (status == TQ_REPEAT && drill_unknowns() > 0), "%s: %s",
+                  drill_name(), tq_status_name(status));
+    tq_hold_reflect(book, TQ_HOLD_RELEASE, &ref, 1, NULL);
+}
+
+static void check_rows(const char *sql, const char *key, int64_t expected)
+{
+    ck_assert_msg(ask_number(plain_ledger, sql, key) == expected, "%s: %d times %s (%s)",
+                  drill_name(), (int)ask_number(plain_ledger, sql, key), key, sql);
+}
+
+/* bob's seats overlap with ann's, who gives hers up. */
+static void reserve_and_cancel(void)
+{
+    static const char events[] = "SELECT COUNT(*) FROM outbox_events WHERE event_key = $1";
+    static const char rows[] = "SELECT COUNT(*) FROM reservations WHERE id = $1";
+    static unsigned sales;
+    char key[128];
+    snprintf(schedule, sizeof schedule, "tour-%u", sales++);
+    define();
+    drill_begin();
+    struct tq_hold ann = reserve("ann", 0, TQ_OK);
+    reserve("bob", 1, TQ_TAKEN);
+    struct tq_hold eve = reserve("eve", 2, TQ_OK);
+    give_up(&ann);
+    drill_end();
+    struct tq_hold dan = reserve("dan", 0, TQ_OK);
+    ck_assert_uint_gt(dan.fence, ann.fence);
+    check_rows(events, ann.id, 1);
+    for (int i = 0; i < 4; i++) {
+        static const char *const holders[] = {"ann", "bob", "eve", "dan"};
+        snprintf(key, sizeof key, "%s-%s", schedule, holders[i]);
+        check_rows(rows, key, i != 1);
+        check_rows(events, key, i != 1);
+    }
+    ck_assert_uint_eq(look(onlooker).counts[TQ_SEAT_HOLD], 4);
+    ck_assert_str_ne(eve.id, dan.id);
+}
+
+START_TEST(a_reservation__is_there_with_its_seats_and_its_event_or_not_at_all)
+{
+    static const struct tq_migration table = {sizeof table, "shop", 1, 0,
+                                              "CREATE TABLE reservations (id TEXT PRIMARY KEY)"};
+    setup();
+    assert_status(tq_ledger_migrate(plain_ledger, &table, 1, &err), TQ_OK);
+    ck_assert_int_ge(tq_outbox_prepare(plain_ledger, &err), TQ_OK);
+    drill(gate.proxy, reserve_and_cancel, 15);
+    drill(place.proxy, reserve_and_cancel, 4);
+    teardown();
+}
+END_TEST
+
 START_TEST(a_seat__has_one_owner_whatever_is_lost_to_the_front)
 {
     setup();
@@ -224,13 +373,15 @@ END_TEST
 
 int main(int count, char **arguments)
 {
-    const TTest *const tests[] = {a_seat__has_one_owner_whatever_is_lost_to_the_front,
-                                  a_seat__has_one_owner_whatever_is_lost_to_the_ledger};
+    const TTest *const tests[] = {
+        a_seat__has_one_owner_whatever_is_lost_to_the_front,
+        a_reservation__is_there_with_its_seats_and_its_event_or_not_at_all,
+        a_seat__has_one_owner_whatever_is_lost_to_the_ledger};
     if (!getenv("TICKETQ_TEST_POSTGRES")) {
         printf("1..0 # SKIP there is no TICKETQ_TEST_POSTGRES\n");
         return EXIT_SUCCESS;
     }
     redis_place_choose(count > 1 ? arguments[1] : "redis");
     return unit_main("fault.proxy.hold", tests,
-                     count > 1 && !strcmp(arguments[1], "cluster") ? 1 : 2);
+                     count > 1 && !strcmp(arguments[1], "cluster") ? 1 : 3);
 }
