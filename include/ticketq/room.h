@@ -24,6 +24,24 @@
  * forgotten the latest numbers only (a replica was promoted before it had heard of
  * them) leaves a gap, so that nobody gets a number that is signed for another.
  *
+ * A room may be spread over `shards` slots of a store, for a crowd that one server of a
+ * cluster cannot answer. The visitor's id decides the shard. What is decided for the room
+ * stays so: rate, cap, orders, and that a number is in one life. What changes:
+ *
+ *   - Order: within a shard by arrival. Across shards by number, and who enters after a
+ *     tick that began after another was answered has a higher number than the other; so at
+ *     most those who came within one round of ticks of each other may change places. Through
+ *     one process, who enters after another was answered is behind. A batch is in order
+ *     within each shard. Numbers have gaps.
+ *   - `ahead` is an estimate: those ahead in one's own shard, times the shards.
+ *   - Each shard takes its part of `capacity`, rounded up, and is full by itself.
+ *   - A tick's admissions to a shard that did not hear of them come with the next tick: at
+ *     most a burst a shard. While all answer, the rate is as exact as without shards.
+ *   - A slot that is away stops its own visitors only; the room's own (the desk) stops
+ *     ticks and orders.
+ *
+ * A store that needs no shards, like memory, ignores them and keeps the stronger promises.
+ *
  * Time is the store's, and in a room it never goes back. Threads: [any].
  */
 #ifndef TICKETQ_ROOM_H
@@ -46,6 +64,7 @@ enum tq_visit {
 #define TQ_ROOM_SPAN_MAX_MS 604800000u  /**< Longest of every time span: a week. */
 #define TQ_ROOM_SEQUENCE_MAX (INT64_C(1) << 52) /**< Largest number in line, and largest epoch. */
 #define TQ_ROOM_TIME_MAX_MS (INT64_C(1) << 52)  /**< Latest opening and closing time. */
+#define TQ_ROOM_SHARDS_MAX 64u          /**< Most shards. */
 #define TQ_ROOM_AUDIT_MAX 1024u         /**< Newest actions that the audit trail keeps. */
 #define TQ_ROOM_REASON_SIZE 160         /**< Room for a reason and its terminating NUL. */
 
@@ -73,7 +92,8 @@ struct tq_room_policy {
                                  lets nobody in for this long, in which those who stood in it
                                  come back to their numbers. Default 0: not at all.
                                  TQ_ROOM_SET_OPEN ends it. */
-    uint32_t reserved;
+    uint32_t shards;        /**< Slots of the store that the room is spread over. Default 1. Stays
+                                 what it was when the room was created. */
 };
 
 /** A visitor who comes, asks or leaves. */

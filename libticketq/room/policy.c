@@ -33,6 +33,7 @@ static const struct number {
     NUMBER(poll_min_ms, 1000, TQ_ROOM_SPAN_MAX_MS),
     NUMBER(poll_max_ms, 20000, TQ_ROOM_SPAN_MAX_MS),
     NUMBER(recovery_ms, 0, TQ_ROOM_SPAN_MAX_MS),
+    NUMBER(shards, 1, TQ_ROOM_SHARDS_MAX),
 #undef NUMBER
 };
 

@@ -27,6 +27,16 @@ static const struct fixture fixtures[] = {
      .server = "TICKETQ_TEST_REDIS_CLUSTER",
      .options = "cluster=1&",
      .has_own_clock = 1},
+    {.name = "redis-still-shards",
+     .server = "TICKETQ_TEST_REDIS_STILL",
+     .has_own_server = 1,
+     .shards = 3},
+    {.name = "redis-shards", .server = "TICKETQ_TEST_REDIS", .has_own_clock = 1, .shards = 3},
+    {.name = "redis-cluster-shards",
+     .server = "TICKETQ_TEST_REDIS_CLUSTER",
+     .options = "cluster=1&",
+     .has_own_clock = 1,
+     .shards = 4},
     {.name = "redis-still-sqlite",
      .url = "sqlite::memory:",
      .front_server = "TICKETQ_TEST_REDIS_STILL",
@@ -129,6 +139,11 @@ void fixture_choose(const char *name)
 int fixture_has_own_clock(void)
 {
     return chosen->has_own_clock;
+}
+
+unsigned fixture_shards(void)
+{
+    return chosen->shards ? chosen->shards : 1;
 }
 
 int fixture_is_remote(void)

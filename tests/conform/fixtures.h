@@ -40,6 +40,7 @@ struct fixture {
     const char *broker;       /* variable with the URL of a transport; unset: skipped */
     const char *topics;       /* options of that URL */
     int has_own_clock;        /* the server's, which nobody moves; otherwise the world's */
+    unsigned shards;          /* of its rooms; 0: one */
 };
 
 #define WORLD_URL_SIZE 1024
@@ -61,6 +62,12 @@ struct world {
 void fixture_choose(const char *name);
 /* True when the store's time cannot be moved, only waited for. */
 int fixture_has_own_clock(void);
+/*
+ * Of its rooms. With more than one, numbers have gaps, how many are ahead is that many times
+ * those of one's own shard, and each shard takes its part of the capacity; who comes after another
+ * is still behind.
+ */
+unsigned fixture_shards(void);
 /* True when each call is a round trip to a server: long tests do less. */
 int fixture_is_remote(void);
 /* The same of who keeps rooms, or holds where there is a front. */

@@ -22,9 +22,11 @@ static void add_key(struct room_world *w, const char *id, uint32_t purpose)
 void room_world_room(struct room_world *w, const struct tq_room_policy *policy)
 {
     struct tq_error err = TQ_ERROR_INIT;
+    struct tq_room_policy use = *policy;
+    use.shards = fixture_shards();
     tq_room_close(w->room);
     w->room = NULL;
-    assert_status(tq_room_open(w->store, w->keys, ROOM_ID, policy, &w->room, &err), TQ_OK);
+    assert_status(tq_room_open(w->store, w->keys, ROOM_ID, &use, &w->room, &err), TQ_OK);
 }
 
 static void open_store(struct room_world *w)
@@ -134,6 +136,20 @@ int room_order(struct room_world *w, uint32_t order, int64_t value, const char *
     int rc = tq_room_operate(w->room, &action, &err);
     ck_assert_msg(rc >= 0, "%s: %s", tq_status_name(rc), err.message);
     return rc;
+}
+
+void assert_next(int64_t number, int64_t told)
+{
+    ck_assert_int_gt(number, told);
+    ck_assert_int_le(number, told + fixture_shards());
+}
+
+void assert_ahead(uint64_t told, uint64_t ahead)
+{
+    uint64_t shards = fixture_shards();
+    ck_assert_uint_eq(told % shards, 0);
+    ck_assert_uint_le(told / shards, ahead);
+    ck_assert(shards > 1 || told == ahead);
 }
 
 const char *room_name(unsigned number)

@@ -35,7 +35,7 @@ static void add_key(struct rush *rush, uint32_t purpose, const char *id)
                   TQ_OK);
 }
 
-void rush_begin(struct rush *rush, const char *url)
+void rush_begin_shards(struct rush *rush, const char *url, unsigned shards)
 {
     struct tq_env env = tq_system_env();
     env.log = NULL;
@@ -47,9 +47,15 @@ void rush_begin(struct rush *rush, const char *url)
     add_key(rush, TQ_PURPOSE_PLACE, "place");
     add_key(rush, TQ_PURPOSE_PASS, "pass");
     assert_status(tq_room_open(rush->store, rush->keys, "show",
-                               TQ_ARGS(tq_room_policy, .waiting_ms = 600000, .recovery_ms = 60000),
+                               TQ_ARGS(tq_room_policy, .waiting_ms = 600000, .recovery_ms = 60000,
+                                       .shards = shards),
                                &rush->room, &err),
                   TQ_OK);
+}
+
+void rush_begin(struct rush *rush, const char *url)
+{
+    rush_begin_shards(rush, url, 1);
 }
 
 void rush_end(struct rush *rush)

@@ -25,6 +25,7 @@ struct rush {
 };
 
 void rush_begin(struct rush *rush, const char *url);
+void rush_begin_shards(struct rush *rush, const char *url, unsigned shards);
 void rush_end(struct rush *rush);
 /* Lines everybody up, and calls `disturb` when a third of them are there. */
 void rush_run(struct rush *rush, void (*disturb)(void));

@@ -22,7 +22,8 @@
  *
  * The line's order is that of the numbers. Every slot is one atomic step of its
  * room: a script, a transaction or a lock. Rooms are independent, and all keys
- * of one room may live in one shard. `room` names it in each call.
+ * of one room may live in one shard. `room` names it in each call. A driver may ignore
+ * `shards`; one that does not owes what ticketq/room.h promises of them, a step for each shard.
  */
 #ifndef TICKETQ_DRIVER_ROOM_H
 #define TICKETQ_DRIVER_ROOM_H

@@ -3,8 +3,8 @@
  * The Redis driver: rooms and holds on a Redis 7 server or cluster, shared by any number of
  * processes. address.c has the URL, check.c what the server must be.
  *
- * Every slot of a table is one script on one slot of the cluster. The clock is
- * the server's. What is here survives this process; whether it survives the server is the
+ * Every slot of a table is one script on one slot of the cluster, but for rooms with shards. The
+ * clock is the server's. What is here survives this process; whether it survives the server is the
  * server's configuration, so the driver does not claim TQ_STORE_DURABLE.
  */
 #include "store/redis/redis.h"
@@ -13,6 +13,7 @@
 #include "store/builtin.h"
 #include "store/redis/client.h"
 #include "store/redis/ears.h"
+#include "store/redis/shards.h"
 
 static int redis_open(void *opaque, const struct tq_store_config *config, struct tq_error *err)
 {
@@ -20,6 +21,7 @@ static int redis_open(void *opaque, const struct tq_store_config *config, struct
     struct redis_target target;
     TQ_TRY(tq__redis_target_read(&target, config->path, config->query, err));
     TQ_TRY(tq__redis_client_open(config->env, &target, &state->client, err));
+    TQ_TRY(tq__redis_shards_open(config->env, &state->shards, err));
     return tq__redis_ears_open(state->client, &state->ears, err);
 }
 
@@ -27,6 +29,7 @@ static void redis_close(void *opaque)
 {
     struct redis_state *state = opaque;
     tq__redis_ears_close(state->ears);
+    tq__redis_shards_close(state->shards);
     tq__redis_client_close(state->client);
 }
 

@@ -9,10 +9,12 @@
 
 struct redis_client; /* client.h */
 struct redis_ears;   /* ears.h */
+struct redis_shards; /* shards.h */
 
 struct redis_state {
     struct redis_client *client;
     struct redis_ears *ears;
+    struct redis_shards *shards;
 };
 
 extern const struct tq_room_driver tq__redis_room;

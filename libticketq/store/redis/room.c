@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The room table of the Redis driver: arguments into words, answers into structs.
- * What a slot does is in room.lua.
+ * What a slot does is in room.lua. A room with shards goes its own way: room_shards.c, room_desk.c.
  *
  * Calls of enter, place and leave for one room that come at the same time are joined: one
  * execution, one view for all. Ids go as they are; an arrival with a token goes as
  * `+visit number epoch id`. Short batches need no memory but the stack's.
  */
-#include "store/redis/redis.h"
+#include "store/redis/room.h"
 
 #include <endian.h>
 #include <stdio.h>
@@ -16,22 +16,20 @@
 #include "core/bytes.h"
 #include "core/env.h"
 #include "core/error.h"
-#include "store/redis/client.h"
 
 #define BATCH_SMALL 16
-#define TOKEN_SIZE (TQ_ID_SIZE + 64)
 #define ACTION_SIZE 64
 
-enum { POLICY_FIELDS = 15 };
+enum { POLICY_FIELDS = 16 };
 
 /* The words of a call. */
 struct words {
     const struct tq_env *env;
     struct redis_text *texts;
-    char (*tokens)[TOKEN_SIZE]; /* of arrivals that have one */
+    char (*tokens)[REDIS_ARRIVAL_SIZE]; /* of arrivals that have one */
     void *heap;
     struct redis_text small_texts[BATCH_SMALL];
-    char small_tokens[BATCH_SMALL][TOKEN_SIZE];
+    char small_tokens[BATCH_SMALL][REDIS_ARRIVAL_SIZE];
 };
 
 static int words_begin(struct words *words, const struct tq_env *env, size_t count, int has_tokens,
@@ -44,7 +42,8 @@ static int words_begin(struct words *words, const struct tq_env *env, size_t cou
     if (count <= BATCH_SMALL) {
         return TQ_OK;
     }
-    words->heap = tq__alloc(env, count, sizeof *words->texts + (has_tokens ? TOKEN_SIZE : 0));
+    words->heap =
+        tq__alloc(env, count, sizeof *words->texts + (has_tokens ? REDIS_ARRIVAL_SIZE : 0));
     if (!words->heap) {
         return tq__nomem("store.redis", err);
     }
@@ -58,7 +57,7 @@ static void words_done(struct words *words)
     tq__release(words->env, words->heap);
 }
 
-static struct redis_text text_of(const char *text)
+struct redis_text tq__redis_text(const char *text)
 {
     return (struct redis_text){text, strlen(text)};
 }
@@ -90,6 +89,7 @@ enum {
     FIRST_SEQUENCE = 12,
     FIRST_EPOCH,
     RECOVERY_MS,
+    SHARDS,
     NOW_MS,
     NEXT,
     SERVING,
@@ -98,14 +98,14 @@ enum {
     SKIPPED,
     IS_PAUSED,
     IS_DRAINING,
-    FLOW_MS = 25,
+    FLOW_MS = 26,
     ADMITTED_NOW,
     ADMITTED_BEFORE,
     GONE_NOW,
     GONE_BEFORE,
     HAS_BEFORE,
-    RECOVERED_MS = 33,
-    WAITING = 36,
+    RECOVERED_MS = 34,
+    WAITING = 40,
     ACTIVE,
     VIEW_FIELDS
 };
@@ -128,6 +128,7 @@ static void read_policy(const int64_t fields[VIEW_FIELDS], struct tq_room_policy
     policy->first_sequence = fields[FIRST_SEQUENCE];
     policy->first_epoch = fields[FIRST_EPOCH];
     policy->recovery_ms = (uint32_t)fields[RECOVERY_MS];
+    policy->shards = (uint32_t)fields[SHARDS];
 }
 
 static int read_fields(const redisReply *reply, int64_t fields[VIEW_FIELDS])
@@ -186,13 +187,6 @@ static int read_view(const redisReply *reply, struct tq_room_view *view)
     return 0;
 }
 
-/* One caller's part of the places that are told. */
-struct places {
-    size_t count;
-    struct tq_room_spot *spots;
-    struct tq_room_view *view;
-};
-
 enum memo { LEFT, KIND, SEQUENCE, AHEAD }; /* the run that is being read */
 
 static int next_run(const redisReply *runs, struct redis_answer *answer)
@@ -225,10 +219,10 @@ static struct tq_room_spot spot_of(const int64_t memo[4], const struct tq_room_v
 }
 
 /* [view, runs] */
-static int read_places(struct redis_call *call, struct redis_answer *answer)
+int tq__redis_read_places(struct redis_call *call, struct redis_answer *answer)
 {
     const redisReply *reply = answer->reply;
-    struct places *places = call->out;
+    struct redis_places *places = call->out;
     if (reply->type == REDIS_REPLY_INTEGER && reply->integer == TQ_GONE) {
         return TQ_GONE;
     }
@@ -248,7 +242,7 @@ static int read_places(struct redis_call *call, struct redis_answer *answer)
     return TQ_OK;
 }
 
-static int read_statuses(struct redis_call *call, struct redis_answer *answer)
+int tq__redis_read_statuses(struct redis_call *call, struct redis_answer *answer)
 {
     struct numbers numbers = {.array = answer->reply, .next = answer->cursor};
     int32_t *out_statuses = call->out;
@@ -263,16 +257,53 @@ static int read_statuses(struct redis_call *call, struct redis_answer *answer)
 }
 
 /* A status alone. */
-static int read_status(struct redis_call *call, struct redis_answer *answer)
+int tq__redis_read_status(struct redis_call *call, struct redis_answer *answer)
 {
     return answer->reply->type == REDIS_REPLY_INTEGER ? (int)answer->reply->integer
                                                       : tq__redis_nonsense(call);
 }
 
+struct opened {
+    unsigned shards; /* there are */
+    int is_new;
+};
+
+/* [shards, is_new] */
+static int read_opened(struct redis_call *call, struct redis_answer *answer)
+{
+    struct numbers numbers = {.array = answer->reply};
+    struct opened *opened = call->out;
+    if (answer->reply->type == REDIS_REPLY_INTEGER && answer->reply->integer == TQ_GONE) {
+        return TQ_GONE;
+    }
+    opened->shards = (unsigned)next_number(&numbers);
+    opened->is_new = (int)next_number(&numbers);
+    int is_good = !numbers.is_bad && opened->shards >= 1 && opened->shards <= TQ_ROOM_SHARDS_MAX;
+    return is_good ? TQ_OK : tq__redis_nonsense(call);
+}
+
+/* The room itself, or its desk. */
+static int open_room(struct redis_state *state, const char *room, const struct redis_text *args,
+                     size_t args_count, struct tq_error *err)
+{
+    struct opened opened = {1, 0};
+    struct redis_sharded *sharded = NULL;
+    struct redis_call call = {.script = REDIS_ROOM_OPEN,
+                              .tag = room,
+                              .args = args,
+                              .args_count = args_count,
+                              .read = read_opened,
+                              .out = &opened};
+    int rc = tq__redis_run(state->client, &call, 1, err);
+    if (rc == TQ_OK) {
+        rc = tq__redis_shards_note(state->shards, room, opened.shards, &sharded, err);
+    }
+    return rc == TQ_OK && sharded ? tq__redis_desk_open(state, sharded, opened.is_new, err) : rc;
+}
+
 static int room_open(void *opaque, const char *room, const struct tq_room_policy *policy,
                      struct tq_error *err)
 {
-    struct redis_state *state = opaque;
     char numbers[POLICY_FIELDS][24];
     struct redis_text args[POLICY_FIELDS];
     if (policy) {
@@ -280,29 +311,24 @@ static int room_open(void *opaque, const char *room, const struct tq_room_policy
             policy->open_ms,        policy->close_ms,    policy->rate,        policy->rate_per_ms,
             policy->burst,          policy->max_active,  policy->capacity,    policy->waiting_ms,
             policy->active_ms,      policy->pass_ms,     policy->poll_min_ms, policy->poll_max_ms,
-            policy->first_sequence, policy->first_epoch, policy->recovery_ms,
+            policy->first_sequence, policy->first_epoch, policy->recovery_ms, policy->shards,
         };
         for (size_t i = 0; i < POLICY_FIELDS; i++) {
             snprintf(numbers[i], sizeof numbers[i], "%lld", (long long)values[i]);
-            args[i] = text_of(numbers[i]);
+            args[i] = tq__redis_text(numbers[i]);
         }
     }
-    struct redis_call call = {.script = REDIS_ROOM_OPEN,
-                              .tag = room,
-                              .args = args,
-                              .args_count = policy ? POLICY_FIELDS : 0,
-                              .read = read_status};
-    return tq__redis_run(state->client, &call, 1, err);
+    return open_room(opaque, room, args, policy ? POLICY_FIELDS : 0, err);
 }
 
-static struct redis_text arrival_text(const struct tq_room_arrival *arrival, char *token)
+struct redis_text tq__redis_arrival(const struct tq_room_arrival *arrival, char *word)
 {
     if (arrival->visit == TQ_VISIT_NONE) {
-        return text_of(arrival->id);
+        return tq__redis_text(arrival->id);
     }
-    int bytes = snprintf(token, TOKEN_SIZE, "+%u %lld %lld %s", arrival->visit,
+    int bytes = snprintf(word, REDIS_ARRIVAL_SIZE, "+%u %lld %lld %s", arrival->visit,
                          (long long)arrival->sequence, (long long)arrival->epoch, arrival->id);
-    return (struct redis_text){token, (size_t)bytes};
+    return (struct redis_text){word, (size_t)bytes};
 }
 
 static int room_enter(void *opaque, const char *room, const struct tq_room_arrival *arrivals,
@@ -310,12 +336,16 @@ static int room_enter(void *opaque, const char *room, const struct tq_room_arriv
                       struct tq_error *err)
 {
     struct redis_state *state = opaque;
+    struct redis_sharded *sharded = tq__redis_sharded(state->shards, room);
     struct words words;
-    struct places places = {count, out_spots, out_view};
+    struct redis_places places = {count, out_spots, out_view};
+    if (sharded) {
+        return tq__redis_shards_enter(state, sharded, arrivals, count, out_spots, out_view, err);
+    }
     TQ_TRY(words_begin(&words, tq__redis_env(state->client), count, 1, err));
     int is_return = 0;
     for (size_t i = 0; i < count; i++) {
-        words.texts[i] = arrival_text(&arrivals[i], words.tokens[i]);
+        words.texts[i] = tq__redis_arrival(&arrivals[i], words.tokens[i]);
         is_return |= arrivals[i].visit != TQ_VISIT_NONE;
     }
     struct redis_call call = {.script = is_return ? REDIS_ROOM_RETURN : REDIS_ROOM_ENTER,
@@ -323,7 +353,7 @@ static int room_enter(void *opaque, const char *room, const struct tq_room_arriv
                               .args = words.texts,
                               .args_count = count,
                               .is_joinable = 1,
-                              .read = read_places,
+                              .read = tq__redis_read_places,
                               .out = &places};
     int rc = tq__redis_run(state->client, &call, 1, err);
     words_done(&words);
@@ -338,7 +368,7 @@ static int run_ids(struct redis_state *state, enum redis_script_id script, const
     struct words words;
     TQ_TRY(words_begin(&words, tq__redis_env(state->client), count, 0, err));
     for (size_t i = 0; i < count; i++) {
-        words.texts[i] = text_of(visitors[i]);
+        words.texts[i] = tq__redis_text(visitors[i]);
     }
     struct redis_call call = {.script = script,
                               .tag = room,
@@ -356,15 +386,26 @@ static int room_place(void *opaque, const char *room, const char *const *visitor
                       struct tq_room_spot *out_spots, struct tq_room_view *out_view,
                       struct tq_error *err)
 {
-    struct places places = {count, out_spots, out_view};
-    return run_ids(opaque, REDIS_ROOM_PLACE, room, visitors, count, read_places, &places, err);
+    struct redis_state *state = opaque;
+    struct redis_sharded *sharded = tq__redis_sharded(state->shards, room);
+    struct redis_places places = {count, out_spots, out_view};
+    if (sharded) {
+        return tq__redis_shards_place(state, sharded, visitors, count, out_spots, out_view, err);
+    }
+    return run_ids(state, REDIS_ROOM_PLACE, room, visitors, count, tq__redis_read_places, &places,
+                   err);
 }
 
 static int room_leave(void *opaque, const char *room, const char *const *visitors, size_t count,
                       int32_t *out_statuses, struct tq_error *err)
 {
-    return run_ids(opaque, REDIS_ROOM_LEAVE, room, visitors, count, read_statuses, out_statuses,
-                   err);
+    struct redis_state *state = opaque;
+    struct redis_sharded *sharded = tq__redis_sharded(state->shards, room);
+    if (sharded) {
+        return tq__redis_shards_leave(state, sharded, visitors, count, out_statuses, err);
+    }
+    return run_ids(state, REDIS_ROOM_LEAVE, room, visitors, count, tq__redis_read_statuses,
+                   out_statuses, err);
 }
 
 /* [admitted, skipped, freed, next_ms] */
@@ -389,12 +430,16 @@ static int room_tick(void *opaque, const char *room, struct tq_room_tick *out_ti
                      struct tq_error *err)
 {
     struct redis_state *state = opaque;
+    struct redis_sharded *sharded = tq__redis_sharded(state->shards, room);
+    if (sharded) {
+        return tq__redis_desk_tick(state, sharded, out_tick, err);
+    }
     struct redis_call call = {
         .script = REDIS_ROOM_TICK, .tag = room, .read = read_tick, .out = out_tick};
     return tq__redis_run(state->client, &call, 1, err);
 }
 
-static int read_view_alone(struct redis_call *call, struct redis_answer *answer)
+int tq__redis_read_view(struct redis_call *call, struct redis_answer *answer)
 {
     if (answer->reply->type == REDIS_REPLY_INTEGER) {
         return (int)answer->reply->integer;
@@ -406,29 +451,39 @@ static int room_view(void *opaque, const char *room, struct tq_room_view *out_vi
                      struct tq_error *err)
 {
     struct redis_state *state = opaque;
+    struct redis_sharded *sharded = tq__redis_sharded(state->shards, room);
+    if (sharded) {
+        return tq__redis_desk_view(state, sharded, out_view, err);
+    }
     struct redis_call call = {.script = REDIS_ROOM_VIEW,
                               .tag = room,
                               .is_joinable = 1,
-                              .read = read_view_alone,
+                              .read = tq__redis_read_view,
                               .out = out_view};
-    return tq__redis_run(state->client, &call, 1, err);
+    int rc = tq__redis_run(state->client, &call, 1, err);
+    return rc == TQ_OK && out_view->policy.shards > 1 ? TQ_GONE : rc;
 }
 
 static int room_operate(void *opaque, const char *room, const struct tq_room_action *action,
                         struct tq_error *err)
 {
     struct redis_state *state = opaque;
+    struct redis_sharded *sharded = tq__redis_sharded(state->shards, room);
     char order[24], value[24], rest[TQ_ID_SIZE + TQ_ROOM_REASON_SIZE];
     snprintf(order, sizeof order, "%u", action->order);
     snprintf(value, sizeof value, "%lld", (long long)action->value);
     snprintf(rest, sizeof rest, "%s\n%s", action->actor, action->reason);
-    const struct redis_text args[] = {text_of(order), text_of(value), text_of(action->request_key),
-                                      text_of(rest)};
+    const struct redis_text args[REDIS_ORDER_WORDS] = {tq__redis_text(order), tq__redis_text(value),
+                                                       tq__redis_text(action->request_key),
+                                                       tq__redis_text(rest)};
+    if (sharded) {
+        return tq__redis_desk_operate(state, sharded, action, args, err);
+    }
     struct redis_call call = {.script = REDIS_ROOM_OPERATE,
                               .tag = room,
                               .args = args,
                               .args_count = sizeof args / sizeof *args,
-                              .read = read_status};
+                              .read = tq__redis_read_status};
     return tq__redis_run(state->client, &call, 1, err);
 }
 
@@ -497,7 +552,7 @@ static int room_audit(void *opaque, const char *room, uint64_t after,
     char from[24], count[24];
     snprintf(from, sizeof from, "%llu", (unsigned long long)after);
     snprintf(count, sizeof count, "%zu", room_for);
-    const struct redis_text args[] = {text_of(from), text_of(count)};
+    const struct redis_text args[] = {tq__redis_text(from), tq__redis_text(count)};
     struct redis_call call = {.script = REDIS_ROOM_AUDIT,
                               .tag = room,
                               .args = args,

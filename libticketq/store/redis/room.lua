@@ -12,6 +12,8 @@
 --   queue:{room}:since     sorted set   who is inside, by admission
 --   queue:{room}:trail     list         orders of operators, oldest first
 --
+-- A room with shards is k of these and a desk: room_shards.lua.
+--
 -- Who waits costs an entry of the line and six bytes of a page; a second sorted set
 -- for the leases would double that. A page has an instant for each of PAGE
 -- consecutive numbers; zero: that number does not wait. Leases of one kind are equally
@@ -35,18 +37,21 @@ local floor, min, max = math.floor, math.min, math.max
 
 -- The state: 64-bit numbers one behind the other. The policy, in the order of its C
 -- struct, is in front. A view is the state with two more: who waits, who is inside.
-local POLICY = 15
+local POLICY = 16
 local FIELDS = {
   'open_ms', 'close_ms', 'rate', 'rate_per_ms', 'burst', 'max_active', 'capacity', 'waiting_ms',
   'active_ms', 'pass_ms', 'poll_min_ms', 'poll_max_ms', 'first_sequence', 'first_epoch',
-  'recovery_ms', 'now_ms', 'next', 'serving', 'epoch', 'admitted', 'skipped', 'is_paused', 'is_draining',
+  'recovery_ms', 'shards', 'now_ms', 'next', 'serving', 'epoch', 'admitted', 'skipped', 'is_paused',
+  'is_draining',
   'level', 'filled_ms', 'flow_ms', 'admitted_now', 'admitted_before', 'gone_now', 'gone_before',
   'has_before', 'trail_last', 'wake', 'recovered_ms', 'is_rush', 'history',
+  'settings', 'resets', 'taken',
 }
 local LAYOUT = '<' .. rep('i8', #FIELDS)
 local at = call('TIME')
 local room = {now_ms = at[1] * 1000 + floor(at[2] / 1000)}
 local state = call('GET', STATE)
+local books -- of a desk
 
 -- A command with many arguments, in slices that fit on Lua's stack. SLICE is even.
 local function each(command, key, list)
@@ -211,6 +216,12 @@ local function enter_room()
   return true, skipped, freed
 end
 
+-- A sharded room has its visitors elsewhere: who asks for them here does not know it yet.
+local function enter_line()
+  local is_there, skipped, freed = enter_room()
+  return is_there and room.shards == 1, skipped, freed
+end
+
 -- Writes back what has changed, and returns the view; counts that are known need not be read.
 local function leave_room(waiting, active)
   local values = {}
@@ -363,50 +374,68 @@ local function let_in(count)
   return done
 end
 
--- name: room_open
--- ARGV: the policy, or nothing.
-local is_there = enter_room()
-if #ARGV == 0 then
-  if not is_there then return GONE end
-  leave_room()
-  return OK
-end
-if not is_there then
+-- name: whole
+local function begin_room()
   local now_ms = room.now_ms
   for i = POLICY + 1, #FIELDS do room[FIELDS[i]] = 0 end
   room.now_ms, room.wake, room.is_rush = now_ms, NEVER, 1
   begin_flow()
-else
-  fill()
 end
-local per_ms = room.rate_per_ms
+
+local function empty_room()
+  call('UNLINK', LINE, HEARD, OLDEST, SPENT, INSIDE, SEEN, SINCE)
+  heard.at, heard.is_new, spent.at, spent.is_new = {}, {}, {}, {}
+end
+
+-- Shards learn by it that they have to be told.
+local function change_settings() room.settings = max(room.settings + 1, room.now_ms) end
+
+-- name: room_open
+-- ARGV: the policy, or nothing. Answers how many shards there are, and whether they are new.
+local is_there = enter_room()
+if #ARGV == 0 then
+  if not is_there then return GONE end
+  leave_room()
+  return {room.shards, 0}
+end
+if is_there then fill() else begin_room() end
+local per_ms, shards = room.rate_per_ms, room.shards
 for i = 1, POLICY do room[FIELDS[i]] = tonumber(ARGV[i]) end
+room.shards = shards or room.shards
 if not is_there then
   check_history()
   room.level, room.filled_ms = brim(), room.now_ms
   room.recovered_ms = room.first_sequence > 1 and room.now_ms + room.recovery_ms or 0
 end
 settle_policy(per_ms or room.rate_per_ms)
+change_settings()
 leave_room()
-return OK
+return {room.shards, is_there and 0 or 1}
 
 -- name: plain
 -- ARGV: ids of arrivals without a token.
-local ids, tokens = ARGV, {}
+local ids, tokens, least = ARGV, {}, 0
 
 -- name: tokens
--- ARGV: ids of arrivals; with a token `+visit number epoch id`.
-local ids, tokens = {}, {}
+-- ARGV: ids of arrivals; with a token `+visit number epoch id`. `^number`: newcomers
+-- get at least this.
+local ids, tokens, least = {}, {}, 0
 for i = 1, #ARGV do
-  local visit, sequence, epoch, id = string.match(ARGV[i], '^%+(%d+) (%-?%d+) (%-?%d+) (.+)$')
-  ids[i] = id or ARGV[i]
-  tokens[i] = id and {visit = tonumber(visit), sequence = tonumber(sequence),
-                      epoch = tonumber(epoch)}
+  local number = string.match(ARGV[i], '^%^(%d+)$')
+  if number then
+    least = max(least, tonumber(number))
+  else
+    local visit, sequence, epoch, id = string.match(ARGV[i], '^%+(%d+) (%-?%d+) (%-?%d+) (.+)$')
+    ids[#ids + 1] = id or ARGV[i]
+    tokens[#ids] = id and {visit = tonumber(visit), sequence = tonumber(sequence),
+                           epoch = tonumber(epoch)}
+  end
 end
 
 -- name: rush
-if not enter_room() then return GONE end
+if not enter_line() then return GONE end
 check_history()
+room.next = max(room.next, least)
 local RUSH, begun = 5, room.next
 local waiting, active = call('ZCARD', LINE), call('ZCARD', SEEN)
 local is_closed = room.close_ms > 0 and room.now_ms >= room.close_ms
@@ -464,7 +493,7 @@ end
 -- Brings back a number. Returns false where the token counts as none.
 local function come_back(id, visit, sequence)
   line_up()
-  if not is_free(sequence) or (visit == WAITING and is_closed) then return false end
+  if sequence < 1 or not is_free(sequence) or (visit == WAITING and is_closed) then return false end
   room.next = max(room.next, sequence + 1)
   first_new = room.next
   if visit == ADMITTED then
@@ -513,7 +542,7 @@ return {leave_room(), runs}
 
 -- name: room_place
 -- ARGV: ids.
-if not enter_room() then return GONE end
+if not enter_line() then return GONE end
 local numbers, inside = look_up(ARGV)
 for i = 1, #ARGV do
   local id, sequence = ARGV[i], numbers[i]
@@ -530,7 +559,7 @@ return {leave_room(), runs}
 
 -- name: room_leave
 -- ARGV: ids.
-if not enter_room() then return GONE end
+if not enter_line() then return GONE end
 local numbers, inside = look_up(ARGV)
 local statuses, is_gone = {}, {}
 for i = 1, #ARGV do
@@ -554,49 +583,59 @@ end
 leave_room()
 return statuses
 
--- name: room_tick
-local is_there, skipped, freed = enter_room()
-if not is_there then return GONE end
-check_history()
+-- name: pace
+-- How many may be let in now, and after how long to ask again.
 local TICK_MAX_MS, IDLE_MS, BATCH_MAX = 1000, 100, 4096
-local waiting, active = call('ZCARD', LINE), call('ZCARD', SEEN)
-local is_closed = room.close_ms > 0 and room.now_ms >= room.close_ms
-local opens_ms = max(room.open_ms, room.recovered_ms)
-local is_open = room.is_paused == 0 and room.now_ms >= opens_ms and not is_closed
 
-local function count_admissible()
+local function opens_ms() return max(room.open_ms, room.recovered_ms) end
+
+local function is_open()
+  local is_closed = room.close_ms > 0 and room.now_ms >= room.close_ms
+  return room.is_paused == 0 and room.now_ms >= opens_ms() and not is_closed
+end
+
+local function count_admissible(waiting, active)
   fill()
-  if not is_open or active >= room.max_active then return 0 end
+  if not is_open() or active >= room.max_active then return 0 end
   local may = floor(room.level / room.rate_per_ms)
   return min(may, room.max_active - active, waiting, BATCH_MAX)
 end
 
 -- Until the bucket holds half its burst, so that few ticks do, or who waits if that is less.
-local function refill_ms()
+local function refill_ms(waiting)
   local want = min(floor((burst() + 1) / 2), max(waiting, 1)) * room.rate_per_ms
   if room.level >= want then return 0 end
   return floor((want - room.level + room.rate - 1) / room.rate)
 end
 
-local function next_ms()
-  local wait = refill_ms()
-  if room.now_ms < opens_ms then
-    wait = opens_ms - room.now_ms
-  elseif not is_open then
+-- Until the first lease inside ends.
+local function frees_ms()
+  return min(first_ms(SEEN, room.active_ms), first_ms(SINCE, room.pass_ms)) - room.now_ms
+end
+
+local function next_ms(waiting, active, until_free_ms)
+  local wait = refill_ms(waiting)
+  if room.now_ms < opens_ms() then
+    wait = opens_ms() - room.now_ms
+  elseif not is_open() then
     wait = TICK_MAX_MS
   elseif active >= room.max_active and active > 0 then
-    wait = min(first_ms(SEEN, room.active_ms), first_ms(SINCE, room.pass_ms)) - room.now_ms
+    wait = until_free_ms()
   elseif waiting == 0 and wait < IDLE_MS then
     wait = IDLE_MS
   end
   return max(1, min(wait, TICK_MAX_MS))
 end
 
-local admitted = let_in(count_admissible())
+-- name: room_tick
+local is_there, skipped, freed = enter_line()
+if not is_there then return GONE end
+check_history()
+local waiting, active = call('ZCARD', LINE), call('ZCARD', SEEN)
+local admitted = let_in(count_admissible(waiting, active))
 room.level = room.level - admitted * room.rate_per_ms
-active, waiting = active + admitted, waiting - admitted
 leave_room()
-return {admitted, skipped, freed, next_ms()}
+return {admitted, skipped, freed, next_ms(waiting - admitted, active + admitted, frees_ms)}
 
 -- name: room_view
 if not enter_room() then return GONE end
@@ -604,7 +643,8 @@ return leave_room()
 
 -- name: room_operate
 -- ARGV: order, value, request key, the rest of the line of the trail.
-if not enter_room() then return GONE end
+local is_there = books and enter_desk(4) or not books and enter_line()
+if not is_there then return GONE end
 local PAUSE, RESUME, SET_RATE, SET_CAP, ADVANCE, DRAIN, RESET, SET_OPEN, SET_CLOSE =
   1, 2, 3, 4, 5, 6, 7, 8, 9
 local AUDIT_MAX = 1024
@@ -628,9 +668,8 @@ local carry_out = {
   [ADVANCE] = function() let_in(value) end,
   [DRAIN] = function() room.is_draining = 1 end,
   [RESET] = function()
-    call('UNLINK', LINE, HEARD, OLDEST, SPENT, INSIDE, SEEN, SINCE)
-    heard.at, heard.is_new, spent.at, spent.is_new = {}, {}, {}, {}
-    room.epoch = room.epoch + 1
+    empty_room()
+    room.epoch, room.resets = room.epoch + 1, room.resets + 1
   end,
   [SET_OPEN] = function() set('open_ms'); room.recovered_ms = 0 end,
   [SET_CLOSE] = function() set('close_ms') end,
@@ -643,6 +682,7 @@ end
 fill()
 carry_out[order]()
 settle_policy(room.rate_per_ms)
+change_settings()
 room.trail_last = room.trail_last + 1
 local line = {string.format('%.0f %.0f %.0f %s', room.trail_last, room.now_ms, order, ARGV[2]), key,
               ARGV[4]}

@@ -13,6 +13,7 @@
 #include "hold_lua.h"
 #include "hold_sweep_lua.h"
 #include "room_lua.h"
+#include "room_shards_lua.h"
 
 static const char *const no_keys[] = {NULL};
 
@@ -20,9 +21,18 @@ static const char *const no_keys[] = {NULL};
 static const char *const room_keys[] = {"",        ":state", ":heard", ":oldest", ":spent",
                                         ":inside", ":seen",  ":since", ":trail",  NULL};
 
+/* room_shards.lua. */
+static const char *const desk_keys[] = {"",      ":state", ":heard", ":oldest", ":spent", ":inside",
+                                        ":seen", ":since", ":trail", ":books",  NULL};
+
 #define ROOM(...)                                                                                  \
     {                                                                                              \
         {LUA_room, __VA_ARGS__}, "queue:", room_keys                                               \
+    }
+
+#define DESK(...)                                                                                  \
+    {                                                                                              \
+        {LUA_room, __VA_ARGS__}, "queue:", desk_keys                                               \
     }
 
 /* hold.lua says what each is; an id cannot begin with a slash, so no seat has such a key. */
@@ -44,17 +54,22 @@ static const char *const agenda_keys[] = {"", "/told", NULL};
 
 const struct redis_script tq__redis_scripts[REDIS_SCRIPTS] = {
     [REDIS_CLOCK] = {{LUA_clock}, "", no_keys},
-    [REDIS_ROOM_OPEN] = ROOM(LUA_history, LUA_inside, LUA_bucket, LUA_room_open),
+    [REDIS_ROOM_OPEN] = ROOM(LUA_history, LUA_inside, LUA_bucket, LUA_whole, LUA_room_open),
     [REDIS_ROOM_ENTER] =
         ROOM(LUA_plain, LUA_history, LUA_rush, LUA_seek, LUA_inside, LUA_room_enter),
     [REDIS_ROOM_RETURN] =
         ROOM(LUA_tokens, LUA_history, LUA_rush, LUA_seek, LUA_inside, LUA_room_enter),
     [REDIS_ROOM_PLACE] = ROOM(LUA_seek, LUA_room_place),
     [REDIS_ROOM_LEAVE] = ROOM(LUA_seek, LUA_room_leave),
-    [REDIS_ROOM_TICK] = ROOM(LUA_history, LUA_inside, LUA_bucket, LUA_room_tick),
+    [REDIS_ROOM_TICK] = ROOM(LUA_history, LUA_inside, LUA_bucket, LUA_pace, LUA_room_tick),
     [REDIS_ROOM_VIEW] = ROOM(LUA_room_view),
-    [REDIS_ROOM_OPERATE] = ROOM(LUA_inside, LUA_bucket, LUA_room_operate),
+    [REDIS_ROOM_OPERATE] = ROOM(LUA_inside, LUA_bucket, LUA_whole, LUA_room_operate),
     [REDIS_ROOM_AUDIT] = ROOM(LUA_room_audit),
+    [REDIS_SHARD_FRONT] = ROOM(LUA_history, LUA_bucket, LUA_pace, LUA_shards, LUA_room_front),
+    [REDIS_SHARD_SETTLE] =
+        ROOM(LUA_history, LUA_inside, LUA_bucket, LUA_whole, LUA_pace, LUA_shards, LUA_room_settle),
+    [REDIS_DESK_TICK] = DESK(LUA_bucket, LUA_pace, LUA_shards, LUA_desk, LUA_room_desk),
+    [REDIS_DESK_OPERATE] = DESK(LUA_bucket, LUA_whole, LUA_shards, LUA_desk, LUA_room_operate),
     [REDIS_HOLD_CLAIM] = HOLD(LUA_limit, LUA_hold_claim),
     [REDIS_HOLD_CHANGE] = HOLD(LUA_no_retake, LUA_hold_change),
     [REDIS_HOLD_RETAKE] = HOLD(LUA_owners, LUA_limit, LUA_displace, LUA_retake, LUA_hold_change),

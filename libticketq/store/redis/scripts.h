@@ -16,6 +16,10 @@ enum redis_script_id {
     REDIS_ROOM_VIEW,
     REDIS_ROOM_OPERATE,
     REDIS_ROOM_AUDIT,
+    REDIS_SHARD_FRONT,
+    REDIS_SHARD_SETTLE,
+    REDIS_DESK_TICK,
+    REDIS_DESK_OPERATE,
     REDIS_HOLD_CLAIM,
     REDIS_HOLD_CHANGE, /* without a retake */
     REDIS_HOLD_RETAKE, /* with some */
@@ -36,7 +40,7 @@ enum redis_script_id {
     REDIS_SCRIPTS
 };
 
-#define REDIS_SCRIPT_PARTS 7
+#define REDIS_SCRIPT_PARTS 8
 
 struct redis_script {
     const char *parts[REDIS_SCRIPT_PARTS]; /* the text is all, one after the other; NULL: no more */

@@ -152,7 +152,7 @@ static void check_lawful(struct room_world *w)
     struct tq_room_state state = room_state(w);
     ck_assert_uint_le(state.waiting + state.active, CROWD + 2);
     ck_assert_int_le(state.serving, state.tail);
-    ck_assert_int_le(state.tail, CROWD + 2);
+    ck_assert_int_le(state.tail, (CROWD + 2) * fixture_shards());
 }
 
 static void check_end(struct room_world *w, const struct step *step)
@@ -160,13 +160,13 @@ static void check_end(struct room_world *w, const struct step *step)
     struct tq_room_state state = room_state(w);
     ck_assert_uint_eq(state.waiting, step->waiting);
     ck_assert_uint_eq(state.active, step->active);
-    int64_t tail = step->run == enter_back ? state.tail : step->tail;
-    ck_assert_int_eq(state.tail, tail);
+    int has_gaps = step->run == enter_back || fixture_shards() > 1;
+    ck_assert_int_eq(state.tail, has_gaps ? state.tail : step->tail);
     uint64_t ahead = 0;
     for (unsigned i = 0; i < CROWD; i++) { /* the line has no holes and nobody twice */
         struct tq_place place = room_place(w, visitors[i].id);
         if (place.status == TQ_OK && place.visit == TQ_VISIT_WAITING) {
-            ck_assert_uint_eq(place.ahead, ahead++ + (step->run == enter_back));
+            assert_ahead(place.ahead, ahead++ + (step->run == enter_back));
         }
     }
     room_order(w, TQ_ROOM_ADVANCE, TQ_BATCH_MAX, NULL);

@@ -22,6 +22,7 @@ void ref_begin(struct ref_room *room, const struct tq_room_policy *policy, int64
     room->next = policy->first_sequence ? policy->first_sequence : 1;
     room->epoch = policy->first_epoch ? policy->first_epoch : 1;
     room->level = brim(room);
+    room->shards = policy->shards ? policy->shards : 1;
 }
 
 unsigned ref_count(const struct ref_room *room, enum tq_visit visit)
@@ -63,12 +64,18 @@ unsigned ref_clock(struct ref_room *room, int64_t now_ms)
     return freed;
 }
 
+static int is_before(const struct ref_room *room, const struct ref_visitor *other,
+                     const struct ref_visitor *visitor)
+{
+    return other->visit == TQ_VISIT_WAITING && other->sequence < visitor->sequence &&
+           (visitor->sequence - other->sequence) % room->shards == 0;
+}
+
 static struct ref_spot spot_of(const struct ref_room *room, const struct ref_visitor *visitor)
 {
     struct ref_spot spot = {TQ_OK, visitor->visit, visitor->sequence, 0, expiry(room, visitor)};
     for (unsigned i = 0; visitor->visit == TQ_VISIT_WAITING && i < REF_VISITORS; i++) {
-        const struct ref_visitor *other = &room->visitors[i];
-        spot.ahead += other->visit == TQ_VISIT_WAITING && other->sequence < visitor->sequence;
+        spot.ahead += is_before(room, &room->visitors[i], visitor) ? (uint64_t)room->shards : 0;
     }
     return spot;
 }
@@ -97,8 +104,15 @@ static struct ref_spot come(struct ref_room *room, unsigned at, enum tq_visit vi
     return spot_of(room, visitor);
 }
 
+/* The next number is one of the visitor's shard: of the next few, the one that was told. */
+static int64_t next_number(const struct ref_room *room, int64_t told)
+{
+    int is_next = told >= room->next && told < room->next + room->shards;
+    return is_next ? told : room->next;
+}
+
 struct ref_spot ref_enter(struct ref_room *room, unsigned at, const struct ref_token *token,
-                          int is_genuine)
+                          int is_genuine, int64_t told)
 {
     struct ref_visitor *visitor = &room->visitors[at];
     int is_closed = room->policy.close_ms && room->now_ms >= room->policy.close_ms;
@@ -123,7 +137,7 @@ struct ref_spot ref_enter(struct ref_room *room, unsigned at, const struct ref_t
     if (ref_count(room, TQ_VISIT_WAITING) >= full) {
         return (struct ref_spot){.status = TQ_FULL};
     }
-    return come(room, at, TQ_VISIT_WAITING, room->next);
+    return come(room, at, TQ_VISIT_WAITING, next_number(room, told));
 }
 
 struct ref_spot ref_place(struct ref_room *room, unsigned at)

@@ -43,14 +43,16 @@ struct ref_room {
     int64_t next, serving, epoch;
     uint64_t admitted, skipped;
     int is_paused, is_draining;
-    int has_bug; /* capacity is off by one: the suite must find it */
+    int64_t shards; /* 1: none; otherwise the numbers that are so far apart are of one shard */
+    int has_bug;    /* capacity is off by one: the suite must find it */
 };
 
 void ref_begin(struct ref_room *room, const struct tq_room_policy *policy, int64_t now_ms);
 /* Advances the time and ends leases; returns how many inside were freed. */
 unsigned ref_clock(struct ref_room *room, int64_t now_ms);
+/* `told`: the number that the store gave; the reference cannot know whose shard is which. */
 struct ref_spot ref_enter(struct ref_room *room, unsigned visitor, const struct ref_token *token,
-                          int is_genuine);
+                          int is_genuine, int64_t told);
 struct ref_spot ref_place(struct ref_room *room, unsigned visitor);
 int ref_leave(struct ref_room *room, unsigned visitor);
 unsigned ref_tick(struct ref_room *room);

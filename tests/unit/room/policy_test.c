@@ -22,6 +22,7 @@ START_TEST(zeros_are_defaults)
     ck_assert_uint_eq(policy.waiting_ms, 60000);
     ck_assert_uint_eq(policy.active_ms, 120000);
     ck_assert_uint_eq(policy.pass_ms, 600000);
+    ck_assert_uint_eq(policy.shards, 1);
     ck_assert_int_eq(policy.first_sequence, 1);
     ck_assert_int_eq(policy.first_epoch, 1);
     assert_status(tq__policy_read(&policy, TQ_ARGS(tq_room_policy, .rate = 7, .capacity = 3), &err),
@@ -61,6 +62,7 @@ START_TEST(every_number_has_a_limit)
         AT(capacity, TQ_ROOM_LINE_MAX),       AT(waiting_ms, TQ_ROOM_SPAN_MAX_MS),
         AT(active_ms, TQ_ROOM_SPAN_MAX_MS),   AT(pass_ms, TQ_ROOM_SPAN_MAX_MS),
         AT(poll_min_ms, TQ_ROOM_SPAN_MAX_MS), AT(poll_max_ms, TQ_ROOM_SPAN_MAX_MS),
+        AT(recovery_ms, TQ_ROOM_SPAN_MAX_MS), AT(shards, TQ_ROOM_SHARDS_MAX),
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_status(with_number(rows[i].offset, rows[i].max - 1), TQ_OK);

@@ -35,4 +35,17 @@ START_TEST(a_room__declares_all_its_keys)
 }
 END_TEST
 
-UNIT_MAIN("store.redis.scripts", every_script__is_there, a_room__declares_all_its_keys)
+START_TEST(a_desk__has_one_key_more)
+{
+    const struct redis_script *desk = &tq__redis_scripts[REDIS_DESK_TICK];
+    const struct redis_script *room = &tq__redis_scripts[REDIS_ROOM_TICK];
+    for (size_t i = 0; i < 9; i++) { /* KEYS of the prelude */
+        ck_assert_str_eq(desk->endings[i], room->endings[i]);
+    }
+    ck_assert_str_eq(desk->endings[9], ":books");
+    ck_assert_ptr_null(desk->endings[10]);
+}
+END_TEST
+
+UNIT_MAIN("store.redis.scripts", every_script__is_there, a_room__declares_all_its_keys,
+          a_desk__has_one_key_more)
