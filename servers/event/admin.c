@@ -88,7 +88,7 @@ static const struct {
     {"maxActive", TQ_ROOM_LINE_MAX},    {"capacity", TQ_ROOM_LINE_MAX},
     {"waitingMs", TQ_ROOM_SPAN_MAX_MS}, {"activeMs", TQ_ROOM_SPAN_MAX_MS},
     {"passMs", TQ_ROOM_SPAN_MAX_MS},    {"pollMinMs", TQ_ROOM_SPAN_MAX_MS},
-    {"pollMaxMs", TQ_ROOM_SPAN_MAX_MS},
+    {"pollMaxMs", TQ_ROOM_SPAN_MAX_MS}, {"shards", TQ_ROOM_SHARDS_MAX},
 };
 #define ROOM_MEMBERS (sizeof room_members / sizeof *room_members)
 

@@ -2,18 +2,20 @@
 
 -- name: add
 INSERT INTO rooms (schedule_id, open_ms, close_ms, rate, burst, max_active, capacity, waiting_ms,
-                   active_ms, pass_ms, poll_min_ms, poll_max_ms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                   active_ms, pass_ms, poll_min_ms, poll_max_ms, shards)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (schedule_id) DO NOTHING;
 
 -- name: rooms
 SELECT schedule_id, open_ms, close_ms, rate, burst, max_active, capacity, waiting_ms, active_ms,
-       pass_ms, poll_min_ms, poll_max_ms, is_paused, is_draining, numbers_reserved, epoch
+       pass_ms, poll_min_ms, poll_max_ms, is_paused, is_draining, numbers_reserved, epoch,
+       shards
 FROM rooms WHERE schedule_id > $1 ORDER BY schedule_id LIMIT 64;
 
 -- name: room
 SELECT schedule_id, open_ms, close_ms, rate, burst, max_active, capacity, waiting_ms, active_ms,
-       pass_ms, poll_min_ms, poll_max_ms, is_paused, is_draining, numbers_reserved, epoch
+       pass_ms, poll_min_ms, poll_max_ms, is_paused, is_draining, numbers_reserved, epoch,
+       shards
 FROM rooms WHERE schedule_id = $1;
 
 -- name: reserve

@@ -47,6 +47,7 @@ struct queue_room {
     tq_room *room;
     pthread_mutex_t order_lock; /* one order at a time: the database and the room agree */
     pthread_mutex_t lock;       /* everything below, except for `epoch` and `tick_ms` */
+    int64_t shards;             /* a visitor may use up so many numbers; constant */
     int64_t reserved;           /* numbers up to here may be issued */
     int64_t highest;            /* highest number that was seen */
     int64_t entering;           /* visitors who may get a number right now */

@@ -26,8 +26,8 @@
 #include "queue_sql.h"
 
 #define ORIGIN "queue.rooms"
-#define POLICY_COLUMNS 12
-#define ROW_COLUMNS 16
+#define POLICY_COLUMNS 13
+#define ROW_COLUMNS 17
 #define ROWS_AT_ONCE 64 /* as in the statement */
 
 /* ---- rows ---- */
@@ -49,16 +49,26 @@ static void read_row(struct queue_row *row, const struct tq_value *columns)
     row->is_draining = columns[13].integer != 0;
     policy->first_sequence = columns[14].integer + 1;
     policy->first_epoch = columns[15].integer;
+    policy->shards = (uint32_t)columns[16].integer;
 }
 
 int queue_room_add(tq_tx *tx, const struct queue_row *row, struct tq_error *err)
 {
     const struct tq_room_policy *policy = &row->policy;
-    const struct tq_value columns[POLICY_COLUMNS] = {
-        tq_text(row->id),         tq_int(policy->open_ms),     tq_int(policy->close_ms),
-        tq_int(policy->rate),     tq_int(policy->burst),       tq_int(policy->max_active),
-        tq_int(policy->capacity), tq_int(policy->waiting_ms),  tq_int(policy->active_ms),
-        tq_int(policy->pass_ms),  tq_int(policy->poll_min_ms), tq_int(policy->poll_max_ms)};
+    int64_t shards = policy->shards ? policy->shards : 1;
+    const struct tq_value columns[POLICY_COLUMNS] = {tq_text(row->id),
+                                                     tq_int(policy->open_ms),
+                                                     tq_int(policy->close_ms),
+                                                     tq_int(policy->rate),
+                                                     tq_int(policy->burst),
+                                                     tq_int(policy->max_active),
+                                                     tq_int(policy->capacity),
+                                                     tq_int(policy->waiting_ms),
+                                                     tq_int(policy->active_ms),
+                                                     tq_int(policy->pass_ms),
+                                                     tq_int(policy->poll_min_ms),
+                                                     tq_int(policy->poll_max_ms),
+                                                     tq_int(shards)};
     return tq_tx_exec(tx, QUEUE_add, columns, POLICY_COLUMNS, NULL, NULL, err);
 }
 
@@ -145,6 +155,7 @@ static int open_row(struct queue *queue, const struct queue_row *row, struct tq_
     tq__id_copy(room->id, row->id);
     pthread_mutex_init(&room->lock, NULL);
     pthread_mutex_init(&room->order_lock, NULL);
+    room->shards = row->policy.shards;
     room->reserved = room->highest = row->policy.first_sequence - 1;
     atomic_init(&room->epoch, row->policy.first_epoch);
     struct tq_room_policy policy = row->policy;
@@ -247,6 +258,7 @@ int queue_numbers_begin(struct queue *queue, struct queue_room *room, int64_t co
                         struct tq_error *err)
 {
     int rc = TQ_OK;
+    count *= room->shards;
     pthread_mutex_lock(&room->lock);
     if (room->highest + room->entering + count > room->reserved) {
         rc = reserve_for(queue, room, count, err);
@@ -259,7 +271,7 @@ int queue_numbers_begin(struct queue *queue, struct queue_room *room, int64_t co
 void queue_numbers_end(struct queue_room *room, int64_t count, int64_t highest)
 {
     pthread_mutex_lock(&room->lock);
-    room->entering -= count;
+    room->entering -= count * room->shards;
     room->highest = highest > room->highest ? highest : room->highest;
     pthread_mutex_unlock(&room->lock);
 }

@@ -32,3 +32,6 @@ CREATE TABLE room_orders (
     reason TEXT NOT NULL,
     PRIMARY KEY (schedule_id, number)
 );
+
+-- name: v2
+ALTER TABLE rooms ADD COLUMN shards BIGINT NOT NULL DEFAULT 1;

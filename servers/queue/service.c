@@ -67,7 +67,8 @@ static int read_policy(const tq__json *room, struct tq_room_policy *policy)
            read_member(room, "activeMs", &policy->active_ms) &&
            read_member(room, "passMs", &policy->pass_ms) &&
            read_member(room, "pollMinMs", &policy->poll_min_ms) &&
-           read_member(room, "pollMaxMs", &policy->poll_max_ms);
+           read_member(room, "pollMaxMs", &policy->poll_max_ms) &&
+           read_member(room, "shards", &policy->shards);
 }
 
 static int note_schedule(tq_tx *tx, const tq__json *payload, struct tq_error *err)
@@ -255,10 +256,12 @@ static void make_metrics(struct queue *queue)
 
 static int open_stores(struct queue *queue, struct tq_error *err)
 {
-    const struct tq_migration migration = {
-        .size = sizeof migration, .scope = "queue", .version = 1, .sql = QUEUE_v1};
+    const struct tq_migration migrations[] = {
+        {.size = sizeof *migrations, .scope = "queue", .version = 1, .sql = QUEUE_v1},
+        {.size = sizeof *migrations, .scope = "queue", .version = 2, .sql = QUEUE_v2}};
     TQ_TRY(app_store_open(queue->app, "queue", &queue->store, err));
-    TQ_TRY(tq_ledger_migrate(queue->store, &migration, 1, err));
+    TQ_TRY(
+        tq_ledger_migrate(queue->store, migrations, sizeof migrations / sizeof *migrations, err));
     TQ_TRY(tq_outbox_prepare(queue->store, err));
     TQ_TRY(app_lines_open(queue->app, &queue->lines, err));
     return queue_rooms_open(queue, err);

@@ -31,7 +31,7 @@ def venue_of(world, plan=None):
 def draft(venue_id, **changes):
     now = time.time()
     schedule = {"startsAt": moment(now + 9000), "salesOpenAt": moment(now - 60),
-                "salesCloseAt": moment(now + 7200)}
+                "salesCloseAt": moment(now + 7200), "room": {"shards": 64}}
     return {"title": "공연", "venueId": venue_id, "currency": "KRW",
             "prices": {"VIP": 150000, "R석": 90000}, "schedules": [schedule], **changes}
 
@@ -92,7 +92,8 @@ def test_what_is_no_event(world):
     assert refused(schedules=[{**schedule, "salesCloseAt": schedule["salesOpenAt"]}]) == \
         "SALE_TIMES_INVALID"
     assert refused(schedules=[{**schedule, "startsAt": "tomorrow"}]) == "FIELD_INVALID"
-    for room in ({"rate": 0}, {"rate": 1000001}, {"speed": 1}, [], {"pollMinMs": "1"}):
+    for room in ({"rate": 0}, {"rate": 1000001}, {"speed": 1}, [], {"pollMinMs": "1"},
+                 {"shards": 0}, {"shards": 65}):
         assert refused(schedules=[{**schedule, "room": room}]) == "ROOM_INVALID", room
     assert world.call("GET", "/v1/events").json() == {"events": [], "nextCursor": None}
 
