@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Holds of four seats on the Redis server that TICKETQ_TEST_REDIS names, from 64 threads, beside
- * a plain script at a pipeline depth of 16: a hash from seat to hold, a sorted set of
- * times, and no request keys, fences, states or seat map. And how long after a release
- * one who waits for the seat has it, beside the round trip. Without the variable: nothing.
+ * Holds of four neighbouring seats on the Redis server that TICKETQ_TEST_REDIS names, from 64
+ * threads with a hold a call, beside a plain script at a pipeline depth of 16: a hash from seat to
+ * hold, a sorted set of times, and no request keys, fences, states, limits or seat map. And how
+ * long after a release one who waits for the seat has it, beside the round trip of a refused hold,
+ * which writes nothing, while a release and a grant do. Without the variable: nothing.
  */
 #include <pthread.h>
 #include <stdio.h>
