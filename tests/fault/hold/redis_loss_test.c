@@ -172,7 +172,7 @@ START_TEST(f06_forgotten_within_a_load__is_told_all_again)
     assert_status(tq_book_open(&env, TQ_ARGS(tq_book_options, .front = rush.front), &book, &err),
                   TQ_OK);
     redisContext *context = redisConnect("127.0.0.1", (int)port);
-    for (int round = 0; round < 10; round++) {
+    for (int round = 0; round < 5; round++) {
         define_through_flushes(book, seats);
         for (int i = 0; i < BIG; i += 99) {
             ck_assert_int_eq(place_of(context, i), 2 * i);
