@@ -10,6 +10,9 @@
 
 #include "app/app.h"
 
+/* Events that an inbox applies in one transaction, for which the requests of buyers wait. */
+#define APP_INBOX_BATCH 64
+
 /* The worker SERVICE.inbox applies what arrives. The inbox is borrowed and outlives the workers. */
 int app_inbox_add(struct app *app, const char *service, tq_inbox *inbox, struct tq_error *err);
 /* A relay of the service's outbox, under a name of this process's own. */

@@ -24,7 +24,7 @@
 #include "payment/routes.h"
 
 #define ORIGIN "payment"
-#define POOL_THREADS 16
+#define POOL_THREADS 64 /* each waits for the commit that its request shares with others */
 #define POOL_QUEUE 4096
 #define DAY_MS INT64_C(86400000)
 
@@ -73,12 +73,12 @@ static int open_provider(struct payments *service, struct tq_error *err)
 static int open_events(struct payments *service, struct tq_error *err)
 {
     tq_transport *transport = app_transport(service->app);
-    TQ_TRY(
-        tq_inbox_open(service->ledger, transport,
-                      TQ_ARGS(tq_inbox_options, .consumer = "payment", .topics = payment_topics,
-                              .topics_count = 1, .dead_letter_topic = "dlq.payment",
-                              .handler = payment_event, .applied = payment_applied, .arg = service),
-                      &service->inbox, err));
+    TQ_TRY(tq_inbox_open(service->ledger, transport,
+                         TQ_ARGS(tq_inbox_options, .consumer = "payment", .batch = APP_INBOX_BATCH,
+                                 .topics = payment_topics, .topics_count = 1,
+                                 .dead_letter_topic = "dlq.payment", .handler = payment_event,
+                                 .applied = payment_applied, .arg = service),
+                         &service->inbox, err));
     return app_relay_open(service->app, "payment", service->ledger, &service->relay, err);
 }
 

@@ -28,7 +28,7 @@
 #include "reservation_sql.h"
 
 #define ORIGIN "reservation"
-#define POOL_THREADS 24
+#define POOL_THREADS 64 /* each waits for the commit that its request shares with others */
 #define POOL_QUEUE 4096
 
 static int open_ledger(struct reservations *service, struct tq_error *err)
@@ -53,12 +53,13 @@ static int open_book(struct reservations *service, struct tq_error *err)
 static int open_events(struct reservations *service, struct tq_error *err)
 {
     tq_transport *transport = app_transport(service->app);
-    TQ_TRY(tq_inbox_open(
-        service->ledger, transport,
-        TQ_ARGS(tq_inbox_options, .consumer = "reservation", .topics = reservation_topics,
-                .topics_count = 2, .dead_letter_topic = "dlq.reservation",
-                .handler = reservation_event, .applied = reservation_applied, .arg = service),
-        &service->inbox, err));
+    TQ_TRY(
+        tq_inbox_open(service->ledger, transport,
+                      TQ_ARGS(tq_inbox_options, .consumer = "reservation", .batch = APP_INBOX_BATCH,
+                              .topics = reservation_topics, .topics_count = 2,
+                              .dead_letter_topic = "dlq.reservation", .handler = reservation_event,
+                              .applied = reservation_applied, .arg = service),
+                      &service->inbox, err));
     return app_relay_open(service->app, "reservation", service->ledger, &service->relay, err);
 }
 
