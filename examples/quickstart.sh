@@ -24,7 +24,7 @@ cd "$root"
 . .ci/tools.sh
 
 visitors=20000 seats=5000 seed=1 json="" stay="" redis="" postgres="" kafka=""
-hold_ms=20000 # short, so that what is abandoned comes back during the sale
+hold_ms=20000 # short, so that what is abandoned comes back during the sale; but longer than a payment takes
 
 usage() {
     sed -n '3,/^# Exit/s/^# \{0,1\}//p' "$root/examples/quickstart.sh"
@@ -157,6 +157,7 @@ if [ -n "$redis" ]; then
 fi
 [ -z "$kafka" ] || engines+=(--transport "$(with_prefix "$kafka")")
 if [ -n "$postgres" ]; then
+    hold_ms=60000
     psql -Xqc "CREATE DATABASE $sale" "$postgres" || fail "no database can be made at --postgres"
     database=$sale address=${postgres%%\?*}
     ledger=(--ledger "${address%/*}/$database${postgres#"$address"}")

@@ -96,7 +96,7 @@ def test_a_new_event_is_in_the_list_at_once(two):
     wait_for("a hit", lambda: listed(another.get("/v1/events")) == 1
              and listed(world.call("GET", "/v1/events")) == 1
              and counted(world.addresses["ops"], "list")["hit"])
-    world.sale()
+    publish(world, draft(venue_of(world)["venueId"]))
     assert listed(another.get("/v1/events")) == listed(world.call("GET", "/v1/events")) == 2
 
 
