@@ -157,6 +157,7 @@ def check_docs(tree):
 # Files without a unit test of their own, and what tests them.
 TESTED_ELSEWHERE = {
     "libticketq/store/handle.c": "store_test.c covers both halves",
+    "libticketq/store/news.c": "ledger_test.c in a process, postgres_news_test.c between processes",
     **{f"libticketq/store/redis/hold_{name}.c": "redis_hold_test.c covers the table"
        for name in ("load", "sweep")},
     **{f"libticketq/store/redis/room_{name}.c": "conform room on fixtures with shards"
