@@ -161,7 +161,7 @@ TESTED_ELSEWHERE = {
     **{f"libticketq/store/redis/hold_{name}.c": "redis_hold_test.c covers the table"
        for name in ("load", "sweep")},
     **{f"libticketq/store/redis/room_{name}.c": "conform room on fixtures with shards"
-       for name in ("desk", "shards")},
+       for name in ("desk", "shards", "words")},
     # wiring: nothing in them decides; every route, answer and start is asked over HTTP
     **{f"servers/{service}/{name}.c": "tests/e2e"
        for service in sorted(SERVICES) for name in ("routes", "service")},

@@ -114,10 +114,10 @@ void kafka_world_check(struct kafka_world *world, const char *consumer, int keys
 void kafka_world_check_blameless(struct kafka_world *world)
 {
     ck_assert_int_eq(
-        outbox_number(world->store, "SELECT COALESCE(SUM(attempts), 0) FROM outbox_events", NULL),
+        ask_number(world->store, "SELECT COALESCE(SUM(attempts), 0) FROM outbox_events", NULL),
         0);
-    ck_assert_int_eq(outbox_number(world->store, "SELECT count(*) FROM outbox_blocked", NULL), 0);
-    ck_assert_int_eq(outbox_number(world->store,
+    ck_assert_int_eq(ask_number(world->store, "SELECT count(*) FROM outbox_blocked", NULL), 0);
+    ck_assert_int_eq(ask_number(world->store,
                                    "SELECT count(*) FROM processed_events"
                                    " WHERE dead_reason IS NOT NULL",
                                    NULL),

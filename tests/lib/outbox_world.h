@@ -17,7 +17,6 @@
 #include "lib/unit.h"
 
 #define OUTBOX_TOPIC "reservation.events"
-#define outbox_number ask_number
 #define OUTBOX_DEAD "dlq.reservation"
 
 /* What the handler does with events of one key. */

@@ -10,7 +10,7 @@
  *
  * Threads: [any]; a round is its caller's own.
  */
-#include "store/redis/room.h"
+#include "store/redis/room_desk.h"
 
 #include <endian.h>
 #include <stdio.h>
@@ -18,6 +18,8 @@
 
 #include "core/env.h"
 #include "core/error.h"
+#include "store/redis/client.h"
+#include "store/redis/room_words.h"
 
 /* The numbers of a report, 64 bits each, least byte first: REPORT in room_shards.lua. */
 enum {

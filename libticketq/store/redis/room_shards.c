@@ -10,12 +10,16 @@
  *
  * A shard that is gone is made again by a round of the desk, and asked once more. Threads: [any].
  */
+#include "store/redis/room_shards.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "core/env.h"
 #include "core/error.h"
-#include "store/redis/room.h"
+#include "store/redis/client.h"
+#include "store/redis/room_desk.h"
+#include "store/redis/room_words.h"
 
 #define BATCH_SMALL 16
 #define LEAST_SIZE 24

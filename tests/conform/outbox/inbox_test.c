@@ -274,7 +274,7 @@ START_TEST(never_applicable__is_a_dead_letter_with_its_reason)
     ck_assert_ptr_nonnull(strstr(letter.headers, "dead-consumer=payment;"));
     ck_assert_ptr_nonnull(strstr(letter.headers, "dead-status=TQ_E_INVALID;"));
     ck_assert_ptr_nonnull(strstr(letter.headers, "shop=north;"));
-    ck_assert_int_eq(outbox_number(store,
+    ck_assert_int_eq(ask_number(store,
                                    "SELECT count(*) FROM processed_events WHERE event_id = $1 AND"
                                    " dead_reason IS NOT NULL",
                                    "e1"),
@@ -454,11 +454,11 @@ START_TEST(ob_18_cleaning__is_bounded_and_by_age)
     publish_event("e4", "k1", "{\"n\":4}");
     step();
     assert_status(tq_inbox_clean(store, 500, 2, &err), TQ_OK);
-    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM processed_events", NULL), 2);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM processed_events", NULL), 2);
     assert_status(tq_inbox_clean(store, 500, 2, &err), TQ_OK);
     assert_status(tq_inbox_clean(store, 500, 2, &err), TQ_EMPTY);
     ck_assert_int_eq(
-        outbox_number(store, "SELECT count(*) FROM processed_events WHERE event_id = $1", "e4"), 1);
+        ask_number(store, "SELECT count(*) FROM processed_events WHERE event_id = $1", "e4"), 1);
     teardown();
 }
 END_TEST

@@ -91,7 +91,7 @@ static void end_member(pid_t member, int number)
 
 static int64_t applied(void)
 {
-    return outbox_number(world.store, "SELECT count(*) FROM applied", NULL);
+    return ask_number(world.store, "SELECT count(*) FROM applied", NULL);
 }
 
 /* One event of each key, relayed as it comes; about a tenth of a second. */

@@ -190,7 +190,7 @@ START_TEST(sg_20_clock_jump__leases_go_by_the_database_s_clock)
     outbox_check_key(store, "payment", "k1", 6);
     outbox_check_key(store, "payment", "k2", 6);
     ck_assert_int_eq(outbox_pending(store), 0);
-    ck_assert_msg(outbox_number(store, "SELECT max(epoch) FROM outbox_partitions", NULL) == 1,
+    ck_assert_msg(ask_number(store, "SELECT max(epoch) FROM outbox_partitions", NULL) == 1,
                   "nobody took what another one had");
     for (int i = 0; i < 2; i++) {
         tq_relay_close(others[i]);

@@ -205,7 +205,7 @@ static void append_round(void)
 
 static int64_t count(const char *sql, const char *text)
 {
-    return outbox_number(world.store, sql, text);
+    return ask_number(world.store, sql, text);
 }
 
 static int64_t applied(void)

@@ -96,10 +96,10 @@ static int purchase_each(tq_tx *tx, void *const args[], size_t count, int result
 static int is_applied(const char *key)
 {
     int64_t rows =
-        outbox_number(onlooker, "SELECT COUNT(*) FROM purchases WHERE request_key = $1", key);
-    ck_assert_msg(outbox_number(onlooker, "SELECT COUNT(*) FROM lines WHERE request_key = $1",
+        ask_number(onlooker, "SELECT COUNT(*) FROM purchases WHERE request_key = $1", key);
+    ck_assert_msg(ask_number(onlooker, "SELECT COUNT(*) FROM lines WHERE request_key = $1",
                                 key) == LINES * rows &&
-                      outbox_number(onlooker,
+                      ask_number(onlooker,
                                     "SELECT COUNT(*) FROM outbox_events WHERE event_key = $1",
                                     key) == rows,
                   "%s: half of it", drill_name());
@@ -403,9 +403,9 @@ static void pass_events_on(void)
     }
     outbox_check_key(onlooker, "payment", key, EVENTS);
     ck_assert_int_eq(outbox_pending(onlooker), 0);
-    ck_assert_int_eq(outbox_number(onlooker, "SELECT COUNT(*) FROM outbox_blocked", NULL), 0);
+    ck_assert_int_eq(ask_number(onlooker, "SELECT COUNT(*) FROM outbox_blocked", NULL), 0);
     ck_assert_int_eq(
-        outbox_number(onlooker,
+        ask_number(onlooker,
                       "SELECT COUNT(*) FROM processed_events WHERE dead_reason IS NOT NULL", NULL),
         0);
 }

@@ -53,7 +53,7 @@ static void setup(void)
 static void teardown(void)
 {
     ck_assert_int_eq(outbox_pending(store), 0);
-    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM processed_events", NULL), 0);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM processed_events", NULL), 0);
     tq_transport_close(transport);
     tq_store_close(memory);
     tq_store_close(store);

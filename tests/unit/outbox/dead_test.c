@@ -62,7 +62,7 @@ static int bury(void)
 
 static int64_t letters_like(const char *headers_like)
 {
-    return outbox_number(
+    return ask_number(
         store, "SELECT count(*) FROM outbox_events WHERE topic = 'dlq.a' AND headers LIKE $1",
         headers_like);
 }
@@ -77,7 +77,7 @@ START_TEST(a_refused_event__is_one_letter)
     ck_assert_int_eq(letters_like("dead-id: e1\ndead-topic: a.b\ndead-consumer: payment\n"
                                   "dead-status: TQ_E_CORRUPT\ndead-reason: it cannot be\n"),
                      1);
-    ck_assert_int_eq(outbox_number(store,
+    ck_assert_int_eq(ask_number(store,
                                    "SELECT count(*) FROM processed_events WHERE event_id = 'e1'"
                                    " AND dead_reason = $1",
                                    "it cannot be"),
@@ -113,7 +113,7 @@ START_TEST(bytes_of_others__are_kept_up_to_their_limit)
     message.payload_bytes = sizeof raw;
     message.key = "no id!";
     assert_status(bury(), TQ_OK);
-    ck_assert_int_eq(outbox_number(store,
+    ck_assert_int_eq(ask_number(store,
                                    "SELECT length(payload) FROM outbox_events WHERE event_key = $1",
                                    "unreadable"),
                      (int64_t)strlen("{\"base64url\":\"\"}") + 43691);
@@ -154,20 +154,20 @@ START_TEST(a_letter__is_replayed_once_under_its_own_id)
     assert_status(bury(), TQ_OK);
     struct tq_event letter = letter_of(own, "e1");
     assert_status(replay(&letter), TQ_OK);
-    ck_assert_int_eq(outbox_number(store,
+    ck_assert_int_eq(ask_number(store,
                                    "SELECT count(*) FROM outbox_events WHERE event_id = 'e1'"
                                    " AND topic = 'a.b' AND headers = $1",
                                    "shop: north\n"),
                      1);
-    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM processed_events", NULL), 0);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM processed_events", NULL), 0);
     assert_status(replay(&letter), TQ_GONE);
     assert_status(bury(), TQ_OK); /* refused again, while it still waits here */
     assert_status(replay(&letter), TQ_REPEAT);
     ck_assert_int_eq(
-        outbox_number(store, "SELECT count(*) FROM processed_events WHERE event_id = 'e1'", NULL),
+        ask_number(store, "SELECT count(*) FROM processed_events WHERE event_id = 'e1'", NULL),
         1);
     ck_assert_int_eq(
-        outbox_number(store, "SELECT count(*) FROM outbox_events WHERE event_id = 'e1'", NULL), 1);
+        ask_number(store, "SELECT count(*) FROM outbox_events WHERE event_id = 'e1'", NULL), 1);
     teardown();
 }
 END_TEST

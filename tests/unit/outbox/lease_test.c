@@ -124,7 +124,7 @@ START_TEST(others_who_come_or_go__are_seen_before_the_lease_is_due)
     test.now_ms += 1000;
     ck_assert(is_seen(&two));
     ck_assert_int_eq(renew(&two, 0), 64);
-    ck_assert_int_eq(outbox_number(store, "SELECT count(*) FROM outbox_relays", NULL), 1);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM outbox_relays", NULL), 1);
     teardown();
 }
 END_TEST
