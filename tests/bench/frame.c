@@ -123,6 +123,11 @@ static void run_figure(const struct bench_figure *figure)
     for (int i = 0; i < ROUNDS; i++) {
         values[i] = figure->value();
         references[i] = figure->reference();
+        if (!(values[i] > 0 && references[i] > 0)) {
+            fprintf(stderr, "%s: %g against %g is no figure\n", figure->name, values[i],
+                    references[i]);
+            exit(EXIT_FAILURE);
+        }
         ratios[i] = values[i] / references[i];
     }
     double ratio = median(ratios);

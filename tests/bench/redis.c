@@ -221,11 +221,12 @@ static double bare_bytes(void)
     for (size_t i = 0; i < VISITORS; i++) {
         char name[TQ_ID_SIZE];
         visitor_name(name, i / EACH, i % EACH);
-        redisAppendCommand(context, "ZADD bare %zu %s", i + 1, name);
+        redisAppendCommand(context, "ZADD bare %lu %s", (unsigned long)i + 1, name);
     }
     for (size_t i = 0; i < VISITORS; i++) {
         void *reply = NULL;
         redisGetReply(context, &reply);
+        bench_check(reply ? ((redisReply *)reply)->type : 0, REDIS_REPLY_INTEGER, "zadd", &err);
         freeReplyObject(reply);
     }
     redisFree(context);
