@@ -62,6 +62,7 @@ struct kafka_consumer {
     rd_kafka_event_t *event;            /* of a message that found no memory: */
     const rd_kafka_message_t *message;  /* an event tells its message only once */
     int commits_count;                  /* under way */
+    int is_placed;                      /* the group has told its share, be it none */
     int is_broken;
 };
 
@@ -194,6 +195,7 @@ static void rebalance(struct kafka_consumer *consumer, rd_kafka_event_t *event)
     int is_given = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     tq__log(consumer->state->env, TQ_LOG_INFO, KAFKA_ORIGIN, "%s: %d partitions %s",
             consumer->group, list->cnt, is_given ? "more" : "less");
+    consumer->is_placed = 1;
     if (is_given) {
         assign(consumer, list, is_cooperative);
     } else {
@@ -216,6 +218,7 @@ static int begin_client(struct kafka_consumer *consumer, struct tq_error *err)
     set_queue(consumer, rd_kafka_queue_get_consumer(consumer->client));
     consumer->stage = STAGE_UNASKED;
     consumer->commits_count = 0;
+    consumer->is_placed = 0;
     consumer->is_broken = 0;
     return TQ_OK;
 }
@@ -369,10 +372,27 @@ int tq__kafka_consumer_open(void *opaque, const char *group, const char *const *
     return TQ_OK;
 }
 
+/*
+ * A librdkafka below 2.3 aborts when it is closed between joining a cooperative group and
+ * its first share (librdkafka's issue 4312).
+ */
+static void await_place(struct kafka_consumer *consumer)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    int is_sound = rd_kafka_version() >= 0x02030000 || consumer->stage != STAGE_SUBSCRIBED;
+    for (int left = CLOSE_LOOKS; left > 0 && !is_sound && !consumer->is_placed; left--) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(consumer->queue, CLOSE_LOOK_MS);
+        if (event) {
+            serve(consumer, event, &err);
+        }
+    }
+}
+
 /* Commits and leaves the group; true when the broker was there to hear of both. */
 static int leave(struct kafka_consumer *consumer)
 {
     struct tq_error err = TQ_ERROR_INIT;
+    await_place(consumer);
     commit(consumer);
     rd_kafka_error_t *failure = rd_kafka_consumer_close_queue(consumer->client, consumer->queue);
     if (failure) {
