@@ -372,10 +372,7 @@ int tq__kafka_consumer_open(void *opaque, const char *group, const char *const *
     return TQ_OK;
 }
 
-/*
- * A librdkafka below 2.3 aborts when it is closed between joining a cooperative group and
- * its first share (librdkafka's issue 4312).
- */
+/* Below 2.3, librdkafka aborts when it is closed between joining and its first share (4312). */
 static void await_place(struct kafka_consumer *consumer)
 {
     struct tq_error err = TQ_ERROR_INIT;
