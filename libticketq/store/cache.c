@@ -5,8 +5,9 @@
  *     not connected --a call--> connected --a failure--> left alone for a second --a call--> ...
  *
  * A cache may only ever make things faster, so a broken one is asked once a second, by one
- * caller; everybody else is told at once that it is away. A lease is a name that
- * nobody else has. Threads: [any]; `lock` is held while the state is made.
+ * caller; everybody else is told at once that it is away. Only the first to come wait for each
+ * other's connection. A lease is a name that nobody else has. Threads: [any]; `lock` is held
+ * while the state is made.
  */
 #include "store/cache.h"
 
@@ -35,7 +36,7 @@ struct tq__cache {
     struct tq__url url;
     pthread_mutex_t lock;
     _Atomic(void *) state;      /* NULL: not connected yet */
-    atomic_llong not_before_ms; /* left alone until then */
+    atomic_llong not_before_ms; /* left alone until then; 0: it answered last */
 };
 
 int tq__cache_open(const struct tq_env *env, const char *url, struct tq__cache **out_cache,
@@ -80,9 +81,17 @@ void tq__cache_close(struct tq__cache *cache)
     tq__release(&env, cache);
 }
 
-static int is_away(struct tq__cache *cache)
+/*
+ * Whether to ask: everybody, as long as it answers; after a failure one a second, whose turn this
+ * may be. `*out_until_ms` is what `not_before_ms` is from now on, unless a call fails.
+ */
+static int may_ask(struct tq__cache *cache, long long *out_until_ms)
 {
-    return tq__now_ms(&cache->env) < atomic_load(&cache->not_before_ms);
+    long long now_ms = tq__now_ms(&cache->env), until_ms = atomic_load(&cache->not_before_ms);
+    *out_until_ms = until_ms ? now_ms + ALONE_MS : 0;
+    return !until_ms ||
+           (now_ms >= until_ms &&
+            atomic_compare_exchange_strong(&cache->not_before_ms, &until_ms, *out_until_ms));
 }
 
 /* Every result of the engine passes here; what is about one page says nothing about the others. */
@@ -90,17 +99,19 @@ static int note(struct tq__cache *cache, int rc)
 {
     if (rc < 0 && rc != TQ_E_CORRUPT && rc != TQ_E_INTERNAL) {
         atomic_store(&cache->not_before_ms, tq__now_ms(&cache->env) + ALONE_MS);
+    } else if (atomic_load(&cache->not_before_ms)) {
+        atomic_store(&cache->not_before_ms, 0);
     }
     return rc;
 }
 
 /* One caller connects, the others wait for it. */
-static int join(struct tq__cache *cache, struct tq_error *err)
+static int join(struct tq__cache *cache, long long until_ms, struct tq_error *err)
 {
     void *state = NULL;
     int rc = TQ_OK;
     pthread_mutex_lock(&cache->lock);
-    if (!cache->state && is_away(cache)) {
+    if (!cache->state && atomic_load(&cache->not_before_ms) != until_ms) {
         rc = tq__fail(err, TQ_E_UNAVAILABLE, ORIGIN, AWAY);
     } else if (!cache->state) {
         rc = note(cache, cache->driver->open(&cache->env, &cache->url, &state, err));
@@ -112,15 +123,16 @@ static int join(struct tq__cache *cache, struct tq_error *err)
 
 static int reach(struct tq__cache *cache, const struct tq__cache_name *name, struct tq_error *err)
 {
+    long long until_ms;
     TQ_TRY(tq__id_check(name->id, "id", ORIGIN, err));
     TQ_TRY(tq__id_check(name->kind, "kind", ORIGIN, err));
     if (strlen(name->kind) > TQ__CACHE_KIND_MAX) {
         return tq__fail(err, TQ_E_LIMIT, ORIGIN, "kind has more than %d bytes", TQ__CACHE_KIND_MAX);
     }
-    if (is_away(cache)) {
+    if (!may_ask(cache, &until_ms)) {
         return tq__fail(err, TQ_E_UNAVAILABLE, ORIGIN, AWAY);
     }
-    return cache->state ? TQ_OK : join(cache, err);
+    return cache->state ? TQ_OK : join(cache, until_ms, err);
 }
 
 int tq__cache_take(struct tq__cache *cache, const struct tq__cache_name *name, uint32_t lease_ms,

@@ -4,6 +4,8 @@
  * of it; what is in the way of a page; a server that is away, dies, or is somebody else's.
  */
 #include <hiredis/hiredis.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -242,6 +244,59 @@ START_TEST(a_server_that_is_away__is_asked_once_a_second)
 }
 END_TEST
 
+/* A server that answers, or has stopped to: then it says how many wait. */
+struct mood {
+    atomic_int is_silent, asked;
+};
+
+static const char *moody(void *arg, size_t count, char *const *words)
+{
+    struct mood *mood = arg;
+    (void)count;
+    (void)words;
+    if (!mood->is_silent) {
+        return "$-1\r\n";
+    }
+    mood->asked++;
+    return FAKE_SILENCE;
+}
+
+static void *take_in_vain(void *arg)
+{
+    struct tq__cache_found found = {.page = TQ__BUF(&env)};
+    *(int *)arg = tq__cache_take(cache, &page, LEASE_MS, &found, NULL);
+    return NULL;
+}
+
+START_TEST(a_server_that_hangs__holds_up_one_a_second)
+{
+    struct mood mood = {0, 0};
+    struct fake_redis *fake = fake_redis_start(moody, &mood, NULL);
+    pthread_t other;
+    int found_out = TQ_OK;
+    begin_at(fake_redis_port(fake));
+    assert_status(take(LEASE_MS, NULL, NULL), TQ_EMPTY);
+    mood.is_silent = 1;
+    assert_status(take(LEASE_MS, NULL, NULL), TQ_E_UNKNOWN);
+    test.now_ms += 1000;
+    ck_assert_int_eq(pthread_create(&other, NULL, take_in_vain, &found_out), 0);
+    while (mood.asked < 2) {
+        usleep(1000);
+    }
+    assert_status(take(LEASE_MS, NULL, NULL), TQ_E_UNAVAILABLE);
+    ck_assert_str_eq(err.message, "the cache is away");
+    ck_assert_int_eq(pthread_join(other, NULL), 0);
+    assert_status(found_out, TQ_E_UNKNOWN);
+    ck_assert_int_eq(mood.asked, 2);
+    mood.is_silent = 0;
+    test.now_ms += 1000;
+    assert_status(take(LEASE_MS, NULL, NULL), TQ_EMPTY);
+    assert_status(take(LEASE_MS, NULL, NULL), TQ_EMPTY);
+    end();
+    fake_redis_stop(fake);
+}
+END_TEST
+
 static const char *nonsense(void *arg, size_t count, char *const *words)
 {
     (void)count;
@@ -291,6 +346,7 @@ int main(void)
                                   names__are_ids,
                                   urls__that_name_no_cache,
                                   a_server_that_is_away__is_asked_once_a_second,
+                                  a_server_that_hangs__holds_up_one_a_second,
                                   answers_of_no_sense__are_failures,
                                   without_memory__nothing_is_kept};
     port = redis_server_start(NULL);
