@@ -442,12 +442,22 @@ static int read_changes(struct redis_call *call, struct redis_answer *answer)
     return is_bad ? tq__redis_nonsense(call) : TQ_OK;
 }
 
+static size_t count_spaces(const char *text)
+{
+    size_t count = 0;
+    while ((text = strchr(text, ' '))) {
+        text++;
+        count++;
+    }
+    return count;
+}
+
 /* The names of a hold's seats; "" when there is no such hold. */
 static int read_names(struct redis_call *call, struct redis_answer *answer)
 {
     int is_bad = answer->reply->type != REDIS_REPLY_ARRAY;
     const char *names = is_bad ? "" : tq__redis_string(answer->reply, 0, &is_bad);
-    if (is_bad || strlen(names) >= NAMES_SIZE) {
+    if (is_bad || strlen(names) >= NAMES_SIZE || count_spaces(names) >= TQ_HOLD_SEATS_MAX) {
         return tq__redis_nonsense(call);
     }
     memcpy(call->out, names, strlen(names) + 1);

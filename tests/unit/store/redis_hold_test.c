@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * store/redis/hold*.c on a server of the test's own: arrays over many schedules and
- * many rounds, keys as they are named, what a load does in slices, a sweep in pieces.
+ * many rounds, keys as they are named, what a load does in slices, a sweep in pieces; and
+ * on a server that lies.
  */
 #include "store/redis/hold_parts.h"
 
 #include <hiredis/hiredis.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include <ticketq/system.h>
 
+#include "lib/fake_redis.h"
 #include "lib/redis_server.h"
 #include "lib/unit.h"
 #include "store/store.h"
@@ -246,6 +249,55 @@ START_TEST(a_schedule_that_was_lost__is_in_no_sweeps_way)
 }
 END_TEST
 
+/* A server that says of every hold that it has so many seats, and then nothing of sense. */
+struct liar {
+    char reply[8192];
+    atomic_int asked;
+};
+
+static const char *lie(void *arg, size_t count, char *const *words)
+{
+    struct liar *liar = arg;
+    (void)count;
+    (void)words;
+    return liar->asked++ ? ":1\r\n" : liar->reply;
+}
+
+START_TEST(a_hold_of_too_many_seats__is_not_believed)
+{
+    static const size_t counts[] = {TQ_HOLD_SEATS_MAX - 1, TQ_HOLD_SEATS_MAX, TQ_HOLD_SEATS_MAX + 1,
+                                    1000};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        struct liar liar = {.asked = 0};
+        struct tq_hold_result result = TQ_INIT(tq_hold_result);
+        char url[64];
+        char *at = liar.reply + sprintf(liar.reply, "*1\r\n$%zu\r\n", 2 * counts[i] - 1);
+        for (size_t seat = 0; seat < counts[i]; seat++) {
+            *at++ = 's';
+            *at++ = ' ';
+        }
+        strcpy(at - 1, "\r\n");
+        struct fake_redis *fake = fake_redis_start(lie, &liar, NULL);
+        env = tq_system_env();
+        snprintf(url, sizeof url, "redis://127.0.0.1:%u", fake_redis_port(fake));
+        assert_status(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = url), &store, &err),
+                      TQ_OK);
+        const struct tq_front_change change = {.size = sizeof change,
+                                               .schedule = "one",
+                                               .id = "h0",
+                                               .holder = "ann",
+                                               .fence = 1,
+                                               .verb = TQ_HOLD_RETAKE};
+        assert_status(
+            tq__store_hold(store)->change(tq__store_state(store), &change, 1, &result, &err),
+            TQ_E_INTERNAL);
+        ck_assert_int_eq(liar.asked, counts[i] <= TQ_HOLD_SEATS_MAX ? 2 : 1);
+        tq_store_close(store);
+        fake_redis_stop(fake);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {an_array__may_be_long_and_of_many_schedules,
@@ -253,7 +305,8 @@ int main(void)
                                   seats__at_the_limit_and_over_it,
                                   a_load_of_many_slices__brings_all_and_frees_what_is_not_there,
                                   a_sweep__goes_in_pieces_over_schedules_and_may_be_stopped,
-                                  a_schedule_that_was_lost__is_in_no_sweeps_way};
+                                  a_schedule_that_was_lost__is_in_no_sweeps_way,
+                                  a_hold_of_too_many_seats__is_not_believed};
     port = redis_server_start(NULL);
     if (!port) {
         printf("1..0 # SKIP there is no redis-server\n");
