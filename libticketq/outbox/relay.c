@@ -280,8 +280,8 @@ static int look(tq_relay *relay, struct tq_error *err)
 
 /* ---- publish ---- */
 
-/* Slots and messages for the rows that may go; returns how many. */
-static size_t prepare(tq_relay *relay, struct tq_error *err)
+/* Slots and messages for the rows that may go, as far as there is memory; returns how many. */
+static size_t prepare(tq_relay *relay, struct tq_error *outage)
 {
     struct tq__pending *pending = &relay->pending;
     size_t count = 0;
@@ -294,7 +294,7 @@ static size_t prepare(tq_relay *relay, struct tq_error *err)
         if (lane && lane->is_shut) {
             continue;
         }
-        struct tq__slot *slot = tq__window_add(&relay->window, row->id, key, err);
+        struct tq__slot *slot = tq__window_add(&relay->window, row->id, key, outage);
         if (!slot) {
             break;
         }
@@ -308,10 +308,10 @@ static size_t prepare(tq_relay *relay, struct tq_error *err)
     return count;
 }
 
-/* Returns how many were taken over; a failure of the transport goes to `outage`. */
-static size_t publish(tq_relay *relay, struct tq_error *outage, struct tq_error *err)
+/* Returns how many were taken over; a failure, of the transport mostly, goes to `outage`. */
+static size_t publish(tq_relay *relay, struct tq_error *outage)
 {
-    size_t accepted = 0, count = prepare(relay, err);
+    size_t accepted = 0, count = prepare(relay, outage);
     int status = count == 0 ? TQ_EMPTY
                             : relay->driver->publish(relay->state, relay->producer, relay->messages,
                                                      count, &accepted, outage);
@@ -367,7 +367,7 @@ static int work(tq_relay *relay, uint32_t wait_ms, struct tq_error *outage, stru
     tq__ledger_attend(&relay->watch);
     TQ_TRY(look(relay, err));
     size_t marked = relay->pending.due_count + relay->pending.behind_count;
-    size_t published = publish(relay, outage, err);
+    size_t published = publish(relay, outage);
     size_t ready = tq__relay_classify(relay);
     if (collected + marked + published == 0 && outage->status == TQ_OK && !is_woken(relay)) {
         collected = rest(relay, patience_ms(relay, wait_ms, ready), outage);

@@ -124,6 +124,30 @@ START_TEST(batches__bound_a_step_and_the_window_bounds_all)
 }
 END_TEST
 
+START_TEST(a_step_without_memory__says_so)
+{
+    int status = TQ_E_NOMEM;
+    for (long n = 1; status != TQ_OK; n++) {
+        struct handler_plan plan = {.key = ""};
+        setup();
+        tq_inbox *inbox = outbox_inbox(store, transport, "payment", &plan, 0);
+        tq_relay *relay = outbox_relay(store, transport, "r1");
+        assert_status(tq_relay_step(relay, 0, NULL, &err), TQ_EMPTY);
+        assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
+        test.fail_at = test.allocations + n;
+        status = tq_relay_step(relay, 0, NULL, &err);
+        ck_assert_int_eq(status == TQ_OK, test.allocations < test.fail_at);
+        ck_assert(status == TQ_OK || status == TQ_E_NOMEM);
+        test.fail_at = 0;
+        outbox_run(relay, inbox, 20);
+        outbox_check_key(store, "payment", "k1", 1);
+        tq_relay_close(relay);
+        tq_inbox_close(inbox);
+        teardown();
+    }
+}
+END_TEST
+
 START_TEST(partitions_max__leaves_the_rest_to_others)
 {
     tq_relay *relay = NULL;
@@ -165,5 +189,5 @@ END_TEST
 
 UNIT_MAIN("outbox.relay", options__have_limits, stores_without_a_ledger__are_refused,
           a_step__tells_what_was_published_and_what_waits,
-          batches__bound_a_step_and_the_window_bounds_all,
+          batches__bound_a_step_and_the_window_bounds_all, a_step_without_memory__says_so,
           partitions_max__leaves_the_rest_to_others, closing__keeps_what_was_not_acknowledged)
