@@ -40,6 +40,7 @@ static const struct setting producing[] = {
     {"enable.idempotence", "true", 0},
     {"enable.gapless.guarantee", "true", 0}, /* nothing passes a message that failed */
     {"acks", "all", 0},
+    {"max.in.flight", "1", 0}, /* nothing passes one that was refused: see producer.c */
     {"compression.type", "zstd", 0},
     {"compression.level", "1", 0}, /* a batch clears its tables first: a tenth of level 3 */
     {"partitioner", "murmur2", 0}, /* as clients in Java have it */

@@ -18,6 +18,12 @@
  * limit (message.timeout.ms) ends messages one by one and lets the next one pass when
  * the broker is back in that moment; it only remains for a relay that is not called.
  *
+ * One request at a time is on its way to a broker (conf.c). A broker that has no memory of a
+ * producer takes any of its requests as the first: of two on their way to a partition that it
+ * is just getting, it may refuse one and take the other, which librdkafka then counts as
+ * proof that both are there (KAFKA-15591; mended in brokers of 2026). Requests carry many
+ * messages, so the rate stays what it is.
+ *
  * A message that librdkafka refuses at once ends the call of `publish`, so that its
  * relay hears of it before it hands over more of its key. A topic's first message waits
  * until the topic is there (topics.c). A full queue is TQ_FULL.

@@ -4,6 +4,7 @@
  * lets nothing pass that was handed over later, and afterwards it works again.
  */
 #include <pthread.h>
+#include <unistd.h>
 
 #include "lib/kafka_rig.h"
 #include "transport/kafka/kafka.h"
@@ -114,6 +115,54 @@ START_TEST(passing_errors__are_tried_again_without_a_word)
 }
 END_TEST
 
+/* The sizes of what lies in the topic, in order. */
+static void check_log(const size_t *sizes, size_t count)
+{
+    static const char *const topics[] = {RIG_TOPIC};
+    void *consumer = NULL;
+    struct tq_message message;
+    size_t found = 0;
+    assert_status(rig.driver->consumer_open(rig.state, "log", topics, 1, &consumer, &err), TQ_OK);
+    for (int i = 0; i < RIG_PATIENCE && found < count; i++) {
+        size_t polled = 0;
+        int status =
+            rig.driver->poll(rig.state, consumer, &message, 1, RIG_ROUND_MS, &polled, &err);
+        if (status == TQ_OK && polled) {
+            ck_assert_uint_eq(message.payload_bytes, sizes[found++]);
+            rig.driver->ack(rig.state, consumer, &message.cookie, 1);
+        }
+    }
+    ck_assert_uint_eq(found, count);
+    rig.driver->consumer_close(rig.state, consumer);
+}
+
+/*
+ * A broker that has just got a partition refuses the first request and takes the second:
+ * nothing that is behind a message may be on its way before that is there (KAFKA-15591).
+ */
+START_TEST(ob_21_a_new_leader_refuses_the_first__nothing_behind_it_passes)
+{
+    static const size_t sizes[] = {5, 10, 20, 30};
+    setup("linger_ms=0");
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 0, 0, sizes[0]), 1);
+    kafka_rig_reports(&rig, producer, 1, statuses);
+    rd_kafka_mock_broker_set_rtt(rig.cluster, 1, 200);
+    rd_kafka_mock_push_request_errors(rig.cluster, RIG_PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
+    for (int n = 1; n <= 3; n++) {
+        ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", n, n, sizes[n]), 1);
+        usleep(50000); /* a request of its own, if that may be */
+    }
+    kafka_rig_reports(&rig, producer, 3, statuses);
+    for (int n = 1; n <= 3; n++) {
+        ck_assert_int_eq(statuses[n], TQ_OK);
+    }
+    rd_kafka_mock_broker_set_rtt(rig.cluster, 1, 0);
+    check_log(sizes, 4);
+    teardown();
+}
+END_TEST
+
 START_TEST(ob_13_fatal__is_begun_anew_and_everything_is_reported)
 {
     setup("linger_ms=500");
@@ -216,6 +265,7 @@ UNIT_MAIN("transport.kafka_producer", published__is_reported,
           too_large__is_refused_at_once_and_nothing_follows_it,
           refused_by_the_broker__fails_and_those_behind_are_taken_back,
           passing_errors__are_tried_again_without_a_word,
+          ob_21_a_new_leader_refuses_the_first__nothing_behind_it_passes,
           ob_13_fatal__is_begun_anew_and_everything_is_reported,
           ob_10_broker_away__is_the_transports_trouble_and_passes,
           never_there__is_said_and_nothing_is_accepted, wake__may_come_at_any_time,
