@@ -76,10 +76,10 @@ static int make_room(tq_inbox *inbox, struct tq_error *err)
     inbox->entries = tq__alloc(env, batch, sizeof *inbox->entries);
     inbox->runs = tq__alloc(env, batch, sizeof *inbox->runs);
     inbox->cookies = tq__alloc(env, batch, sizeof *inbox->cookies);
-    if (!inbox->held || !inbox->polled || !inbox->entries || !inbox->runs || !inbox->cookies) {
-        return tq__nomem(ORIGIN, err);
-    }
-    return TQ_OK;
+    inbox->applied = tq__alloc(env, batch, sizeof(struct tq_event *));
+    int is_made = inbox->held && inbox->polled && inbox->entries && inbox->runs && inbox->cookies &&
+                  inbox->applied;
+    return is_made ? TQ_OK : tq__nomem(ORIGIN, err);
 }
 
 int tq_inbox_open(tq_store *store, tq_transport *transport, const struct tq_inbox_options *options,
@@ -123,6 +123,7 @@ void tq_inbox_close(tq_inbox *inbox)
     tq__release(&env, inbox->entries);
     tq__release(&env, inbox->runs);
     tq__release(&env, inbox->cookies);
+    tq__release(&env, inbox->applied);
     tq_store_close(inbox->store);
     tq_transport_close(inbox->transport);
     tq__release(&env, inbox);
@@ -322,9 +323,6 @@ static void finish_entry(tq_inbox *inbox, struct tq__inbox_entry *entry)
     inbox->stats.applied += entry->verdict == TQ__INBOX_APPLIED;
     inbox->stats.repeated += entry->verdict == TQ__INBOX_REPEATED;
     inbox->stats.dead += entry->verdict == TQ__INBOX_DEAD;
-    if (entry->verdict == TQ__INBOX_APPLIED && inbox->options.applied) {
-        inbox->options.applied(&entry->event, inbox->options.arg);
-    }
     slot->lane->attempts = 0;
     slot->lane->until_ms = 0;
     tq__window_drop(&inbox->window, slot);
@@ -342,9 +340,25 @@ static int failure_of(const struct tq__inbox_entry *entry, int status, struct tq
                            entry->err.message);
 }
 
+/* Tells the host what was applied, all at once, as long as the messages are ours. */
+static void tell_applied(tq_inbox *inbox)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < inbox->entries_count; i++) {
+        const struct tq__inbox_entry *entry = &inbox->entries[i];
+        if (entry->result >= 0 && entry->verdict == TQ__INBOX_APPLIED) {
+            inbox->applied[count++] = &entry->event;
+        }
+    }
+    if (count && inbox->options.applied) {
+        inbox->options.applied(inbox->applied, count, inbox->options.arg);
+    }
+}
+
 static int finish_batch(tq_inbox *inbox, struct tq_error *err)
 {
     int status = TQ_OK;
+    tell_applied(inbox);
     inbox->cookies_count = 0;
     for (size_t i = 0; i < inbox->entries_count; i++) {
         if (inbox->entries[i].result >= 0) {

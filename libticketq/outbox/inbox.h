@@ -56,7 +56,8 @@ struct tq_inbox {
     struct tq__run *runs;
     uint64_t *cookies;
     size_t cookies_count;
-    uint32_t is_woken; /* atomic, parked on: the next wait is none */
+    const struct tq_event **applied; /* events to tell of behind the commit */
+    uint32_t is_woken;               /* atomic, parked on: the next wait is none */
     struct tq_inbox_stats stats;
 };
 

@@ -59,10 +59,11 @@ int payment_event(tq_tx *tx, const struct tq_event *event, void *arg, struct tq_
     return rc;
 }
 
-void payment_applied(const struct tq_event *event, void *arg)
+void payment_applied(const struct tq_event *const events[], size_t count, void *arg)
 {
-    struct payments *service = arg;
-    if (charge_event(event)) {
-        calls_wake(service);
+    for (size_t i = 0; i < count; i++) {
+        if (charge_event(events[i])) {
+            calls_wake(arg);
+        }
     }
 }

@@ -216,6 +216,6 @@ int payment_get(struct payments *service, const char *id, const char *user, stru
 
 extern const char *const payment_topics[1];
 int payment_event(tq_tx *tx, const struct tq_event *event, void *service, struct tq_error *err);
-void payment_applied(const struct tq_event *event, void *service);
+void payment_applied(const struct tq_event *const events[], size_t count, void *service);
 
 #endif

@@ -104,12 +104,14 @@ static int apply(tq_tx *tx, const struct tq_event *event, void *arg, struct tq_e
     return rc;
 }
 
-static void applied(const struct tq_event *event, void *arg)
+static void applied(const struct tq_event *const events[], size_t count, void *arg)
 {
-    struct tq_error err = TQ_ERROR_INIT;
-    if (is_published(event) && queue_room_open(arg, event->aggregate_id, &err) < 0) {
-        app_log(TQ_LOG_ERROR, "queue", "room %s cannot be opened: %s", event->aggregate_id,
-                err.message);
+    for (size_t i = 0; i < count; i++) {
+        const char *id = events[i]->aggregate_id;
+        struct tq_error err = TQ_ERROR_INIT;
+        if (is_published(events[i]) && queue_room_open(arg, id, &err) < 0) {
+            app_log(TQ_LOG_ERROR, "queue", "room %s cannot be opened: %s", id, err.message);
+        }
     }
 }
 

@@ -9,7 +9,7 @@
  *     PaymentRefunded
  *
  * Types that are not known are left alone: others may add some. What cannot be
- * read goes to the dead letters. After the commit the front is told.
+ * read goes to the dead letters. After the commit the front is told of all of a batch at once.
  *
  * Threads: the inbox's worker.
  */
@@ -71,12 +71,18 @@ int reservation_event(tq_tx *tx, const struct tq_event *event, void *arg, struct
     return rc;
 }
 
-void reservation_applied(const struct tq_event *event, void *arg)
+void reservation_applied(const struct tq_event *const events[], size_t count, void *arg)
 {
     struct reservations *service = arg;
-    if (is_payment(event)) {
-        purchase_reflect(service, event->key);
-    } else {
+    const char *moved[TQ_BATCH_MAX] = {NULL};
+    size_t moved_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (is_payment(events[i])) {
+            moved[moved_count++] = events[i]->key;
+        }
+    }
+    purchase_reflect(service, moved, moved_count);
+    if (moved_count < count) {
         app_worker_wake(service->loader);
     }
 }

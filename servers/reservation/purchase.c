@@ -36,7 +36,10 @@
 
 #include <string.h>
 
+#include "app/rows.h"
+#include "core/env.h"
 #include "core/error.h"
+#include "reservation_sql.h"
 
 #define ORIGIN "reservation"
 
@@ -164,10 +167,56 @@ int purchase_apply(tq_tx *tx, struct reservations *service, const char *id, cons
 
 /* ---- the front ---- */
 
-static int read_row(tq_tx *tx, void *arg, struct tq_error *err)
+#define READ_AT_ONCE 16 /* parameters of `reservations_now` */
+
+/* Where a reservation has got to. */
+struct standing {
+    char user[TQ_ID_SIZE];
+    char schedule[TQ_ID_SIZE];
+    char phase[RESERVATION_WORD_SIZE];
+    char came_from[RESERVATION_WORD_SIZE];
+    char reason[RESERVATION_WORD_SIZE];
+    char hold_id[TQ_ID_SIZE];
+    uint64_t fence;
+};
+
+struct reflecting {
+    const char *const *ids;
+    size_t count;
+    struct standing *rows; /* of those that are there, in no order */
+    size_t rows_count;
+};
+
+static int read_row(void *arg, const struct tq_value *columns, size_t count)
 {
-    struct reservation *row = arg;
-    return reservation_row_get(tx, row->id, row, err);
+    struct reflecting *reflecting = arg;
+    struct standing *row = &reflecting->rows[reflecting->rows_count++];
+    (void)count;
+    APP_TEXT(row->user, &columns[0]);
+    APP_TEXT(row->schedule, &columns[1]);
+    APP_TEXT(row->phase, &columns[2]);
+    APP_TEXT(row->came_from, &columns[3]);
+    APP_TEXT(row->reason, &columns[4]);
+    APP_TEXT(row->hold_id, &columns[5]);
+    row->fence = (uint64_t)columns[6].integer;
+    return 0;
+}
+
+/* Some at a time; the last ones are filled up with their first. */
+static int read_rows(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    struct reflecting *reflecting = arg;
+    struct tq_value params[READ_AT_ONCE];
+    reflecting->rows_count = 0;
+    for (size_t first = 0; first < reflecting->count; first += READ_AT_ONCE) {
+        for (size_t i = 0; i < READ_AT_ONCE; i++) {
+            size_t at = first + i < reflecting->count ? first + i : first;
+            params[i] = tq_text(reflecting->ids[at]);
+        }
+        TQ_TRY(tq_tx_exec(tx, RESERVATION_reservations_now, params, READ_AT_ONCE, read_row,
+                          reflecting, err));
+    }
+    return TQ_OK;
 }
 
 /*
@@ -178,7 +227,7 @@ static int read_row(tq_tx *tx, void *arg, struct tq_error *err)
 static const struct reflection {
     const char *from;
     const char *to;
-    uint32_t verbs[2]; /* in this order; 0: none */
+    uint32_t verbs[2]; /* 0: none */
 } reflections[] = {
     {"EXPIRED", "SOLD", {TQ_HOLD_RETAKE, TQ_HOLD_SETTLE}},
     {"REFUNDING", "CANCELLED", {TQ_HOLD_GIVE_BACK, 0}},
@@ -191,7 +240,11 @@ static const struct reflection {
     {NULL, "CANCELLED", {TQ_HOLD_RELEASE, 0}},
 };
 
-static const struct reflection *reflection_of(const struct reservation *row)
+/* In this order: what is taken again may have been freed by another of them. */
+static const uint32_t verbs[] = {TQ_HOLD_RELEASE, TQ_HOLD_EXPIRE, TQ_HOLD_GIVE_BACK,
+                                 TQ_HOLD_RETAKE,  TQ_HOLD_PIN,    TQ_HOLD_SETTLE};
+
+static const struct reflection *reflection_of(const struct standing *row)
 {
     for (size_t i = 0; i < sizeof reflections / sizeof *reflections; i++) {
         const struct reflection *at = &reflections[i];
@@ -203,20 +256,60 @@ static const struct reflection *reflection_of(const struct reservation *row)
     return NULL;
 }
 
-void purchase_reflect(struct reservations *service, const char *id)
+static int is_meant(const struct standing *row, uint32_t verb)
 {
-    struct reservation row;
+    const struct reflection *found = reflection_of(row);
+    int is_timed_out = strcmp(row->reason, HOLD_EXPIRED) == 0;
+    for (size_t i = 0; found && i < 2; i++) {
+        uint32_t told = found->verbs[i];
+        told = told == TQ_HOLD_RELEASE && is_timed_out ? TQ_HOLD_EXPIRE : told;
+        if (told == verb) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Each verb once, for all that it is meant for. */
+static void tell_front(struct reservations *service, const struct reflecting *reflecting,
+                       struct tq_hold_ref *refs)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        size_t count = 0;
+        for (size_t j = 0; j < reflecting->rows_count; j++) {
+            const struct standing *row = &reflecting->rows[j];
+            if (is_meant(row, verbs[i])) {
+                refs[count++] = (struct tq_hold_ref){.size = sizeof *refs,
+                                                     .schedule = row->schedule,
+                                                     .id = row->hold_id,
+                                                     .holder = row->user,
+                                                     .fence = row->fence};
+            }
+        }
+        if (count) {
+            struct tq_error err = TQ_ERROR_INIT;
+            tq_hold_reflect(service->book, verbs[i], refs, count, &err);
+        }
+    }
+}
+
+void purchase_reflect(struct reservations *service, const char *const ids[], size_t count)
+{
     struct tq_error err = TQ_ERROR_INIT;
-    tq__id_copy(row.id, id);
-    if (tq_ledger_read(service->ledger, read_row, &row, &err) != TQ_OK) {
+    struct reflecting reflecting = {.ids = ids, .count = count};
+    if (count == 0) {
         return;
     }
-    const struct reflection *found = reflection_of(&row);
-    struct tq_hold_ref ref = reservation_row_hold(&row);
-    int is_timed_out = strcmp(row.reason, HOLD_EXPIRED) == 0;
-    for (size_t i = 0; found && i < 2 && found->verbs[i]; i++) {
-        uint32_t verb = found->verbs[i];
-        verb = verb == TQ_HOLD_RELEASE && is_timed_out ? TQ_HOLD_EXPIRE : verb;
-        tq_hold_reflect(service->book, verb, &ref, 1, &err);
+    struct tq_hold_ref *refs = tq__alloc(&service->env, count, sizeof *refs);
+    reflecting.rows = tq__alloc(&service->env, count, sizeof *reflecting.rows);
+    int rc = refs && reflecting.rows ? tq_ledger_read(service->ledger, read_rows, &reflecting, &err)
+                                     : tq__nomem(ORIGIN, &err);
+    if (rc == TQ_OK) {
+        tell_front(service, &reflecting, refs);
+    } else {
+        app_log(TQ_LOG_WARN, ORIGIN, "the front was not told of %zu reservations: %s", count,
+                err.message);
     }
+    tq__release(&service->env, refs);
+    tq__release(&service->env, reflecting.rows);
 }

@@ -45,11 +45,13 @@ VALUES ($1, $2, $3, 'PENDING', 'HOLD', '', $4, $5, $6, $7, $8, $9, $10, $11, $11
 INSERT INTO reservation_seats (reservation_id, position, seat_id, grade, price)
 VALUES ($1, $2, $3, $4, $5)
 
+-- A row for each seat.
 -- name: reservation_get
-SELECT reservation_id, user_id, schedule_id, status, phase, hold_id, fence, hold_expires_ms,
-    total_amount, currency, payment_id, ticket_number, cancel_reason, refunded_amount,
-    traceparent, created_ms, came_from
-FROM reservations WHERE reservation_id = $1
+SELECT r.reservation_id, r.user_id, r.schedule_id, r.status, r.phase, r.hold_id, r.fence,
+    r.hold_expires_ms, r.total_amount, r.currency, r.payment_id, r.ticket_number, r.cancel_reason,
+    r.refunded_amount, r.traceparent, r.created_ms, r.came_from, s.seat_id, s.grade, s.price
+FROM reservations r JOIN reservation_seats s ON s.reservation_id = r.reservation_id
+WHERE r.reservation_id = $1 ORDER BY s.position
 
 -- name: reservation_by_hold
 SELECT reservation_id FROM reservations WHERE hold_id = $1
@@ -58,10 +60,6 @@ SELECT reservation_id FROM reservations WHERE hold_id = $1
 SELECT reservation_id FROM reservations
 WHERE user_id = $1 AND ($2 = '' OR reservation_id < $2)
 ORDER BY reservation_id DESC LIMIT $3
-
--- name: reservation_seats_get
-SELECT seat_id, grade, price FROM reservation_seats
-WHERE reservation_id = $1 ORDER BY position
 
 -- name: reservation_extended
 UPDATE reservations SET hold_expires_ms = $2, updated_ms = $3
@@ -73,3 +71,10 @@ SET status = $4, came_from = CASE WHEN phase = $5 THEN came_from ELSE phase END,
     payment_id = $6, ticket_number = $7,
     cancel_reason = $8, refunded_amount = $9, hold_id = $10, fence = $11, updated_ms = $12
 WHERE reservation_id = $1 AND phase = $2 AND fence = $3
+
+-- purchase.c
+
+-- name: reservations_now
+SELECT user_id, schedule_id, phase, came_from, cancel_reason, hold_id, fence FROM reservations
+WHERE reservation_id IN
+    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)

@@ -337,7 +337,7 @@ int reservation_cancel(struct reservations *service, const char *id, const char 
     struct change change = {service, id, user, row};
     int rc = tq_ledger_run(service->ledger, cancel, &change, err);
     if (rc == TQ_OK) {
-        purchase_reflect(service, id);
+        purchase_reflect(service, &id, 1);
     }
     return rc;
 }
@@ -379,10 +379,13 @@ int reservation_sweep(void *arg, struct tq_error *err)
     struct sweeping sweeping = {.service = arg};
     struct reservations *service = arg;
     int rc = tq_ledger_run(service->ledger, sweep, &sweeping, err);
+    const char *ended[SWEEP_MAX] = {NULL};
+    size_t ended_count = 0;
     for (size_t i = 0; rc == TQ_OK && i < sweeping.count; i++) {
         if (sweeping.reservations[i][0]) {
-            purchase_reflect(service, sweeping.reservations[i]);
+            ended[ended_count++] = sweeping.reservations[i];
         }
     }
+    purchase_reflect(service, ended, ended_count);
     return rc;
 }

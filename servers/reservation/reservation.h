@@ -152,8 +152,8 @@ int purchase_apply(tq_tx *tx, struct reservations *service, const char *id, cons
 /* Tell of a reservation on RESERVATION_TOPIC. `reason` may be NULL. */
 int purchase_tell(tq_tx *tx, const char *type, const struct reservation *row, const char *reason,
                   struct tq_error *err);
-/* Tell the front what the ledger now says of a reservation. Never fails its caller's work. */
-void purchase_reflect(struct reservations *service, const char *id);
+/* Tell the front what the ledger now says of reservations. Never fails its caller's work. */
+void purchase_reflect(struct reservations *service, const char *const ids[], size_t count);
 
 /* ---- reservation.c ---- */
 
@@ -191,6 +191,6 @@ int reservation_sweep(void *service, struct tq_error *err);
 
 extern const char *const reservation_topics[2];
 int reservation_event(tq_tx *tx, const struct tq_event *event, void *service, struct tq_error *err);
-void reservation_applied(const struct tq_event *event, void *service);
+void reservation_applied(const struct tq_event *const events[], size_t count, void *service);
 
 #endif

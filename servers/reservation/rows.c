@@ -20,6 +20,7 @@
 
 #define TEXT(field, index) APP_TEXT(row->field, &columns[index])
 
+/* One seat, and the row that it belongs to, as with each. */
 static int read_row(void *arg, const struct tq_value *columns, size_t count)
 {
     struct reservation *row = arg;
@@ -41,18 +42,11 @@ static int read_row(void *arg, const struct tq_value *columns, size_t count)
     TEXT(trace, 14);
     row->created_ms = columns[15].integer;
     TEXT(came_from, 16);
-    return 0;
-}
-
-static int read_seat(void *arg, const struct tq_value *columns, size_t count)
-{
-    struct reservation *row = arg;
-    (void)count;
     if (row->seats_count < TQ_HOLD_SEATS_MAX) {
         struct reserved_seat *seat = &row->seats[row->seats_count++];
-        APP_TEXT(seat->id, &columns[0]);
-        APP_TEXT(seat->grade, &columns[1]);
-        seat->price = columns[2].integer;
+        APP_TEXT(seat->id, &columns[17]);
+        APP_TEXT(seat->grade, &columns[18]);
+        seat->price = columns[19].integer;
     }
     return 0;
 }
@@ -65,10 +59,7 @@ int reservation_row_get(tq_tx *tx, const char *id, struct reservation *out, stru
     out->id[0] = '\0';
     out->seats_count = 0;
     TQ_TRY(tq_tx_exec(tx, RESERVATION_reservation_get, params, 1, read_row, out, err));
-    if (!out->id[0]) {
-        return TQ_GONE;
-    }
-    return tq_tx_exec(tx, RESERVATION_reservation_seats_get, params, 1, read_seat, out, err);
+    return out->id[0] ? TQ_OK : TQ_GONE;
 }
 
 static int add_seats(tq_tx *tx, const struct reservation *row, struct tq_error *err)

@@ -85,10 +85,9 @@ static void put_replay(struct letters *letters, struct tq__buf *line, const stru
     }
 }
 
-/* One line; the ledger's transaction has ended, so this happens once. */
-static void show(const struct tq_event *letter, void *arg)
+/* One line. */
+static void show(struct letters *letters, const struct tq_event *letter)
 {
-    struct letters *letters = arg;
     const char *id = header_of(letter, TQ_DEAD_ID);
     if (letters->id && strcmp(letters->id, id) != 0) {
         return;
@@ -113,6 +112,14 @@ static void show(const struct tq_event *letter, void *arg)
     tq__buf_done(&line);
 }
 
+/* The ledger's transaction has ended, so this happens once. */
+static void show_all(const struct tq_event *const events[], size_t count, void *arg)
+{
+    for (size_t i = 0; i < count; i++) {
+        show(arg, events[i]);
+    }
+}
+
 static int see(tq_tx *tx, const struct tq_event *letter, void *arg, struct tq_error *err)
 {
     (void)tx;
@@ -135,7 +142,7 @@ static int open_inbox(struct letters *letters, struct tq_error *err)
     return tq_inbox_open(letters->claims, letters->transport,
                          TQ_ARGS(tq_inbox_options, .consumer = group, .topics = topics,
                                  .topics_count = 1, .dead_letter_topic = letters->topic,
-                                 .handler = see, .applied = show, .arg = letters),
+                                 .handler = see, .applied = show_all, .arg = letters),
                          &letters->inbox, err);
 }
 

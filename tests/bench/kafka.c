@@ -245,10 +245,12 @@ static void arrive(const char *payload)
     }
 }
 
-static void told(const struct tq_event *event, void *arg)
+static void told(const struct tq_event *const events[], size_t count, void *arg)
 {
     (void)arg;
-    arrive(event->payload);
+    for (size_t i = 0; i < count; i++) {
+        arrive(events[i]->payload);
+    }
 }
 
 static tq_inbox *open_inbox(void)

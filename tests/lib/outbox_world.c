@@ -109,11 +109,14 @@ int outbox_apply(tq_tx *tx, const struct tq_event *event, void *arg, struct tq_e
     return status;
 }
 
-static void told(const struct tq_event *event, void *arg)
+static void told(const struct tq_event *const events[], size_t count, void *arg)
 {
     struct handler_arg *handler = arg;
-    ck_assert_ptr_nonnull(event->id);
-    handler->plan->told++;
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_ptr_nonnull(events[i]->id);
+    }
+    handler->plan->told += (int)count;
+    handler->plan->told_times++;
 }
 
 tq_inbox *outbox_inbox(tq_store *store, tq_transport *transport, const char *consumer,

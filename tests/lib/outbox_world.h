@@ -21,11 +21,12 @@
 
 /* What the handler does with events of one key. */
 struct handler_plan {
-    char key[TQ_ID_SIZE]; /* "": nothing special */
-    int status;           /* it returns this ... */
-    int times;            /* ... so many times */
-    atomic_int called;    /* the handler was called, for any key */
-    atomic_int told;      /* the applied callback was called */
+    char key[TQ_ID_SIZE];  /* "": nothing special */
+    int status;            /* it returns this ... */
+    int times;             /* ... so many times */
+    atomic_int called;     /* the handler was called, for any key */
+    atomic_int told;       /* the applied callback was given so many events, */
+    atomic_int told_times; /* in so many calls */
 };
 
 tq_store *outbox_store(const struct tq_env *env, const char *url);

@@ -89,6 +89,8 @@ START_TEST(a_transport_that_is_away__is_told_and_loses_nothing)
     ck_assert_uint_eq(stats.applied, 2);
     assert_status(tq_inbox_step(inbox, 0, &stats, &err), TQ_EMPTY);
     ck_assert_uint_eq(stats.applied, 0);
+    ck_assert_int_eq(plan.told, 2);
+    ck_assert_int_eq(plan.told_times, 1);
     tq_relay_close(relay);
     tq_inbox_close(inbox);
     teardown();

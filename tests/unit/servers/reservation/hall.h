@@ -150,7 +150,7 @@ static inline int bring(const char *id, const char *event)
 {
     struct bringing bringing = {id, event, {.payment = "P", .reason = "WHY", .amount = 1000}};
     int rc = tq_ledger_run(hall.service.ledger, bring_in, &bringing, &hall.err);
-    purchase_reflect(&hall.service, id);
+    purchase_reflect(&hall.service, &id, 1);
     return rc;
 }
 

@@ -185,12 +185,63 @@ START_TEST(the_front_hears_of_several_moves_at_once)
         struct several several = {row.id, rows[i].events};
         ck_assert_int_eq(tq_ledger_run(hall.service.ledger, bring_several, &several, &hall.err),
                          TQ_OK);
-        purchase_reflect(&hall.service, row.id);
+        const char *id = row.id;
+        purchase_reflect(&hall.service, &id, 1);
         ck_assert_int_eq(hold("bob", SEATS - 1, 1, &other), TQ_OK); /* settles doubts */
         ck_assert_int_eq(bring(other.id, "CancelAsked"), TQ_OK);
         check_agreement(rows[i].phase);
         hall_close();
     }
+}
+END_TEST
+
+/* Bring events in a transaction, and tell the front nothing. */
+static void bring_quietly(const char *id, const char *const *moves)
+{
+    struct several several = {id, moves};
+    ck_assert_int_eq(tq_ledger_run(hall.service.ledger, bring_several, &several, &hall.err), TQ_OK);
+}
+
+START_TEST(the_front_hears_of_many_at_once)
+{
+    static const char *const moves[][3] = {{"PaymentRequested"},
+                                           {"PaymentRequested", "PaymentPaid"},
+                                           {"PaymentRequested", "PaymentFailed"},
+                                           {"PaymentRequested", "PaymentPaid", "CancelAsked"}};
+    struct reservation rows[SEATS];
+    const char *ids[5 * SEATS];
+    char user[8];
+    hall_open();
+    for (int i = 0; i < SEATS; i++) {
+        snprintf(user, sizeof user, "u-%d", i);
+        ck_assert_int_eq(hold(user, i, 1, &rows[i]), TQ_OK);
+        bring_quietly(rows[i].id, moves[i % 4]);
+        for (int times = 0; times < 5; times++) {
+            ids[times * SEATS + i] = times % 2 ? rows[i].id : "nobody";
+        }
+    }
+    ck_assert_uint_eq(seats_in(TQ_SEAT_HOLD), SEATS);
+    purchase_reflect(&hall.service, ids, 5 * SEATS);
+    ck_assert_uint_eq(seats_in(TQ_SEAT_PAYING), SEATS / 4);
+    ck_assert_uint_eq(seats_in(TQ_SEAT_SOLD), SEATS / 2);
+    ck_assert_uint_eq(seats_in(TQ_SEAT_AVAILABLE), SEATS / 4);
+    hall_close();
+}
+END_TEST
+
+START_TEST(the_front_frees_before_it_takes)
+{
+    static const char *const cancelled[3] = {"CancelAsked"};
+    static const char *const paid[3] = {"PaymentPaid"};
+    struct reservation row, other;
+    walk_to(&ways[5], &row);
+    ck_assert_int_eq(hold("bob", 1, 1, &other), TQ_OK);
+    bring_quietly(other.id, cancelled);
+    bring_quietly(row.id, paid);
+    const char *ids[] = {row.id, other.id};
+    purchase_reflect(&hall.service, ids, 2);
+    check_agreement("SOLD");
+    hall_close();
 }
 END_TEST
 
@@ -207,5 +258,6 @@ END_TEST
 
 UNIT_MAIN("servers.reservation.purchase", every_event_in_every_phase,
           a_pin_after_the_time_is_refused_and_ends_the_reservation,
-          the_front_hears_of_several_moves_at_once, paid_after_the_end_gets_all_seats_or_none,
+          the_front_hears_of_several_moves_at_once, the_front_hears_of_many_at_once,
+          the_front_frees_before_it_takes, paid_after_the_end_gets_all_seats_or_none,
           paid_after_the_end_keeps_to_the_persons_limit, a_payment_of_nothing_we_know_is_told_so)
