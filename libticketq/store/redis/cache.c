@@ -9,9 +9,6 @@
  */
 #include "store/cache.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "core/env.h"
 #include "core/error.h"
 #include "store/builtin.h"
@@ -67,11 +64,6 @@ static int run(struct redis_client *client, enum redis_script_id script,
     return tq__redis_run(client, &call, 1, err);
 }
 
-static struct redis_text number(char text[24], uint32_t value)
-{
-    return (struct redis_text){text, (size_t)snprintf(text, 24, "%u", value)};
-}
-
 static int is_page(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
@@ -100,8 +92,9 @@ static int read_found(struct redis_call *call, struct redis_answer *answer)
 static int cache_take(void *state, const struct tq__cache_name *name, uint32_t lease_ms,
                       struct tq__cache_found *found, struct tq_error *err)
 {
-    char span[24];
-    const struct redis_text args[] = {{found->lease, strlen(found->lease)}, number(span, lease_ms)};
+    char span[REDIS_DIGITS_SIZE];
+    const struct redis_text args[] = {tq__redis_text(found->lease),
+                                      tq__redis_digits(span, lease_ms)};
     return run(state, REDIS_CACHE_TAKE, name, args, 2, read_found, found, err);
 }
 
@@ -116,9 +109,9 @@ static int read_put(struct redis_call *call, struct redis_answer *answer)
 static int cache_put(void *state, const struct tq__cache_name *name, const char *lease,
                      const struct tq__buf *page, uint32_t ttl_ms, struct tq_error *err)
 {
-    char span[24];
-    const struct redis_text args[] = {{lease, strlen(lease)},
-                                      number(span, ttl_ms),
+    char span[REDIS_DIGITS_SIZE];
+    const struct redis_text args[] = {tq__redis_text(lease),
+                                      tq__redis_digits(span, ttl_ms),
                                       {page ? page->data : "", page ? page->bytes : 0}};
     return run(state, REDIS_CACHE_PUT, name, args, page ? 3 : 1, read_put, NULL, err);
 }

@@ -22,6 +22,10 @@
 #ifndef TQ_STORE_REDIS_CALL_H
 #define TQ_STORE_REDIS_CALL_H
 
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
 #include <hiredis/hiredis.h>
 
 #include <ticketq/status.h>
@@ -36,6 +40,20 @@ struct redis_text {
     const char *data;
     size_t bytes;
 };
+
+static inline struct redis_text tq__redis_text(const char *text)
+{
+    return (struct redis_text){text, strlen(text)};
+}
+
+#define REDIS_DIGITS_SIZE 24
+
+/* A number as a script reads it, written to `digits`. */
+static inline struct redis_text tq__redis_digits(char digits[REDIS_DIGITS_SIZE], int64_t number)
+{
+    int bytes = snprintf(digits, REDIS_DIGITS_SIZE, "%lld", (long long)number);
+    return (struct redis_text){digits, (size_t)bytes};
+}
 
 struct redis_answer {
     const redisReply *reply; /* not an error */

@@ -62,13 +62,12 @@ static int each_slice(const struct loading *loading, int is_appending, struct co
 {
     const struct tq_front_load *load = loading->load;
     struct redis_text args[1 + SEATS_SLICE];
-    char least[24];
+    char least[REDIS_DIGITS_SIZE];
     *counts = (struct counts){0, 0};
     for (size_t first = 0; first < load->seats_count; first += SEATS_SLICE) {
         size_t count = load->seats_count - first;
         count = count < SEATS_SLICE ? count : SEATS_SLICE;
-        snprintf(least, sizeof least, "%lld", is_appending ? (long long)first : -1);
-        args[0] = tq__redis_text(least);
+        args[0] = tq__redis_digits(least, is_appending ? (int64_t)first : -1);
         for (size_t i = 0; i < count; i++) {
             args[1 + i] = tq__redis_text(load->seats[first + i]);
         }
@@ -224,10 +223,9 @@ static int read_live(struct redis_call *call, struct redis_answer *answer)
 
 static int next_live(const struct loading *loading, struct live *live, struct tq_error *err)
 {
-    char most[24];
-    snprintf(most, sizeof most, "%d", LIVE_SLICE);
+    char most[REDIS_DIGITS_SIZE];
     const struct redis_text args[] = {tq__redis_text(loading->fence), tq__redis_text(live->from),
-                                      tq__redis_text(most)};
+                                      tq__redis_digits(most, LIVE_SLICE)};
     struct redis_call call = {
         .script = REDIS_HOLD_UNTOLD, .args = args, .args_count = 3, .read = read_live, .out = live};
     return run(loading, &call, err);

@@ -13,11 +13,6 @@
 #include "core/bytes.h"
 #include "store/redis/client.h"
 
-static inline struct redis_text tq__redis_text(const char *text)
-{
-    return (struct redis_text){text, strlen(text)};
-}
-
 /* Element `at` of an answer as a number, or `*is_bad` is set. */
 static inline int64_t tq__redis_number(const redisReply *array, size_t at, int *is_bad)
 {

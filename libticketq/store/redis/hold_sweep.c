@@ -8,7 +8,6 @@
  * A schedule that cannot be reached is put off for a second, so that it stands in no
  * other's way. Cost: two round trips for PIECE holds, none that grows with what is not due.
  */
-#include <stdio.h>
 
 #include "core/env.h"
 #include "core/error.h"
@@ -43,11 +42,10 @@ static int read_next(struct redis_call *call, struct redis_answer *answer)
 int tq__redis_agenda(struct redis_client *client, const struct redis_due *due,
                      struct redis_next *out_next, struct tq_error *err)
 {
-    char as_of[24], wait[24];
-    snprintf(as_of, sizeof as_of, "%lld", due ? (long long)due->as_of_ms : 0);
-    snprintf(wait, sizeof wait, "%lld", due ? (long long)due->wait_ms : 0);
+    char as_of[REDIS_DIGITS_SIZE], wait[REDIS_DIGITS_SIZE];
     const struct redis_text args[] = {tq__redis_text(due ? due->schedule : ""),
-                                      tq__redis_text(as_of), tq__redis_text(wait)};
+                                      tq__redis_digits(as_of, due ? due->as_of_ms : 0),
+                                      tq__redis_digits(wait, due ? due->wait_ms : 0)};
     struct redis_call call = {.script = REDIS_AGENDA,
                               .tag = tq__redis_agenda_tag,
                               .args = args,
@@ -146,9 +144,8 @@ static int read_piece(struct redis_call *call, struct redis_answer *answer)
 static int sweep_piece(struct redis_client *client, const char *schedule, size_t limit,
                        struct piece *piece, struct tq_error *err)
 {
-    char most[24];
-    snprintf(most, sizeof most, "%zu", limit < PIECE ? limit : PIECE);
-    const struct redis_text arg = tq__redis_text(most);
+    char most[REDIS_DIGITS_SIZE];
+    const struct redis_text arg = tq__redis_digits(most, limit < PIECE ? (int64_t)limit : PIECE);
     struct redis_call call = {.script = REDIS_HOLD_SWEEP,
                               .tag = schedule,
                               .args = &arg,
@@ -188,12 +185,11 @@ static int visit_row(const char *schedule, struct swept *swept, tq_hold_row_fn *
 /* Puts those from `first` on back to the timers; then the schedule is due at once. */
 static void put_back(struct redis_client *client, struct piece *piece, size_t first)
 {
-    char times[PIECE][24];
+    char times[PIECE][REDIS_DIGITS_SIZE];
     struct redis_text args[2 * PIECE];
     size_t count = 0;
     for (size_t i = first; i < piece->count; i++) {
-        snprintf(times[i], sizeof times[i], "%lld", (long long)piece->rows[i].expires_ms);
-        args[count++] = tq__redis_text(times[i]);
+        args[count++] = tq__redis_digits(times[i], piece->rows[i].expires_ms);
         args[count++] = tq__redis_text(piece->rows[i].id);
     }
     struct redis_call call = {.script = REDIS_HOLD_RETURN,

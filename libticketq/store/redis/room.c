@@ -100,7 +100,7 @@ static int open_room(struct redis_state *state, const char *room, const struct r
 static int room_open(void *opaque, const char *room, const struct tq_room_policy *policy,
                      struct tq_error *err)
 {
-    char numbers[POLICY_FIELDS][24];
+    char numbers[POLICY_FIELDS][REDIS_DIGITS_SIZE];
     struct redis_text args[POLICY_FIELDS];
     if (policy) {
         const int64_t values[POLICY_FIELDS] = {
@@ -110,8 +110,7 @@ static int room_open(void *opaque, const char *room, const struct tq_room_policy
             policy->first_sequence, policy->first_epoch, policy->recovery_ms, policy->shards,
         };
         for (size_t i = 0; i < POLICY_FIELDS; i++) {
-            snprintf(numbers[i], sizeof numbers[i], "%lld", (long long)values[i]);
-            args[i] = tq__redis_text(numbers[i]);
+            args[i] = tq__redis_digits(numbers[i], values[i]);
         }
     }
     return open_room(opaque, room, args, policy ? POLICY_FIELDS : 0, err);
@@ -247,13 +246,11 @@ static int room_operate(void *opaque, const char *room, const struct tq_room_act
 {
     struct redis_state *state = opaque;
     struct redis_sharded *sharded = tq__redis_sharded(state->shards, room);
-    char order[24], value[24], rest[TQ_ID_SIZE + TQ_ROOM_REASON_SIZE];
-    snprintf(order, sizeof order, "%u", action->order);
-    snprintf(value, sizeof value, "%lld", (long long)action->value);
+    char order[REDIS_DIGITS_SIZE], value[REDIS_DIGITS_SIZE], rest[TQ_ID_SIZE + TQ_ROOM_REASON_SIZE];
     snprintf(rest, sizeof rest, "%s\n%s", action->actor, action->reason);
-    const struct redis_text args[REDIS_ORDER_WORDS] = {tq__redis_text(order), tq__redis_text(value),
-                                                       tq__redis_text(action->request_key),
-                                                       tq__redis_text(rest)};
+    const struct redis_text args[REDIS_ORDER_WORDS] = {
+        tq__redis_digits(order, action->order), tq__redis_digits(value, action->value),
+        tq__redis_text(action->request_key), tq__redis_text(rest)};
     if (sharded) {
         return tq__redis_desk_operate(state, sharded, action, args, err);
     }
@@ -327,10 +324,10 @@ static int room_audit(void *opaque, const char *room, uint64_t after,
 {
     struct redis_state *state = opaque;
     struct trail trail = {out_actions, room_for, out_count};
-    char from[24], count[24];
+    char from[REDIS_DIGITS_SIZE], count[REDIS_DIGITS_SIZE];
     snprintf(from, sizeof from, "%llu", (unsigned long long)after);
-    snprintf(count, sizeof count, "%zu", room_for);
-    const struct redis_text args[] = {tq__redis_text(from), tq__redis_text(count)};
+    const struct redis_text args[] = {tq__redis_text(from),
+                                      tq__redis_digits(count, (int64_t)room_for)};
     struct redis_call call = {.script = REDIS_ROOM_AUDIT,
                               .tag = room,
                               .args = args,

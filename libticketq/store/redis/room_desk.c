@@ -13,7 +13,6 @@
 #include "store/redis/room_desk.h"
 
 #include <endian.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/env.h"
@@ -40,8 +39,7 @@ enum {
 #define REPORT_BYTES (REPORT_FIELDS * sizeof(int64_t))
 #define SETTINGS_BYTES (22 * sizeof(int64_t)) /* SETTINGS in room_shards.lua */
 #define TURNS_MAX (2 * TQ_BATCH_MAX)          /* some may be under way already */
-#define WORD_SIZE 24
-#define DESK_WORDS 4 /* of its answer, before what each shard was given */
+#define DESK_WORDS 4                          /* of its answer, before what each shard was given */
 
 struct report {
     const struct tq_env *env;
@@ -65,7 +63,7 @@ struct round {
     int64_t next_ms, version, next;
     int64_t given[TQ_ROOM_SHARDS_MAX];
     /* What shards are told. */
-    char words[TQ_ROOM_SHARDS_MAX][4][WORD_SIZE];
+    char words[TQ_ROOM_SHARDS_MAX][4][REDIS_DIGITS_SIZE];
     struct redis_text args[TQ_ROOM_SHARDS_MAX][5];
     struct tq_room_tick sum;
 };
@@ -179,12 +177,11 @@ static void take_turns(struct round *round)
  * Asks for at most so many of each line; 0: as many as the burst. TQ_OK, or the first failure;
  * then some may have answered.
  */
-static int ask_shards(struct round *round, uint64_t most, struct tq_error *err)
+static int ask_shards(struct round *round, int64_t most, struct tq_error *err)
 {
     struct redis_text *word = round->args[0];
     forget_reports(round);
-    word->data = round->words[0][0];
-    word->bytes = (size_t)snprintf(round->words[0][0], WORD_SIZE, "%llu", (unsigned long long)most);
+    *word = tq__redis_digits(round->words[0][0], most);
     for (unsigned i = 0; i < round->count; i++) {
         round->calls[i] = (struct redis_call){.script = REDIS_SHARD_FRONT,
                                               .tag = round->room->tags[i],
@@ -278,9 +275,7 @@ static void put_news(struct round *round, unsigned shard, int64_t gap, struct re
     struct redis_text *args = round->args[shard];
     args[0] = (struct redis_text){round->settings, SETTINGS_BYTES};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        char *word = round->words[shard][i];
-        args[1 + i].data = word;
-        args[1 + i].bytes = (size_t)snprintf(word, WORD_SIZE, "%lld", (long long)numbers[i]);
+        args[1 + i] = tq__redis_digits(round->words[shard][i], numbers[i]);
     }
     *call = (struct redis_call){.script = REDIS_SHARD_SETTLE,
                                 .tag = round->room->tags[shard],
@@ -373,7 +368,7 @@ static int order(struct round *round, const struct tq_room_action *action,
     struct redis_text args[REDIS_ORDER_WORDS + 1 + TQ_ROOM_SHARDS_MAX];
     memcpy(args, words, REDIS_ORDER_WORDS * sizeof *args);
     if (action->order == TQ_ROOM_ADVANCE) {
-        TQ_TRY(ask_shards(round, (uint64_t)action->value, err));
+        TQ_TRY(ask_shards(round, action->value, err));
     }
     struct redis_call call = {.script = REDIS_DESK_OPERATE,
                               .tag = round->room->id,

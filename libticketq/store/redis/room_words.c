@@ -14,11 +14,6 @@
 
 #include "store/redis/client.h"
 
-struct redis_text tq__redis_text(const char *text)
-{
-    return (struct redis_text){text, strlen(text)};
-}
-
 struct redis_text tq__redis_arrival(const struct tq_room_arrival *arrival, char *word)
 {
     if (arrival->visit == TQ_VISIT_NONE) {

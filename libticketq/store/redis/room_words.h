@@ -18,7 +18,6 @@ struct redis_places {
     struct tq_room_view *view;
 };
 
-struct redis_text tq__redis_text(const char *text);
 /* As a word; `word` has REDIS_ARRIVAL_SIZE bytes, and is needed where there is a token. */
 struct redis_text tq__redis_arrival(const struct tq_room_arrival *arrival, char *word);
 /* Numbers one after the other, from an array of integers only; 0 where it is none. */
