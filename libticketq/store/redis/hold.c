@@ -30,6 +30,10 @@
 #define NAMES_SIZE (TQ_HOLD_SEATS_MAX * TQ_ID_SIZE)
 
 struct plan;
+struct part;
+
+/* What element `i` came to; `answer` NULL: its schedule is not here. */
+typedef void read_one_fn(struct part *part, size_t i, struct redis_answer *answer, int *is_bad);
 
 enum { CLAIM_TEXTS = 4, CHANGE_TEXTS = 1 };
 
@@ -52,6 +56,7 @@ struct plan {
     const struct tq_front_change *changes; /* or these and `results` */
     struct tq_hold *holds;
     struct tq_hold_result *results;
+    read_one_fn *read;
     size_t count;
     size_t parts_count;
     size_t *order; /* the elements of each part behind one another */
@@ -286,54 +291,6 @@ static void follow_up(struct plan *plan, struct part *part)
     tq__buf_clear(&part->untidy);
 }
 
-/* Runs the next elements of every part. TQ_EMPTY when there is nothing left. */
-static int run_round(struct plan *plan, enum redis_script_id script, redis_read_fn *read,
-                     struct tq_error *err)
-{
-    size_t left = ROUND_ELEMENTS, calls = 0;
-    struct part *running[ROUND_ELEMENTS];
-    plan->seats_count = 0;
-    for (size_t i = 0; i < plan->parts_count && left; i++) {
-        struct part *part = &plan->parts[i];
-        if (part->done < part->count) {
-            struct redis_call *call = &plan->calls[calls];
-            *call = (struct redis_call){.script = script,
-                                        .tag = part->schedule,
-                                        .is_joinable = 1,
-                                        .read = read,
-                                        .out = part};
-            put_part(plan, part, left, call);
-            left -= part->running;
-            running[calls++] = part;
-        }
-    }
-    if (!calls) {
-        return TQ_EMPTY;
-    }
-    int rc = tq__redis_run(plan->client, plan->calls, calls, err);
-    for (size_t i = 0; i < calls; i++) {
-        running[i]->done += running[i]->running;
-        if (plan->calls[i].status >= 0) {
-            running[i]->has_effect = 1;
-            follow_up(plan, running[i]);
-        }
-    }
-    return rc < 0 ? rc : TQ_OK;
-}
-
-static int run_plan(struct plan *plan, enum redis_script_id script, redis_read_fn *read,
-                    struct tq_error *err)
-{
-    int rc = TQ_OK;
-    while (rc == TQ_OK) {
-        rc = run_round(plan, script, read, err);
-    }
-    if (rc < 0 && rc != TQ_E_UNKNOWN && has_effects(plan)) {
-        return tq__fail(err, TQ_E_UNKNOWN, "store.redis", "a part was done, another was not");
-    }
-    return rc == TQ_EMPTY ? TQ_OK : rc;
-}
-
 /* {wait, now, ...}: the first of those who joined has it told. */
 static int read_due(struct redis_call *call, struct redis_answer *answer, int *is_bad)
 {
@@ -354,10 +311,79 @@ static int is_gone(const redisReply *reply)
     return reply->type == REDIS_REPLY_INTEGER && reply->integer == TQ_GONE;
 }
 
-/* OK, fence; or status, seats in the way, fence, granted, expires, hold. */
-static void read_claim(struct redis_answer *answer, const struct tq_front_claim *claim,
-                       struct tq_hold *out, int *is_bad)
+/* The elements of a part that are running. */
+static int read_part(struct redis_call *call, struct redis_answer *answer)
 {
+    struct part *part = call->out;
+    const size_t *order = part->plan->order + part->first + part->done;
+    int is_bad = 0, is_here = !is_gone(answer->reply);
+    if (is_here) {
+        TQ_TRY(read_due(call, answer, &is_bad));
+    }
+    for (size_t i = 0; i < part->running; i++) {
+        part->plan->read(part, order[i], is_here ? answer : NULL, &is_bad);
+    }
+    return is_bad ? tq__redis_nonsense(call) : TQ_OK;
+}
+
+/* Runs the next elements of every part. TQ_EMPTY when there is nothing left. */
+static int run_round(struct plan *plan, enum redis_script_id script, struct tq_error *err)
+{
+    size_t left = ROUND_ELEMENTS, calls = 0;
+    struct part *running[ROUND_ELEMENTS];
+    plan->seats_count = 0;
+    for (size_t i = 0; i < plan->parts_count && left; i++) {
+        struct part *part = &plan->parts[i];
+        if (part->done < part->count) {
+            struct redis_call *call = &plan->calls[calls];
+            *call = (struct redis_call){.script = script,
+                                        .tag = part->schedule,
+                                        .is_joinable = 1,
+                                        .read = read_part,
+                                        .out = part};
+            put_part(plan, part, left, call);
+            left -= part->running;
+            running[calls++] = part;
+        }
+    }
+    if (!calls) {
+        return TQ_EMPTY;
+    }
+    int rc = tq__redis_run(plan->client, plan->calls, calls, err);
+    for (size_t i = 0; i < calls; i++) {
+        running[i]->done += running[i]->running;
+        if (plan->calls[i].status >= 0) {
+            running[i]->has_effect = 1;
+            follow_up(plan, running[i]);
+        }
+    }
+    return rc < 0 ? rc : TQ_OK;
+}
+
+static int run_plan(struct plan *plan, enum redis_script_id script, struct tq_error *err)
+{
+    int rc = TQ_OK;
+    while (rc == TQ_OK) {
+        rc = run_round(plan, script, err);
+    }
+    if (rc < 0 && rc != TQ_E_UNKNOWN && has_effects(plan)) {
+        return tq__fail(err, TQ_E_UNKNOWN, "store.redis", "a part was done, another was not");
+    }
+    return rc == TQ_EMPTY ? TQ_OK : rc;
+}
+
+/* OK, fence; or status, seats in the way, fence, granted, expires, hold. */
+static void read_claim(struct part *part, size_t i, struct redis_answer *answer, int *is_bad)
+{
+    const struct tq_front_claim *claim = &part->plan->claims[i];
+    struct tq_hold *out = &part->plan->holds[i];
+    if (!answer) {
+        out->status = TQ_GONE;
+        out->taken = out->fence = 0;
+        out->granted_ms = out->expires_ms = 0;
+        out->id[0] = '\0';
+        return;
+    }
     const redisReply *reply = answer->reply;
     size_t at = answer->cursor;
     out->status = (int32_t)tq__redis_number(reply, at, is_bad);
@@ -378,68 +404,35 @@ static void read_claim(struct redis_answer *answer, const struct tq_front_claim 
     answer->cursor += 6;
 }
 
-enum { CHANGE_FIELDS = 4 };
-
-static int read_claims(struct redis_call *call, struct redis_answer *answer)
-{
-    struct part *part = call->out;
-    const struct plan *plan = part->plan;
-    const size_t *order = plan->order + part->first + part->done;
-    int is_bad = 0, none = is_gone(answer->reply);
-    if (!none) {
-        TQ_TRY(read_due(call, answer, &is_bad));
-    }
-    for (size_t i = 0; i < part->running; i++) {
-        struct tq_hold *out = &plan->holds[order[i]];
-        if (none) {
-            out->status = TQ_GONE;
-            out->taken = out->fence = 0;
-            out->granted_ms = out->expires_ms = 0;
-            out->id[0] = '\0';
-        } else {
-            read_claim(answer, &plan->claims[order[i]], out, &is_bad);
-        }
-    }
-    return is_bad ? tq__redis_nonsense(call) : TQ_OK;
-}
-
 static int hold_claim(void *opaque, const struct tq_front_claim *claims, size_t count,
                       struct tq_hold *out_holds, struct tq_error *err)
 {
     struct plan plan;
     plan.claims = claims;
     plan.holds = out_holds;
+    plan.read = read_claim;
     TQ_TRY(plan_begin(&plan, opaque, count, err));
-    int rc = run_plan(&plan, REDIS_HOLD_CLAIM, read_claims, err);
+    int rc = run_plan(&plan, REDIS_HOLD_CLAIM, err);
     plan_done(&plan);
     return rc;
 }
 
-static int read_changes(struct redis_call *call, struct redis_answer *answer)
+/* Status, fence, expires, seats whose keys are to be removed. */
+static void read_change(struct part *part, size_t i, struct redis_answer *answer, int *is_bad)
 {
-    struct part *part = call->out;
-    const struct plan *plan = part->plan;
-    const size_t *order = plan->order + part->first + part->done;
-    int is_bad = 0, none = is_gone(answer->reply);
-    if (!none) {
-        TQ_TRY(read_due(call, answer, &is_bad));
+    struct tq_hold_result *out = &part->plan->results[i];
+    out->status = TQ_GONE;
+    out->fence = 0;
+    out->expires_ms = 0;
+    if (answer) {
+        size_t at = answer->cursor;
+        out->status = (int32_t)tq__redis_number(answer->reply, at, is_bad);
+        out->fence = (uint64_t)tq__redis_number(answer->reply, at + 1, is_bad);
+        out->expires_ms = tq__redis_number(answer->reply, at + 2, is_bad);
+        tq__buf_text(&part->untidy, tq__redis_string(answer->reply, at + 3, is_bad));
+        tq__buf_text(&part->untidy, " ");
+        answer->cursor += 4;
     }
-    for (size_t i = 0; i < part->running; i++) {
-        struct tq_hold_result *out = &plan->results[order[i]];
-        out->status = TQ_GONE;
-        out->fence = 0;
-        out->expires_ms = 0;
-        if (!none) {
-            size_t at = answer->cursor;
-            out->status = (int32_t)tq__redis_number(answer->reply, at, &is_bad);
-            out->fence = (uint64_t)tq__redis_number(answer->reply, at + 1, &is_bad);
-            out->expires_ms = tq__redis_number(answer->reply, at + 2, &is_bad);
-            tq__buf_text(&part->untidy, tq__redis_string(answer->reply, at + 3, &is_bad));
-            tq__buf_text(&part->untidy, " ");
-            answer->cursor += CHANGE_FIELDS;
-        }
-    }
-    return is_bad ? tq__redis_nonsense(call) : TQ_OK;
 }
 
 static size_t count_spaces(const char *text)
@@ -501,13 +494,14 @@ static int hold_change(void *opaque, const struct tq_front_change *changes, size
     plan.claims = NULL;
     plan.changes = changes;
     plan.results = out_results;
+    plan.read = read_change;
     TQ_TRY(plan_begin(&plan, opaque, count, err));
     int rc = find_names(&plan, err);
     if (rc == TQ_E_UNKNOWN) { /* only read */
         rc = tq__fail(err, TQ_E_UNAVAILABLE, "store.redis", "the seats of a hold were not told");
     }
     enum redis_script_id script = plan.names ? REDIS_HOLD_RETAKE : REDIS_HOLD_CHANGE;
-    rc = rc < 0 ? rc : run_plan(&plan, script, read_changes, err);
+    rc = rc < 0 ? rc : run_plan(&plan, script, err);
     plan_done(&plan);
     return rc;
 }

@@ -280,8 +280,10 @@ int tq__redis_shards_enter(struct redis_state *state, struct redis_sharded *room
     return rc;
 }
 
+/* Sorts them, each of whom is an argument. */
 static void put_ids(struct batch *batch, const char *const *visitors)
 {
+    sort(batch, visitors, id_of_text);
     for (size_t i = 0; i < batch->count; i++) {
         batch->texts[i] = tq__redis_text(visitors[batch->order[i]]);
     }
@@ -297,7 +299,6 @@ int tq__redis_shards_place(struct redis_state *state, struct redis_sharded *room
     if (rc != TQ_OK) {
         return rc;
     }
-    sort(&batch, visitors, id_of_text);
     put_ids(&batch, visitors);
     for (size_t i = 0; i < batch.parts_count; i++) {
         struct part *part = &batch.parts[i];
@@ -318,7 +319,6 @@ int tq__redis_shards_leave(struct redis_state *state, struct redis_sharded *room
     if (rc != TQ_OK) {
         return rc;
     }
-    sort(&batch, visitors, id_of_text);
     put_ids(&batch, visitors);
     for (size_t i = 0; i < batch.parts_count; i++) {
         struct part *part = &batch.parts[i];
