@@ -129,15 +129,9 @@ int tq__inbox_bury(tq_tx *tx, void *arg, struct tq_error *err)
 
 /* ---- the way back ---- */
 
-/* "" when there is none. */
 static const char *reason_of(const struct tq_event *letter, const char *name)
 {
-    for (size_t i = 0; i < letter->headers_count; i++) {
-        if (strcmp(letter->headers[i].name, name) == 0) {
-            return letter->headers[i].value;
-        }
-    }
-    return "";
+    return tq__header(letter->headers, letter->headers_count, name);
 }
 
 static size_t keep_own_headers(struct tq_header *target, const struct tq_event *letter)

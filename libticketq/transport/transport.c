@@ -166,3 +166,13 @@ int tq__topic_check(const char *topic, const char *field, const char *origin, st
     }
     return tq__fail(err, TQ_E_INVALID, origin, "%s must be ids joined by dots", field);
 }
+
+const char *tq__header(const struct tq_header *headers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(headers[i].name, name) == 0) {
+            return headers[i].value;
+        }
+    }
+    return "";
+}

@@ -17,6 +17,9 @@ tq_transport *tq__transport_ref(tq_transport *transport);
 /* Whether it is ids joined by dots (TQ_E_INVALID) of at most TQ_TOPIC_MAX bytes (TQ_E_LIMIT). */
 int tq__topic_check(const char *topic, const char *field, const char *origin, struct tq_error *err);
 
+/* The value of a header; "" when there is none. */
+const char *tq__header(const struct tq_header *headers, size_t count, const char *name);
+
 TQ_AUTO_DEFINE(tq_transport, tq_transport_close)
 
 #endif

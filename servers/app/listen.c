@@ -9,8 +9,6 @@
  */
 #include "app/listen.h"
 
-#include <string.h>
-
 #include "core/env.h"
 #include "core/error.h"
 #include "transport/transport.h"
@@ -28,24 +26,15 @@ struct app_listener {
     uint64_t cookies[MESSAGES_MAX];
 };
 
-static const char *type_of(const struct tq_message *message)
-{
-    for (size_t i = 0; i < message->headers_count; i++) {
-        if (strcmp(message->headers[i].name, "ce_type") == 0) {
-            return message->headers[i].value;
-        }
-    }
-    return "";
-}
-
 static void tell(struct app_listener *listener, const struct tq_message *message)
 {
+    const char *type = tq__header(message->headers, message->headers_count, "ce_type");
     tq__json *payload = NULL;
     if (tq__json_parse(app_env(listener->app), message->payload, message->payload_bytes, NULL,
                        &payload, NULL) < 0) {
         payload = NULL;
     }
-    listener->options.heard(listener->options.arg, type_of(message), payload);
+    listener->options.heard(listener->options.arg, type, payload);
     tq__json_free(payload);
 }
 

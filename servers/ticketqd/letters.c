@@ -27,6 +27,7 @@
 #include "core/env.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "transport/transport.h"
 
 #define REFUSED 1
 #define UNREADABLE 2
@@ -48,12 +49,7 @@ struct letters {
 
 static const char *header_of(const struct tq_event *letter, const char *name)
 {
-    for (size_t i = 0; i < letter->headers_count; i++) {
-        if (strcmp(letter->headers[i].name, name) == 0) {
-            return letter->headers[i].value;
-        }
-    }
-    return "";
+    return tq__header(letter->headers, letter->headers_count, name);
 }
 
 static int replay_in(tq_tx *tx, void *arg, struct tq_error *err)

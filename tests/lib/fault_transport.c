@@ -13,6 +13,7 @@
 
 #include "lib/unit.h"
 #include "transport/builtin.h"
+#include "transport/transport.h"
 
 #define INNER (&tq__inproc_driver)
 #define MADE_MAX 8192
@@ -85,11 +86,8 @@ static void record(const struct tq_message *message)
     }
     fault_transport.tape_count++;
     snprintf(line->key, sizeof line->key, "%s", message->key);
-    for (size_t i = 0; i < message->headers_count; i++) {
-        if (strcmp(message->headers[i].name, "ce_id") == 0) {
-            snprintf(line->id, sizeof line->id, "%s", message->headers[i].value);
-        }
-    }
+    snprintf(line->id, sizeof line->id, "%s",
+             tq__header(message->headers, message->headers_count, "ce_id"));
     ck_assert_int_eq(sscanf(message->payload, "{\"n\":%d}", &line->n), 1);
 }
 

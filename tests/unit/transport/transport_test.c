@@ -106,6 +106,16 @@ START_TEST(topics__are_ids_joined_by_dots_up_to_their_limit)
 }
 END_TEST
 
+START_TEST(a_header__is_found_by_its_whole_name_and_the_first_counts)
+{
+    static const struct tq_header headers[] = {{"kind", "a"}, {"kin", "b"}, {"kin", "c"}};
+    ck_assert_str_eq(tq__header(headers, 3, "kin"), "b");
+    ck_assert_str_eq(tq__header(headers, 1, "kin"), "");
+    ck_assert_str_eq(tq__header(NULL, 0, "kin"), "");
+}
+END_TEST
+
 UNIT_MAIN("transport.transport", urls__name_a_driver_that_is_there,
           drivers__are_refused_by_release_and_by_missing_slots, the_last_reference__closes,
-          topics__are_ids_joined_by_dots_up_to_their_limit)
+          topics__are_ids_joined_by_dots_up_to_their_limit,
+          a_header__is_found_by_its_whole_name_and_the_first_counts)
