@@ -16,7 +16,6 @@
 
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <ticketq/outbox.h>
@@ -33,6 +32,7 @@
 #define UNREADABLE 2
 #define STEP_MS 100
 #define WAIT_MS 10000
+#define WAIT_MAX_MS 3600000
 
 struct letters {
     struct tq_env env;
@@ -204,10 +204,8 @@ static int usage(FILE *to, int status)
 
 static int read_wait(const char *text, int64_t *out_ms)
 {
-    char *end;
-    long ms = strtol(text, &end, 10);
-    *out_ms = ms;
-    return *text && !*end && ms >= 1 && ms <= 3600000;
+    *out_ms = tq__text_number(text, strlen(text), WAIT_MAX_MS);
+    return *out_ms >= 1;
 }
 
 int letters_main(int argc, char **argv)
