@@ -150,6 +150,7 @@ static void put_request(struct redis_conn *conn, const struct redis_client *clie
     }
 }
 
+/* What is written already goes where it was meant to go, though the node is another by now. */
 struct redis_conn *tq__redis_lane_conn(struct redis_lane *lane, uint16_t node, struct tq_error *err)
 {
     struct redis_client *client = lane->client;
@@ -169,7 +170,7 @@ struct redis_conn *tq__redis_lane_conn(struct redis_lane *lane, uint16_t node, s
             return NULL;
         }
         tq__redis_conn_init(conn, client->env, &client->target, &address);
-    } else if (!tq__redis_address_is(&conn->address, &address)) {
+    } else if (!conn->out.bytes && !tq__redis_address_is(&conn->address, &address)) {
         tq__redis_conn_done(conn);
         tq__redis_conn_init(conn, client->env, &client->target, &address);
     }

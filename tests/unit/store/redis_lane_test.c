@@ -326,6 +326,24 @@ START_TEST(another_history_or_server__is_another_life)
 }
 END_TEST
 
+START_TEST(a_connection__keeps_its_server_until_all_is_answered)
+{
+    begin(0);
+    struct redis_lane *lane = &client->lanes[0];
+    struct redis_conn *conn = tq__redis_lane_conn(lane, 0, &err);
+    const uint16_t before = conn->address.port, after = (uint16_t)fake_redis_port(fakes[1]);
+    tq__redis_put_array(&conn->out, 1);
+    client->slots.nodes[0].port = after; /* by another lane, when the map was full */
+    ck_assert_ptr_eq(tq__redis_lane_conn(lane, 0, &err), conn);
+    ck_assert_uint_eq(conn->address.port, before);
+    ck_assert_uint_ne(conn->out.bytes, 0);
+    tq__redis_conn_rest(conn);
+    ck_assert_ptr_eq(tq__redis_lane_conn(lane, 0, &err), conn);
+    ck_assert_uint_eq(conn->address.port, after);
+    end();
+}
+END_TEST
+
 START_TEST(without_memory__nothing_is_sent)
 {
     begin(0);
@@ -352,4 +370,5 @@ UNIT_MAIN("store.redis.lane", an_answer__is_read, a_forgotten_script__goes_with_
           a_server_that_became_a_replica__is_looked_up_again, what_lasts__is_told_at_once,
           a_lost_answer__is_unknown_and_not_repeated, an_idle_hang_up__is_not_noticed_by_callers,
           joinable_calls__are_one_execution, a_joined_call__has_a_limit,
-          another_history_or_server__is_another_life, without_memory__nothing_is_sent)
+          another_history_or_server__is_another_life,
+          a_connection__keeps_its_server_until_all_is_answered, without_memory__nothing_is_sent)
