@@ -97,7 +97,10 @@ struct tq_front_change {
 typedef void tq_front_freed_fn(void *arg, const char *schedule, const char *const *seats,
                                size_t seats_count);
 
-/** A front for seat holds. Every slot is required since ABI 1 unless its comment says otherwise. */
+/**
+ * A front for seat holds. Unless its comment says otherwise a slot is required since ABI 1. All
+ * may be called at the same time, also for one schedule; arguments are borrowed.
+ */
 struct tq_hold_driver {
     size_t size; /**< sizeof, as the driver was compiled. */
 
@@ -109,7 +112,7 @@ struct tq_hold_driver {
      * has a higher fence, and is remembered with its key. With `is_truth`, what is PAYING or
      * SOLD here, with a fence up to `fence`, and is not among the leases, is freed (a
      * HOLD ends by its timer). Not atomic: may be split, may stop half way, and can be
-     * repeated. May block. May be called at the same time.
+     * repeated. May block for a round trip a slice.
      * @return TQ_OK (a seat was new), TQ_REPEAT, TQ_E_LIMIT (over TQ_SCHEDULE_SEATS_MAX; nothing
      *         was done), TQ_E_CORRUPT (a lease names an unknown seat), TQ_E_NOMEM,
      *         TQ_E_UNAVAILABLE, TQ_E_UNKNOWN.
@@ -118,7 +121,7 @@ struct tq_hold_driver {
 
     /**
      * Grant each claim for itself, all of its seats or none, in the order of the array.
-     * Must not wait for a seat. May block for one round trip. May be called at the same time.
+     * Must not wait for a seat. May block for one round trip.
      * @param out_holds  Written on TQ_OK, but for `size`, `seats_count`, `schedule` and `holder`,
      *                   which are the core's: status TQ_OK; TQ_REPEAT, TQ_SETTLED, TQ_RELEASED,
      *                   TQ_EXPIRED (the key is known; id, fence and times are those of its hold);
@@ -130,8 +133,7 @@ struct tq_hold_driver {
 
     /**
      * Carry out each change for itself, in the order of the array. A withdrawn hold is
-     * forgotten with its request key.
-     * May block for one round trip. May be called at the same time.
+     * forgotten with its request key. May block for one round trip.
      * @param out_results  Written on TQ_OK, but for `size`: status as the state table says,
      *                     TQ_GONE, and for a retake TQ_TAKEN or TQ_FULL.
      * @return TQ_OK, TQ_E_NOMEM and TQ_E_UNAVAILABLE (none was carried out), TQ_E_UNKNOWN.
@@ -143,8 +145,9 @@ struct tq_hold_driver {
      * End up to `limit` holds whose time ran out, of any schedule, earliest first within
      * each, and visit them and those ended on the way since (see above); each once, whoever
      * calls, but that after TQ_E_UNKNOWN some may have ended without a visit.
-     * Never scans: the cost grows with what is due. `visit` is called with no lock held, so
-     * that it may call the core; what it returns, when not 0, stops and is returned.
+     * Must not scan: the cost grows with what is due. `visit` is called with no lock held, so
+     * that it may call the core; what it returns, when not 0, stops and is returned. May block
+     * for some round trips a schedule.
      * @param visit        May be NULL.
      * @param out_next_ms  Milliseconds until the next is due; UINT32_MAX: there is none.
      * @return TQ_OK, TQ_EMPTY, TQ_E_NOMEM and TQ_E_UNAVAILABLE (no more was done), TQ_E_UNKNOWN.
@@ -154,20 +157,24 @@ struct tq_hold_driver {
 
     /**
      * Read the seat map: version, counts and bits of one instant. `bits` is written as far
-     * as `bits_bytes` has room. May block for one round trip. May be called at the same time.
-     * @return TQ_OK, TQ_GONE, TQ_E_UNAVAILABLE.
+     * as `bits_bytes` has room. May block for one round trip.
+     * @return TQ_OK, TQ_GONE, TQ_E_NOMEM, TQ_E_UNAVAILABLE.
      */
     int (*map)(void *state, const char *schedule, struct tq_seat_map *map, struct tq_error *err);
 
     /**
      * From now on call `freed` whenever seats of the schedule become free, known or not yet.
      * Returns when it is certain (on Redis: after the acknowledgement), so that who tries
-     * after it misses nothing. (freed, arg, schedule) is subscribed once at a time.
+     * after it misses nothing. (freed, arg, schedule) is subscribed once at a time. May block for
+     * some round trips.
      * @return TQ_OK, TQ_E_NOMEM, TQ_E_UNAVAILABLE.
      */
     int (*subscribe)(void *state, const char *schedule, tq_front_freed_fn *freed, void *arg,
                      struct tq_error *err);
-    /** Stop. When it returns, `freed` is not running and will not be called. Never fails. */
+    /**
+     * Stop. When it returns, `freed` is not running and will not be called. Never fails. May block
+     * for `freed`, not for the network.
+     */
     void (*unsubscribe)(void *state, const char *schedule, tq_front_freed_fn *freed, void *arg);
 
     /**
@@ -187,7 +194,7 @@ struct tq_hold_driver {
      * takes the place of a master. A number that is another one when the latest changes of the
      * schedule may have been lost: another server answers for it, or the same one after a start;
      * 0 as long as that has not happened since the store was opened. The core then loads the
-     * schedule from the ledger, where there is one. Never blocks. May be called at the same time.
+     * schedule from the ledger, where there is one. Never blocks.
      */
     uint64_t (*life)(void *state, const char *schedule);
 };
