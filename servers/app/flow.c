@@ -11,8 +11,8 @@
 
 #include "app/idempotency.h"
 #include "app/internal.h"
-#include "core/error.h"
 #include "app/told.h"
+#include "core/error.h"
 
 #define WAIT_MS 1000
 #define CLEAN_ROWS 1000

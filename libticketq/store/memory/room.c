@@ -163,8 +163,9 @@ static int room_enter(void *state, const char *id, const struct tq_room_arrival 
         tq__room_take_back(room, newest);
         room->next_sequence = next_sequence;
         room->serving = serving;
+    } else {
+        tq__room_show(room, out_view);
     }
-    tq__room_show(room, out_view);
     end(room);
     return rc;
 }

@@ -184,8 +184,7 @@ static int commit_on(struct postgres_wire *wire, struct tq_error *err)
         status = read_commit(wire, err);
     } else {
         /* Passed over, and COMMIT with it, when that was an answer. */
-        status = bad ? tq__postgres_fail_commit(wire->pg, bad, err)
-                     : tq__postgres_fail_commit(wire->pg, NULL, err);
+        status = tq__postgres_fail_commit(wire->pg, bad, err);
     }
     PQclear(bad);
     tq__postgres_answers_end(wire);

@@ -92,10 +92,10 @@ static int round_begin(struct redis_state *state, struct redis_sharded *room,
                        struct round **out_round, struct tq_error *err)
 {
     unsigned count = atomic_load(&room->count);
-    struct round *round = count > 1 ? tq__alloc(env_of(state), 1, sizeof *round) : NULL;
     if (count == 1) {
         return TQ_GONE;
     }
+    struct round *round = tq__alloc(env_of(state), 1, sizeof *round);
     if (!round) {
         return tq__nomem("store.redis", err);
     }
