@@ -196,6 +196,31 @@ TQ_API TQ_MUST_CHECK int tq_tx_exec_many(tq_tx *tx, const char *sql, const struc
                                          uint32_t *out_changed, struct tq_error *err);
 
 /**
+ * Write, where no unique constraint can stand in the way: as tq_tx_exec_many(), and cheaper.
+ *
+ * An engine on which a statement that may be refused needs a savepoint places none. And
+ * without `out_changed` nobody waits for the answer: the statement may go with the next one
+ * that has one, or with the end of the body, in one round trip. A failure of it is then that
+ * of the later statement, or of the request.
+ *
+ * @param tx            Borrowed.
+ * @param sql           One statement; rows that it returns are dropped.
+ * @param params        rows_count × params_count values, row after row. Borrowed.
+ * @param params_count  Parameters of one row.
+ * @param rows_count    1 to TQ_BATCH_MAX.
+ * @param out_changed   Optional; rows_count elements: how many table rows each changed.
+ * @param err           Optional.
+ * @return TQ_OK         Run, or to be run before anything else is.
+ * @return TQ_E_INVALID  As of tq_tx_exec(); also when a unique constraint does object.
+ * @return TQ_E_LIMIT    No rows, or too many.
+ * @return a failure as of tq_tx_exec().
+ * @since 0.1
+ */
+TQ_API TQ_MUST_CHECK int tq_tx_write(tq_tx *tx, const char *sql, const struct tq_value *params,
+                                     size_t params_count, size_t rows_count, uint32_t *out_changed,
+                                     struct tq_error *err);
+
+/**
  * Tell how many table rows the last tq_tx_exec() on this transaction changed.
  * @param tx  Borrowed.
  * @return 0 for a statement that changed nothing.

@@ -38,6 +38,9 @@ struct tq_event {
     int64_t created_ms;         /**< Set by the library from the database's clock. */
     const struct tq_header *headers; /**< More headers. Optional. */
     size_t headers_count;            /**< At most TQ_EVENT_HEADERS_MAX. */
+    uint32_t is_id_new; /**< append: the host has just made the id, so nobody asks whether it is
+                             there already; if it is, that is TQ_E_INVALID. Saves a round trip. */
+    uint32_t reserved;
 };
 
 /** Most headers of an event. */

@@ -41,6 +41,7 @@ struct batch {
     int is_drawn;
     size_t count;
     uint64_t partitions; /* that are appended to */
+    int has_old_ids;     /* somebody may have appended some of them before */
     size_t *headers_at;
     struct tq__buf headers;
 };
@@ -84,6 +85,8 @@ static int put_event(struct batch *batch, size_t place, const struct tq_event *e
     if (!id) {
         TQ_TRY(make_id(batch, place, now_ms, err));
         id = batch->ids[place];
+    } else {
+        batch->has_old_ids |= !event->is_id_new;
     }
     tq__event_put_headers(&batch->headers, event);
     batch->headers_at[place + 1] = batch->headers.bytes;
@@ -122,7 +125,9 @@ static int append(tq_tx *tx, struct batch *batch, const struct tq_event *events,
     }
     TQ_TRY(put_headers(batch, count, err));
     tq__tx_tell(tx, batch->partitions);
-    return tq_tx_exec_many(tx, OUTBOX_append, batch->params, APPEND_PARAMS, count, NULL, err);
+    return batch->has_old_ids
+               ? tq_tx_exec_many(tx, OUTBOX_append, batch->params, APPEND_PARAMS, count, NULL, err)
+               : tq_tx_write(tx, OUTBOX_append, batch->params, APPEND_PARAMS, count, NULL, err);
 }
 
 int tq_outbox_append(tq_tx *tx, const struct tq_event *events, size_t count, struct tq_error *err)

@@ -37,7 +37,7 @@ static int claim(tq_tx *tx, const char *consumer, const char *const *event_ids, 
         params[3 * i + 1] = tq_text(event_ids[i]);
         params[3 * i + 2] = tq_int(tq_tx_now_ms(tx));
     }
-    return tq_tx_exec_many(tx, OUTBOX_claim, params, 3, count, changed, err);
+    return tq_tx_write(tx, OUTBOX_claim, params, 3, count, changed, err);
 }
 
 int tq_inbox_claim(tq_tx *tx, const char *consumer, const char *const *event_ids, size_t count,

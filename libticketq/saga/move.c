@@ -45,11 +45,7 @@ int tq__saga_note(tq_tx *tx, const tq_sagas *sagas, const char *id, uint64_t ver
         tq_text(event),
         tq_text(to),
     };
-    int status = tq_tx_exec(tx, SAGA_note, params, 7, NULL, NULL, err);
-    if (status == TQ_REPEAT) {
-        return tq__fail(err, TQ_E_CORRUPT, ORIGIN, "the history of %s has a version twice", id);
-    }
-    return status;
+    return tq_tx_write(tx, SAGA_note, params, 7, 1, NULL, err);
 }
 
 /* ---- compensation ---- */
@@ -123,8 +119,9 @@ static int write_move(tq_tx *tx, const tq_sagas *sagas, const struct tq_saga *sa
         tq_int((int64_t)saga->version), tq_text(move->to->name),  time_or_null(move->deadline_ms),
         tq_int(move->attempts),         tq_int(tq_tx_now_ms(tx)),
     };
-    TQ_TRY(tq_tx_exec(tx, SAGA_move, params, 8, NULL, NULL, err));
-    return tq_tx_changed(tx) ? TQ_OK : TQ_STALE;
+    uint32_t changed = 0;
+    TQ_TRY(tq_tx_write(tx, SAGA_move, params, 8, 1, &changed, err));
+    return changed ? TQ_OK : TQ_STALE;
 }
 
 /* As it was: the handler has refused. */
@@ -142,11 +139,12 @@ static int take_back(tq_tx *tx, const tq_sagas *sagas, const struct tq_saga *sag
         tq_int(saga->attempts),
         tq_int(saga->updated_ms),
     };
-    TQ_TRY(tq_tx_exec(tx, SAGA_move_back, params, 9, NULL, NULL, err));
-    return tq_tx_changed(tx) ? TQ_OK
-                             : tq__fail(err, TQ_E_INVALID, ORIGIN,
-                                        "the handler of (%s, %s) moved the saga and refused",
-                                        move->cell->state, move->cell->event);
+    uint32_t changed = 0;
+    TQ_TRY(tq_tx_write(tx, SAGA_move_back, params, 9, 1, &changed, err));
+    return changed ? TQ_OK
+                   : tq__fail(err, TQ_E_INVALID, ORIGIN,
+                              "the handler of (%s, %s) moved the saga and refused",
+                              move->cell->state, move->cell->event);
 }
 
 static int make_move(tq_tx *tx, const tq_sagas *sagas, const struct tq__saga_table *table,

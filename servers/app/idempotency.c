@@ -117,8 +117,9 @@ int app_once_begin(tq_tx *tx, struct app_once *once, struct tq_error *err)
 {
     const struct tq_value row[] = {tq_text(once->scope), tq_text(once->key),
                                    tq_text(once->fingerprint), tq_int(tq_tx_now_ms(tx))};
-    TQ_TRY(tq_tx_exec(tx, ONCE_claim, row, 4, NULL, NULL, err));
-    if (tq_tx_changed(tx) > 0) {
+    uint32_t is_ours = 0;
+    TQ_TRY(tq_tx_write(tx, ONCE_claim, row, 4, 1, &is_ours, err));
+    if (is_ours) {
         return TQ_OK;
     }
     int rc = tq_tx_exec(tx, ONCE_find, row, 2, read_row, once, err);
@@ -137,8 +138,9 @@ int app_once_end(tq_tx *tx, struct app_once *once, unsigned status, const struct
     const struct tq_value row[] = {tq_text(once->scope), tq_text(once->key), tq_int(status),
                                    tq_text_of(json->data ? json->data : "", json->bytes)};
     TQ_TRY(tq__buf_check(json, "once", err));
-    int rc = tq_tx_exec(tx, ONCE_answer, row, 4, NULL, NULL, err);
-    if (rc == TQ_OK && tq_tx_changed(tx) != 1) {
+    uint32_t changed = 0;
+    int rc = tq_tx_write(tx, ONCE_answer, row, 4, 1, &changed, err);
+    if (rc == TQ_OK && changed != 1) {
         return tq__fail(err, TQ_E_INVALID, "once", "an answer to a key that was not claimed");
     }
     return rc;

@@ -33,11 +33,12 @@ int app_tell(tq_tx *tx, const struct tq_event *event, struct tq_error *err)
     struct tq_event told = *event;
     TQ_TRY(tq__uuid7(tq_tx_env(tx), tq_tx_now_ms(tx), id, err));
     told.id = id;
+    told.is_id_new = 1;
     TQ_TRY(tq_outbox_append(tx, &told, 1, err));
     const struct tq_value row[] = {tq_text(id), tq_text(event->type), tq_text(event->topic),
                                    tq_text(event->key ? event->key : event->aggregate_id),
                                    tq_int(tq_tx_now_ms(tx))};
-    return tq_tx_exec(tx, TOLD_add, row, 5, NULL, NULL, err);
+    return tq_tx_write(tx, TOLD_add, row, 5, 1, NULL, err);
 }
 
 int app_told_clean(tq_store *store, int64_t age_ms, size_t limit, struct tq_error *err)

@@ -88,7 +88,7 @@ int call_put(tq_tx *tx, const char *payment, const char *operation, struct tq_er
 {
     const struct tq_value params[] = {tq_text(payment), tq_text(operation),
                                       tq_int(tq_tx_now_ms(tx))};
-    return tq_tx_exec(tx, PAYMENT_call_put, params, 3, NULL, NULL, err);
+    return tq_tx_write(tx, PAYMENT_call_put, params, 3, 1, NULL, err);
 }
 
 static int nudge(tq_tx *tx, const char *payment, const char *operation, int64_t await_ms,
@@ -96,7 +96,7 @@ static int nudge(tq_tx *tx, const char *payment, const char *operation, int64_t 
 {
     const struct tq_value params[] = {tq_text(payment), tq_text(operation),
                                       tq_int(tq_tx_now_ms(tx)), tq_int(await_ms)};
-    return tq_tx_exec(tx, PAYMENT_call_nudge, params, 4, NULL, NULL, err);
+    return tq_tx_write(tx, PAYMENT_call_nudge, params, 4, 1, NULL, err);
 }
 
 int call_nudge(tq_tx *tx, const char *payment, const char *operation, struct tq_error *err)
@@ -354,8 +354,9 @@ static int release(tq_tx *tx, const struct call *call, struct tq_error *err)
 {
     const struct tq_value params[] = {tq_text(call->payment), tq_text(call->lease),
                                       tq_int(tq_tx_now_ms(tx))};
-    TQ_TRY(tq_tx_exec(tx, PAYMENT_call_release, params, 3, NULL, NULL, err));
-    return tq_tx_changed(tx) ? TQ_OK : TQ_STALE;
+    uint32_t changed = 0;
+    TQ_TRY(tq_tx_write(tx, PAYMENT_call_release, params, 3, 1, &changed, err));
+    return changed ? TQ_OK : TQ_STALE;
 }
 
 /* The three below leave alone what was wished for meanwhile: it is due at once. */
@@ -366,13 +367,13 @@ static int put_off(tq_tx *tx, const struct call *call, struct tq_error *err)
     int64_t due_ms = tq_tx_now_ms(tx) + tq__backoff_next(&backoff, tq_tx_env(tx));
     const struct tq_value params[] = {tq_text(call->payment), tq_int(call->version), tq_int(due_ms),
                                       tq_int(call->await_ms)};
-    return tq_tx_exec(tx, PAYMENT_call_again, params, 4, NULL, NULL, err);
+    return tq_tx_write(tx, PAYMENT_call_again, params, 4, 1, NULL, err);
 }
 
 static int remove_call(tq_tx *tx, const struct call *call, struct tq_error *err)
 {
     const struct tq_value params[] = {tq_text(call->payment), tq_int(call->version)};
-    return tq_tx_exec(tx, PAYMENT_call_done, params, 2, NULL, NULL, err);
+    return tq_tx_write(tx, PAYMENT_call_done, params, 2, 1, NULL, err);
 }
 
 /* The payment has moved: what we were told of it meanwhile is no news, and asked for once. */
@@ -380,8 +381,7 @@ static int remove_awaited(tq_tx *tx, const struct call *call, struct tq_error *e
 {
     const struct tq_value params[] = {tq_text(call->payment)};
     TQ_TRY(remove_call(tx, call, err));
-    return tq_tx_changed(tx) ? TQ_OK
-                             : tq_tx_exec(tx, PAYMENT_call_heard, params, 1, NULL, NULL, err);
+    return tq_tx_write(tx, PAYMENT_call_heard, params, 1, 1, NULL, err);
 }
 
 static int complete(tq_tx *tx, void *arg, struct tq_error *err)

@@ -14,7 +14,9 @@ SELECT payment_id, reservation_id, user_id, phase, amount, currency, payment_tok
 FROM payments WHERE payment_id = $1
 
 -- name: payment_of_reservation
-SELECT payment_id FROM payments WHERE reservation_id = $1
+SELECT payment_id, reservation_id, user_id, phase, amount, currency, payment_token, failure,
+    paid_amount, cancelled_amount, traceparent, created_ms
+FROM payments WHERE reservation_id = $1
 
 -- name: payments_of_user
 SELECT payment_id FROM payments

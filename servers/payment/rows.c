@@ -58,23 +58,26 @@ static int read_row(void *arg, const struct tq_value *columns, size_t count)
     return 0;
 }
 
-int payment_row_get(tq_tx *tx, const char *id, struct payment *out, struct tq_error *err)
+static int find(tq_tx *tx, const char *sql, const char *id, struct payment *out,
+                struct tq_error *err)
 {
     char wanted[TQ_ID_SIZE]; /* `id` may be the row's own */
     snprintf(wanted, sizeof wanted, "%s", id);
     const struct tq_value params[] = {tq_text(wanted)};
     out->id[0] = '\0';
-    TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_get, params, 1, read_row, out, err));
+    TQ_TRY(tq_tx_exec(tx, sql, params, 1, read_row, out, err));
     return out->id[0] ? TQ_OK : TQ_GONE;
+}
+
+int payment_row_get(tq_tx *tx, const char *id, struct payment *out, struct tq_error *err)
+{
+    return find(tx, PAYMENT_payment_get, id, out, err);
 }
 
 int payment_row_of_reservation(tq_tx *tx, const char *reservation, struct payment *out,
                                struct tq_error *err)
 {
-    const struct tq_value params[] = {tq_text(reservation)};
-    char id[TQ_ID_SIZE] = "";
-    TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_of_reservation, params, 1, app_id_row, id, err));
-    return id[0] ? payment_row_get(tx, id, out, err) : TQ_GONE;
+    return find(tx, PAYMENT_payment_of_reservation, reservation, out, err);
 }
 
 int payment_row_add(tq_tx *tx, const struct payment *row, struct tq_error *err)
@@ -98,8 +101,9 @@ int payment_row_move(tq_tx *tx, const char *from, const struct payment *row, str
                                       tq_int(row->cancelled),
                                       tq_int(tq_tx_now_ms(tx)),
                                       app_int_or_null(row->recheck_ms)};
-    TQ_TRY(tq_tx_exec(tx, PAYMENT_payment_move, params, 9, NULL, NULL, err));
-    return tq_tx_changed(tx) ? TQ_OK : TQ_STALE;
+    uint32_t changed = 0;
+    TQ_TRY(tq_tx_write(tx, PAYMENT_payment_move, params, 9, 1, &changed, err));
+    return changed ? TQ_OK : TQ_STALE;
 }
 
 static const char *status_of(const char *phase)

@@ -85,8 +85,9 @@ static int store(tq_tx *tx, void *arg, struct tq_error *err)
     const struct tq_value params[] = {tq_text(taking->id), tq_text(taking->type),
                                       tq_text(taking->payment), tq_int(tq_tx_now_ms(tx))};
     struct payment row;
-    TQ_TRY(tq_tx_exec(tx, PAYMENT_webhook_add, params, 4, NULL, NULL, err));
-    if (!tq_tx_changed(tx)) {
+    uint32_t is_new = 0;
+    TQ_TRY(tq_tx_write(tx, PAYMENT_webhook_add, params, 4, 1, &is_new, err));
+    if (!is_new) {
         return TQ_REPEAT;
     }
     if (!taking->payment) {

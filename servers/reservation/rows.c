@@ -73,8 +73,8 @@ static int add_seats(tq_tx *tx, const struct reservation *row, struct tq_error *
         at[3] = tq_text(row->seats[i].grade);
         at[4] = tq_int(row->seats[i].price);
     }
-    return tq_tx_exec_many(tx, RESERVATION_reservation_seat_add, params, 5, row->seats_count, NULL,
-                           err);
+    return tq_tx_write(tx, RESERVATION_reservation_seat_add, params, 5, row->seats_count, NULL,
+                       err);
 }
 
 int reservation_row_add(tq_tx *tx, const struct reservation *row, struct tq_error *err)
@@ -90,7 +90,7 @@ int reservation_row_add(tq_tx *tx, const struct reservation *row, struct tq_erro
                                       tq_text(row->currency),
                                       app_text_or_null(row->trace),
                                       tq_int(row->created_ms)};
-    TQ_TRY(tq_tx_exec(tx, RESERVATION_reservation_add, params, 11, NULL, NULL, err));
+    TQ_TRY(tq_tx_write(tx, RESERVATION_reservation_add, params, 11, 1, NULL, err));
     return add_seats(tx, row, err);
 }
 
@@ -109,8 +109,9 @@ int reservation_row_move(tq_tx *tx, const struct reservation *from, const struct
                                       tq_text(to->hold_id),
                                       tq_int((int64_t)to->fence),
                                       tq_int(tq_tx_now_ms(tx))};
-    TQ_TRY(tq_tx_exec(tx, RESERVATION_reservation_move, params, 12, NULL, NULL, err));
-    return tq_tx_changed(tx) ? TQ_OK : TQ_STALE;
+    uint32_t changed = 0;
+    TQ_TRY(tq_tx_write(tx, RESERVATION_reservation_move, params, 12, 1, &changed, err));
+    return changed ? TQ_OK : TQ_STALE;
 }
 
 int reservation_row_person_take(tq_tx *tx, const struct reservation *row, int64_t limit,
@@ -122,22 +123,23 @@ int reservation_row_person_take(tq_tx *tx, const struct reservation *row, int64_
     if (limit && count > limit) {
         return TQ_FULL;
     }
-    TQ_TRY(tq_tx_exec(tx, RESERVATION_person_take, params, 4, NULL, NULL, err));
-    return tq_tx_changed(tx) ? TQ_OK : TQ_FULL;
+    uint32_t changed = 0;
+    TQ_TRY(tq_tx_write(tx, RESERVATION_person_take, params, 4, 1, &changed, err));
+    return changed ? TQ_OK : TQ_FULL;
 }
 
 int reservation_row_person_give(tq_tx *tx, const struct reservation *row, struct tq_error *err)
 {
     const struct tq_value params[] = {tq_text(row->schedule), tq_text(row->user),
                                       tq_int((int64_t)row->seats_count)};
-    return tq_tx_exec(tx, RESERVATION_person_give, params, 3, NULL, NULL, err);
+    return tq_tx_write(tx, RESERVATION_person_give, params, 3, 1, NULL, err);
 }
 
 int reservation_row_extended(tq_tx *tx, const struct reservation *row, struct tq_error *err)
 {
     const struct tq_value params[] = {tq_text(row->id), tq_int(row->expires_ms),
                                       tq_int(tq_tx_now_ms(tx)), tq_int((int64_t)row->fence)};
-    return tq_tx_exec(tx, RESERVATION_reservation_extended, params, 4, NULL, NULL, err);
+    return tq_tx_write(tx, RESERVATION_reservation_extended, params, 4, 1, NULL, err);
 }
 
 int reservation_row_of_hold(tq_tx *tx, const char *hold_id, char out_id[TQ_ID_SIZE],

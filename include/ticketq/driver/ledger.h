@@ -48,6 +48,11 @@ struct tq_statement {
     tq_row_fn *row;                /**< NULL: rows that come are dropped. */
     void *arg;                     /**< For `row`. */
     uint32_t *out_changed;         /**< Optional; rows_count elements. */
+    /** No unique constraint is expected to object. Without `row` and `out_changed` the answer may
+        be read later: by the next exec, release, rollback_to or commit, whose failure it is then.
+     */
+    uint32_t is_sure;
+    uint32_t reserved;
 };
 
 /** Transactions and SQL. */

@@ -73,6 +73,7 @@ static void postgres_rollback(void *opaque)
 {
     struct postgres_conn *conn = opaque;
     conn->wire.pending_count = 0;
+    tq__postgres_catch_up(conn, NULL); /* a failure would make the server pass over the rollback */
     tq__postgres_ask_control(&conn->wire, POSTGRES_ROLLBACK);
     tq__postgres_ask_end(&conn->wire);
     tq__postgres_answers_later(&conn->wire);
@@ -136,11 +137,14 @@ static int postgres_savepoint(void *conn, struct tq_error *err)
 
 static int postgres_release(void *conn, struct tq_error *err)
 {
-    return later(conn, POSTGRES_RELEASE, err);
+    TQ_TRY(later(conn, POSTGRES_RELEASE, err));
+    return tq__postgres_catch_up(conn, err);
 }
 
 static int postgres_rollback_to(void *conn, struct tq_error *err)
 {
+    int rc = tq__postgres_catch_up(conn, NULL); /* it is undone, whatever came of it */
+    (void)rc;
     return later(conn, POSTGRES_ROLLBACK_TO, err);
 }
 

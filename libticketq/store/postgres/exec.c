@@ -8,6 +8,11 @@
  *   run, run, ...     for each row of parameters
  *   RELEASE
  *
+ * What is sure not to meet one goes without a savepoint; and when nobody wants to know how many
+ * rows it changed either, it is only asked: its answer is the first to be read by the next round
+ * trip, which the end of a body is, too (tq__postgres_catch_up). So a failure never gets from one
+ * body into another.
+ *
  * When one fails, the server passes over the rest. A unique constraint then is TQ_REPEAT,
  * and the return to the savepoint goes with the next statement; after any other failure
  * the transaction is for the core to undo.
@@ -175,7 +180,9 @@ struct trip {
     PGresult *last; /* the last row's answer, when it is to be looked at */
     PGresult *bad;
     int is_ok;
+    int is_own; /* what came before the statement went well */
     int is_prepared_now;
+    int is_guarded;
 };
 
 static int read_rows(struct postgres_wire *wire, const struct tq_statement *statement,
@@ -199,20 +206,26 @@ static int read_rows(struct postgres_wire *wire, const struct tq_statement *stat
     return 1;
 }
 
-static void ask_rows(struct postgres_wire *wire, struct postgres_statement *prepared,
+static void ask_rows(struct postgres_wire *wire, const struct postgres_statement *prepared,
                      const struct tq_statement *statement)
 {
-    if (prepared->read.is_guarded) {
+    for (size_t i = 0; i < statement->rows_count; i++) {
+        ask_row(wire, prepared, statement->params + i * statement->params_count);
+    }
+}
+
+static void ask(struct postgres_wire *wire, const struct postgres_statement *prepared,
+                const struct tq_statement *statement, int is_guarded)
+{
+    if (is_guarded) {
         tq__postgres_ask_control(wire, POSTGRES_ROWS_SAVEPOINT);
     }
     if (!prepared->is_prepared) {
         tq__postgres_ask_prepare(wire, prepared->name, prepared->sql, prepared->read.params_count,
                                  prepared->types);
     }
-    for (size_t i = 0; i < statement->rows_count; i++) {
-        ask_row(wire, prepared, statement->params + i * statement->params_count);
-    }
-    if (prepared->read.is_guarded) {
+    ask_rows(wire, prepared, statement);
+    if (is_guarded) {
         tq__postgres_ask_control(wire, POSTGRES_ROWS_RELEASE);
     }
     tq__postgres_ask_end(wire);
@@ -222,10 +235,12 @@ static void ask_rows(struct postgres_wire *wire, struct postgres_statement *prep
 static struct trip travel(struct postgres_wire *wire, size_t before,
                           struct postgres_statement *prepared, const struct tq_statement *statement)
 {
-    struct trip trip = {.is_prepared_now = !prepared->is_prepared};
-    size_t guard = prepared->read.is_guarded ? 1 : 0;
-    ask_rows(wire, prepared, statement);
-    trip.is_ok = tq__postgres_answers_ok(wire, before + guard, &trip.bad);
+    struct trip trip = {.is_prepared_now = !prepared->is_prepared,
+                        .is_guarded = prepared->read.is_guarded && !statement->is_sure};
+    size_t guard = trip.is_guarded ? 1 : 0;
+    ask(wire, prepared, statement, trip.is_guarded);
+    trip.is_own = tq__postgres_answers_ok(wire, before, &trip.bad);
+    trip.is_ok = trip.is_own && tq__postgres_answers_ok(wire, guard, &trip.bad);
     if (trip.is_ok && trip.is_prepared_now) {
         trip.is_ok = tq__postgres_answers_ok(wire, 1, &trip.bad);
         prepared->is_prepared = trip.is_ok && prepared->name[0] != '\0';
@@ -254,16 +269,15 @@ static int check(const struct postgres_statement *prepared, const struct tq_stat
 }
 
 /* A kept statement that the server does not know, or that no longer fits its tables. */
-static int is_out_of_date(const struct trip *trip)
+static int is_out_of_date(const PGresult *bad)
 {
-    return !trip->is_prepared_now &&
-           (tq__postgres_is_state(trip->bad, "26000") || tq__postgres_is_state(trip->bad, "0A000"));
+    return tq__postgres_is_state(bad, "26000") || tq__postgres_is_state(bad, "0A000");
 }
 
 /* The connection is given up: its successor begins with nothing prepared. */
-static int renew(struct postgres_conn *conn, const struct trip *trip, struct tq_error *err)
+static int renew(struct postgres_conn *conn, const PGresult *bad, struct tq_error *err)
 {
-    if (tq__postgres_is_state(trip->bad, "26000")) {
+    if (tq__postgres_is_state(bad, "26000")) {
         tq__log(conn->state->env, TQ_LOG_WARN, "store.postgres",
                 "prepared statements do not stay here: none are made any more (prepared=0)");
         conn->state->is_prepared = 0;
@@ -278,21 +292,53 @@ static int unexpected(struct tq_error *err)
                     "a unique constraint objects where no statement can be undone alone");
 }
 
-static int fail(struct postgres_conn *conn, const struct postgres_statement *prepared,
-                const struct trip *trip, struct tq_error *err)
+/* Of what was to succeed. */
+static int fail_all(struct postgres_conn *conn, const PGresult *bad, struct tq_error *err)
 {
-    if (is_out_of_date(trip)) {
-        return renew(conn, trip, err);
+    if (is_out_of_date(bad)) {
+        return renew(conn, bad, err);
+    }
+    int status = tq__postgres_fail(conn->wire.pg, bad, err);
+    return status == TQ_REPEAT ? unexpected(err) : status;
+}
+
+static int fail(struct postgres_conn *conn, const struct trip *trip, struct tq_error *err)
+{
+    if (!trip->is_own || (!trip->is_prepared_now && is_out_of_date(trip->bad))) {
+        return fail_all(conn, trip->bad, err);
     }
     int status = tq__postgres_fail(conn->wire.pg, trip->bad, err);
     if (status != TQ_REPEAT) {
         return status;
     }
-    if (!prepared->read.is_guarded) {
+    if (!trip->is_guarded) {
         return unexpected(err);
     }
     tq__postgres_later(&conn->wire, POSTGRES_ROWS_ROLLBACK_TO);
     return TQ_REPEAT;
+}
+
+/* Nobody wants to know what comes of it, unless it fails. */
+static int is_late(const struct postgres_statement *prepared, const struct tq_statement *statement)
+{
+    return statement->is_sure && !statement->row && !statement->out_changed &&
+           prepared->is_prepared;
+}
+
+int tq__postgres_catch_up(struct postgres_conn *conn, struct tq_error *err)
+{
+    struct postgres_wire *wire = &conn->wire;
+    PGresult *bad = NULL;
+    if (!wire->asked) {
+        return TQ_OK;
+    }
+    tq__postgres_ask_pending(wire);
+    tq__postgres_ask_end(wire);
+    int is_ok = tq__postgres_answers_ok(wire, wire->asked, &bad);
+    is_ok &= tq__postgres_answers_end(wire);
+    int rc = is_ok ? TQ_OK : fail_all(conn, bad, err);
+    PQclear(bad);
+    return rc;
 }
 
 static int run(struct postgres_conn *conn, const struct tq_statement *statement,
@@ -310,8 +356,12 @@ static int run(struct postgres_conn *conn, const struct tq_statement *statement,
     TQ_TRY(tq__postgres_find(&conn->statements, wire, statement->sql, statement->params_count,
                              types, &prepared, err));
     TQ_TRY(check(prepared, statement, err));
+    if (is_late(prepared, statement)) {
+        ask_rows(wire, prepared, statement);
+        return TQ_OK;
+    }
     struct trip trip = travel(wire, wire->asked, prepared, statement);
-    int rc = trip.is_ok ? TQ_OK : fail(conn, prepared, &trip, err);
+    int rc = trip.is_ok ? TQ_OK : fail(conn, &trip, err);
     if (!trip.is_ok && !prepared->is_prepared) {
         tq__postgres_forget(&conn->statements, prepared);
     }

@@ -175,6 +175,9 @@ struct postgres_conn;
 int tq__postgres_exec(struct postgres_conn *conn, const struct tq_statement *statement,
                       struct tq_error *err);
 int tq__postgres_script(struct postgres_conn *conn, const char *sql, struct tq_error *err);
+/* Read what is left of a body's answers, with what is pending behind them; at the latest with its
+   end, since after that they would be another's. */
+int tq__postgres_catch_up(struct postgres_conn *conn, struct tq_error *err);
 /* What is pending is sent at once where the connection is the host's. */
 int tq__postgres_settle(struct postgres_conn *conn, struct tq_error *err);
 

@@ -63,7 +63,7 @@ static int free_released(const struct job *job, struct tq_value *params, struct 
             params[rows++] = tq_text(job->refs[i].id);
         }
     }
-    return rows ? tq_tx_exec_many(job->tx, HOLD_free_seats, params, 1, rows, NULL, err) : TQ_OK;
+    return rows ? tq_tx_write(job->tx, HOLD_free_seats, params, 1, rows, NULL, err) : TQ_OK;
 }
 
 static int change_common(const struct job *job, const char *sql, struct tq_error *err)
@@ -80,7 +80,7 @@ static int change_common(const struct job *job, const char *sql, struct tq_error
         params[5 * i + 3] = tq_int((int64_t)job->refs[i].fence);
         params[5 * i + 4] = tq_int(now_ms);
     }
-    int rc = tq_tx_exec_many(job->tx, sql, params, 5, job->count, job->changed, err);
+    int rc = tq_tx_write(job->tx, sql, params, 5, job->count, job->changed, err);
     if (rc == TQ_OK && job->verb == TQ_HOLD_RELEASE) {
         rc = free_released(job, params, err);
     }
@@ -122,7 +122,7 @@ static int write_change(const struct job *job, const struct tq__hold_record *rec
         next->state == TQ__LEASE_HOLD ? tq_int(next->expires_ms) : none,
         is_live ? none : tq_int(tq_tx_now_ms(job->tx)),
     };
-    TQ_TRY(tq_tx_exec(job->tx, HOLD_change, params, 8, NULL, NULL, err));
+    TQ_TRY(tq_tx_write(job->tx, HOLD_change, params, 8, 1, NULL, err));
     if (!is_live) {
         return tq__sql_hold_free_seats(job->tx, record->id, err);
     }

@@ -85,26 +85,26 @@ int tq__sql_hold_touch_all(tq_tx *tx, const char *const *schedules, size_t count
     }
     memcpy(names, schedules, count * sizeof *names);
     qsort(names, count, sizeof *names, compare_names);
-    for (size_t i = 0; rc >= 0 && i < count; i++) {
-        uint64_t last;
+    for (size_t i = 0; rc == TQ_OK && i < count; i++) {
+        const struct tq_value params[] = {tq_text(names[i]), tq_int(0), tq_int(0)};
         if (i == 0 || strcmp(names[i], names[i - 1]) != 0) {
-            rc = tq__sql_hold_touch(tx, names[i], 0, 0, &last, err);
+            rc = tq_tx_write(tx, HOLD_touch, params, 3, 1, NULL, err);
         }
     }
     tq__release(env, names);
-    return rc < 0 ? rc : TQ_OK;
+    return rc;
 }
 
 int tq__sql_hold_free_seats(tq_tx *tx, const char *id, struct tq_error *err)
 {
     const struct tq_value params[] = {tq_text(id)};
-    return tq_tx_exec(tx, HOLD_free_seats, params, 1, NULL, NULL, err);
+    return tq_tx_write(tx, HOLD_free_seats, params, 1, 1, NULL, err);
 }
 
 int tq__sql_hold_lapse(tq_tx *tx, const char *schedule, const char *id, struct tq_error *err)
 {
     const struct tq_value params[] = {tq_text(schedule), tq_text(id), tq_int(tq_tx_now_ms(tx))};
-    TQ_TRY(tq_tx_exec(tx, HOLD_lapse, params, 3, NULL, NULL, err));
+    TQ_TRY(tq_tx_write(tx, HOLD_lapse, params, 3, 1, NULL, err));
     return tq__sql_hold_free_seats(tx, id, err);
 }
 
@@ -175,7 +175,7 @@ int tq__sql_hold_take_seats(tq_tx *tx, const char *schedule, const char *const *
         params[3 * i + 1] = tq_text(seats[i]);
         params[3 * i + 2] = tq_text(id);
     }
-    TQ_TRY(tq_tx_exec_many(tx, HOLD_take_seat, params, 3, seats_count, changed, err));
+    TQ_TRY(tq_tx_write(tx, HOLD_take_seat, params, 3, seats_count, changed, err));
     for (size_t i = 0; i < seats_count; i++) {
         if (changed[i] != 1) {
             return tq__fail(err, TQ_E_INTERNAL, "store.sql", "seat %s was not free", seats[i]);

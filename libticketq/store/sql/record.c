@@ -182,7 +182,7 @@ static int take_chunk(struct batch *batch, struct want *wants, size_t count,
         params[3 * i + 1] = tq_text(wants[i].seat);
         params[3 * i + 2] = tq_text(wants[i].claim->hold->id);
     }
-    TQ_TRY(tq_tx_exec_many(batch->tx, HOLD_take_seat, params, 3, count, changed, err));
+    TQ_TRY(tq_tx_write(batch->tx, HOLD_take_seat, params, 3, count, changed, err));
     for (size_t i = 0; i < count; i++) {
         if (!changed[i]) {
             wants[i].claim->hold->status = TQ_TAKEN;

@@ -62,9 +62,8 @@ static int end_due(tq_tx *tx, struct sweep *sweep, struct tq__hold_rows *due, st
     for (size_t i = 0; i < due->count; i++) {
         sweep->params[i] = tq_text(due->rows[i].id);
     }
-    return due->count
-               ? tq_tx_exec_many(tx, HOLD_free_seats, sweep->params, 1, due->count, NULL, err)
-               : TQ_OK;
+    return due->count ? tq_tx_write(tx, HOLD_free_seats, sweep->params, 1, due->count, NULL, err)
+                      : TQ_OK;
 }
 
 static int purge(tq_tx *tx, size_t limit, struct tq_error *err)

@@ -89,9 +89,16 @@ static int refuse_statements(tq_tx *tx, void *arg, struct tq_error *failure)
             "rows_count");
     REFUSED(tq_tx_exec_many(tx, insert, &one, 1, SIZE_MAX, &changed, &err), TQ_E_LIMIT,
             "rows_count");
+    REFUSED(tq_tx_write(NULL, insert, &one, 1, 1, &changed, &err), TQ_E_INVALID, "tx");
+    REFUSED(tq_tx_write(tx, NULL, &one, 1, 1, &changed, &err), TQ_E_INVALID, "sql");
+    REFUSED(tq_tx_write(tx, insert, NULL, 1, 1, &changed, &err), TQ_E_INVALID, "params");
+    REFUSED(tq_tx_write(tx, insert, &one, 1, 0, &changed, &err), TQ_E_LIMIT, "rows_count");
+    REFUSED(tq_tx_write(tx, insert, &one, 1, TQ_BATCH_MAX + 1, &changed, &err), TQ_E_LIMIT,
+            "rows_count");
     ck_assert_uint_eq(changed, 77);
     ACCEPTED(tq_tx_exec(tx, "DELETE FROM t", NULL, 0, NULL, NULL, &err), TQ_OK);
     ACCEPTED(tq_tx_exec_many(tx, "DELETE FROM t WHERE a = $1", &one, 1, 1, NULL, &err), TQ_OK);
+    ACCEPTED(tq_tx_write(tx, "DELETE FROM t WHERE a = $1", &one, 1, 1, NULL, &err), TQ_OK);
     GIVES(tq_tx_now_ms(tx) > 0, 1);
     *(int *)arg = 1;
     return TQ_OK;
