@@ -11,10 +11,10 @@
  */
 #include "event/event.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "app/digest.h"
 #include "core/env.h"
 #include "core/error.h"
 #include "event_sql.h"
@@ -267,13 +267,6 @@ static int put_seat(void *arg, const struct tq_value *columns, size_t columns_co
     return TQ_OK;
 }
 
-static void tag_page(struct event_page *page)
-{
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
-    EVP_Digest(page->body.data, page->body.bytes, digest, NULL, EVP_sha256(), NULL);
-    tq__base64url_encode(page->etag, digest, TAG_BYTES);
-}
-
 int event_layout_load(void *arg, const char *key, struct event_page *page, struct tq_error *err)
 {
     struct events *events = arg;
@@ -281,7 +274,7 @@ int event_layout_load(void *arg, const char *key, struct event_page *page, struc
     int rc = tq_ledger_read(events->store, read_layout, &layout, err);
     if (rc == TQ_OK) {
         TQ_TRY(tq__buf_check(&page->body, "event.catalog", err));
-        tag_page(page);
+        TQ_TRY(app_digest(page->body.data, page->body.bytes, TAG_BYTES, page->etag, err));
     }
     return rc;
 }

@@ -24,10 +24,10 @@
  */
 #include "event/shared.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "app/digest.h"
 #include "core/backoff.h"
 #include "core/env.h"
 #include "core/error.h"
@@ -80,18 +80,6 @@ void event_shared_free(struct event_shared *shared)
 
 /* ---- the seal ---- */
 
-/* base64url of the SHA-256 of what follows the token. */
-static int digest(const void *data, size_t bytes, char out_text[TQ_ID_SIZE])
-{
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    unsigned hash_bytes = 0;
-    if (!EVP_Digest(data, bytes, hash, &hash_bytes, EVP_sha256(), NULL)) {
-        return -1;
-    }
-    tq__base64url_encode(out_text, hash, hash_bytes);
-    return 0;
-}
-
 static int64_t life_ms(const struct event_shared *shared, const struct event_page *page)
 {
     int64_t ttl_ms = shared->options.ttl_ms;
@@ -110,8 +98,8 @@ static int seal(struct event_shared *shared, const char *id, const struct event_
     tq__id_copy(claims.audience, shared->audience);
     claims.expires_ms = tq__now_ms(&shared->env) + life_ms(shared, page) + TQ_TOKEN_SKEW_MS;
     int rc = tq__buf_check(&body, ORIGIN, err);
-    if (rc == TQ_OK && digest(body.data, body.bytes, claims.id)) {
-        rc = tq__fail(err, TQ_E_INTERNAL, ORIGIN, "the digest failed");
+    if (rc == TQ_OK) {
+        rc = app_digest(body.data, body.bytes, APP_DIGEST_MAX, claims.id, err);
     }
     if (rc == TQ_OK) {
         rc = tq_token_sign(shared->options.keys, TQ_PURPOSE_INTERNAL, &claims, token, err);
@@ -133,11 +121,12 @@ static int unseal(struct event_shared *shared, const char *id, const struct tq__
     const char *rest = text ? memchr(text, '\n', found->page.bytes) : NULL;
     const char *body = rest ? memchr(rest + 1, '\n', (size_t)(end - rest - 1)) : NULL;
     struct tq_claims claims = TQ_INIT(tq_claims);
-    char hash[TQ_ID_SIZE];
+    char hash[APP_DIGEST_SIZE(APP_DIGEST_MAX)];
     if (!body || (size_t)(body - rest) > sizeof page->etag ||
         tq_token_verify(shared->options.keys, TQ_PURPOSE_INTERNAL, shared->audience, text,
                         (size_t)(rest - text), &claims, NULL) != TQ_OK ||
-        strcmp(claims.subject, id) != 0 || digest(rest + 1, (size_t)(end - rest - 1), hash) ||
+        strcmp(claims.subject, id) != 0 ||
+        app_digest(rest + 1, (size_t)(end - rest - 1), APP_DIGEST_MAX, hash, NULL) != TQ_OK ||
         strcmp(claims.id, hash) != 0) {
         return 0;
     }

@@ -30,8 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "app/digest.h"
 #include "core/env.h"
 #include "core/error.h"
 
@@ -64,18 +63,14 @@ void portone_close(struct portone *portone)
     tq__release(portone->env, portone->authorization);
 }
 
-/* The field with the key of a request. 0: no digest. */
+/* The field with the key of a request. */
 static int put_key(char target[KEY_SIZE], const char *id, const char *operation,
-                   const struct tq__buf *body)
+                   const struct tq__buf *body, struct tq_error *err)
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    char text[DIGEST_BYTES / 3 * 4 + 1];
-    if (!EVP_Digest(body->data, body->bytes, digest, NULL, EVP_sha256(), NULL)) {
-        return 0;
-    }
-    text[tq__base64url_encode(text, digest, DIGEST_BYTES)] = '\0';
-    snprintf(target, KEY_SIZE, "Idempotency-Key: \"%s-%s-%s\"", operation, id, text);
-    return 1;
+    char digest[APP_DIGEST_SIZE(DIGEST_BYTES)];
+    TQ_TRY(app_digest(body->data, body->bytes, DIGEST_BYTES, digest, err));
+    snprintf(target, KEY_SIZE, "Idempotency-Key: \"%s-%s-%s\"", operation, id, digest);
+    return TQ_OK;
 }
 
 /* `operation`: last part of the path; NULL for GET, which has no body and no key. */
@@ -92,8 +87,8 @@ static int call(struct portone *portone, const char *id, const char *operation,
                                 .body_bytes = body ? body->bytes : 0,
                                 .timeout_ms = portone->timeout_ms};
     struct tq_error err = TQ_ERROR_INIT;
-    if (operation && !put_key(key, id, operation, body)) {
-        return TQ_E_INTERNAL;
+    if (operation) {
+        TQ_TRY(put_key(key, id, operation, body, &err));
     }
     snprintf(url, sizeof url, "%s/payments/%s%s%s", portone->url, id, operation ? "/" : "",
              operation ? operation : "");

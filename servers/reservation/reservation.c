@@ -21,8 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "app/digest.h"
 #include "core/env.h"
 #include "core/error.h"
 
@@ -177,14 +176,8 @@ static int record(tq_tx *tx, void *const args[], size_t count, int results[],
 static int request_key(const struct hold_wish *wish, char target[TQ_ID_SIZE], struct tq_error *err)
 {
     char text[2 * TQ_ID_SIZE + APP_ONCE_KEY_MAX];
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned bytes = 0;
     int length = snprintf(text, sizeof text, "%s %s", wish->row.user, wish->once->key);
-    if (!EVP_Digest(text, (size_t)length, digest, &bytes, EVP_sha256(), NULL)) {
-        return tq__fail(err, TQ_E_INTERNAL, ORIGIN, "no digest");
-    }
-    target[tq__base64url_encode(target, digest, bytes)] = '\0';
-    return TQ_OK;
+    return app_digest(text, (size_t)length, APP_DIGEST_MAX, target, err);
 }
 
 /* Whether this may be asked for at all: the sale, its time, its seats and their prices. */
