@@ -11,14 +11,10 @@
 #include <check.h>
 #include <stdlib.h>
 
-static inline int unit_main(const char *name, const TTest *const *tests, size_t tests_count)
+/* Runs what a program has; returns its exit status. */
+static inline int unit_run(const char *name, TCase *tcase)
 {
     Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
-    tcase_set_timeout(tcase, 300);
-    for (size_t i = 0; i < tests_count; i++) {
-        tcase_add_test(tcase, tests[i]);
-    }
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_set_tap(runner, "-");
@@ -26,6 +22,16 @@ static inline int unit_main(const char *name, const TTest *const *tests, size_t 
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static inline int unit_main(const char *name, const TTest *const *tests, size_t tests_count)
+{
+    TCase *tcase = tcase_create(name);
+    tcase_set_timeout(tcase, 300);
+    for (size_t i = 0; i < tests_count; i++) {
+        tcase_add_test(tcase, tests[i]);
+    }
+    return unit_run(name, tcase);
 }
 
 #define UNIT_MAIN(name, ...)                                                                       \

@@ -300,18 +300,11 @@ END_TEST
 
 int main(int arguments_count, char **arguments)
 {
-    Suite *suite = suite_create("fault.hold");
     TCase *tcase = tcase_create("fault.hold");
     tcase_set_timeout(tcase, 300);
     fixture_choose(arguments_count > 1 ? arguments[1] : "");
     tcase_add_loop_test(tcase, the_nth_allocation_fails, 0, STEPS);
     tcase_add_loop_test(tcase, the_nth_call_of_the_front_fails, 0, STEPS);
     tcase_add_loop_test(tcase, the_nth_call_of_the_ledger_fails, 0, STEPS);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run("fault.hold", tcase);
 }

@@ -572,18 +572,11 @@ int main(int count, char **arguments)
         printf("1..0 # SKIP there is no redis-server\n");
         return EXIT_SUCCESS;
     }
-    Suite *suite = suite_create("fault.hold.redis");
     TCase *tcase = tcase_create("fault.hold.redis");
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, start_server, redis_server_stop);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
         tcase_add_test(tcase, tests[i]);
     }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run("fault.hold.redis", tcase);
 }

@@ -214,7 +214,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("fault.proxy");
     TCase *tcase = tcase_create("fault.proxy");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, redis__is_counted_in_values);
@@ -224,11 +223,5 @@ int main(void)
                         sizeof outcomes / sizeof *outcomes);
     tcase_add_loop_test(tcase, after_a_fault__others_go_through, PROXY_DELAY, PROXY_FAULTS_END);
     tcase_add_test(tcase, a_server_that_leaves__is_heard_of);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run("fault.proxy", tcase);
 }

@@ -311,18 +311,11 @@ static void close_place(void)
 int main(int count, char **arguments)
 {
     redis_place_choose(count > 1 ? arguments[1] : "redis");
-    Suite *suite = suite_create("fault.proxy.room");
     TCase *tcase = tcase_create("fault.proxy.room");
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, open_place, close_place);
     tcase_add_test(tcase, visitors__have_one_place_whatever_is_lost);
     tcase_add_test(tcase, a_crowd__has_a_place_each);
     tcase_add_test(tcase, a_store__opens_whatever_is_lost);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run("fault.proxy.room", tcase);
 }

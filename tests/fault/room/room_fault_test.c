@@ -290,7 +290,6 @@ END_TEST
 int main(int arguments_count, char **arguments)
 {
     fixture_choose(arguments_count > 1 ? arguments[1] : "memory");
-    Suite *suite = suite_create("fault.room");
     TCase *tcase = tcase_create("fault.room");
     tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, the_nth_allocation_fails, 0, STEPS);
@@ -301,11 +300,5 @@ int main(int arguments_count, char **arguments)
         tcase_add_loop_test(tcase, a_store_that_keeps_nothing_is_not_there, 0, STEPS);
         tcase_add_test(tcase, numbers_and_epoch_go_on_after_a_loss);
     }
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run("fault.room", tcase);
 }

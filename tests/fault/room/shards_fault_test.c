@@ -189,7 +189,6 @@ int main(void)
         return EXIT_SUCCESS;
     }
     const int count = sizeof losses / sizeof *losses;
-    Suite *suite = suite_create("fault.room.shards");
     TCase *tcase = tcase_create("fault.room.shards");
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, start_server, redis_server_stop);
@@ -197,11 +196,5 @@ int main(void)
     tcase_add_loop_test(tcase, the_cap_holds_whatever_is_lost, 0, 2);
     tcase_add_test(tcase, a_lost_shard_obeys_the_orders_of_before);
     tcase_add_test(tcase, an_order_that_one_shard_missed_is_made_up_for);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_tap(runner, "-");
-    srunner_run_all(runner, CK_SILENT);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return unit_run("fault.room.shards", tcase);
 }
