@@ -150,13 +150,17 @@ int tq__front_change(tq_book *book, uint32_t verb, int is_told, const struct tq_
     return rc;
 }
 
-/* Whether a front that had heard all before could say so. */
+/*
+ * Whether a front that had heard all before could say so. One that does not know what has no
+ * timer may be about to hear of it, from who read the ledger a moment too early.
+ */
 static int is_plausible(uint32_t verb, int status)
 {
     switch (verb) {
     case TQ_HOLD_RELEASE:
-    case TQ_HOLD_EXPIRE:
     case TQ_HOLD_GIVE_BACK:
+        return status != TQ_SETTLED && status != TQ_STALE && status != TQ_GONE;
+    case TQ_HOLD_EXPIRE:
     case TQ_HOLD_WITHDRAW:
         return status != TQ_SETTLED && status != TQ_STALE;
     default:

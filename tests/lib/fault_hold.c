@@ -17,6 +17,7 @@ static struct {
     long at;
     atomic_long calls;
     struct tq_front_change last;
+    void (*before_load)(void);
 } plan;
 
 struct fault_state {
@@ -33,6 +34,11 @@ void fault_hold_set(enum fault_hold_kind kind, long at)
 long fault_hold_calls(void)
 {
     return plan.calls;
+}
+
+void fault_hold_before_load(void (*happen)(void))
+{
+    plan.before_load = happen;
 }
 
 struct tq_front_change fault_hold_last_change(void)
@@ -63,6 +69,11 @@ static const struct tq_hold_driver *inner(void)
 
 static int fault_load(void *state, const struct tq_front_load *load, struct tq_error *err)
 {
+    void (*happen)(void) = plan.before_load;
+    plan.before_load = NULL;
+    if (happen) {
+        happen();
+    }
     return CALL(load, load);
 }
 

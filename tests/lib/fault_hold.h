@@ -23,6 +23,8 @@ extern const struct tq_store_driver fault_hold_driver;
 void fault_hold_set(enum fault_hold_kind kind, long at);
 /* Calls since the plan was set. */
 long fault_hold_calls(void);
+/* Run before the next load reaches the front, once. */
+void fault_hold_before_load(void (*happen)(void));
 /* The last change that was asked for; strings as long as the caller's. */
 struct tq_front_change fault_hold_last_change(void);
 

@@ -298,6 +298,30 @@ START_TEST(the_nth_call_of_the_ledger_fails)
 }
 END_TEST
 
+static uint32_t meanwhile;
+
+static void free_prepared(void)
+{
+    assert_named(hold_do(&w, meanwhile, &prepared).status, TQ_OK);
+}
+
+/* The front is told before it knows the hold, and then gets it as the ledger had it before. */
+START_TEST(freed_while_the_front_is_loaded__is_free_there_too)
+{
+    static const struct step freed[] = {{.before = PINNED}, {.before = SOLD}};
+    begin(&freed[_i]);
+    if (w.front && w.ledger) {
+        meanwhile = freed[_i].before == SOLD ? TQ_HOLD_GIVE_BACK : TQ_HOLD_RELEASE;
+        hold_world_lose_front(&w);
+        fault_hold_before_load(free_prepared);
+        ck_assert_uint_eq(hold_map_of(&w).counts[TQ_SEAT_AVAILABLE], HOLD_SEATS - 2);
+        world_advance(&w.world, 200); /* a moment for doubts */
+        assert_named(hold_take(&w, "bob", "b", "s1 s2").status, TQ_OK);
+    }
+    hold_world_close(&w);
+}
+END_TEST
+
 int main(int arguments_count, char **arguments)
 {
     TCase *tcase = tcase_create("fault.hold");
@@ -306,5 +330,6 @@ int main(int arguments_count, char **arguments)
     tcase_add_loop_test(tcase, the_nth_allocation_fails, 0, STEPS);
     tcase_add_loop_test(tcase, the_nth_call_of_the_front_fails, 0, STEPS);
     tcase_add_loop_test(tcase, the_nth_call_of_the_ledger_fails, 0, STEPS);
+    tcase_add_loop_test(tcase, freed_while_the_front_is_loaded__is_free_there_too, 0, 2);
     return unit_run("fault.hold", tcase);
 }
