@@ -122,39 +122,52 @@ static int on_progress(void *arg, curl_off_t down_all, curl_off_t down, curl_off
     return atomic_load(&client->is_aborted);
 }
 
-static void set_limits(http_client *client, CURL *handle, const struct http_call *call)
+/* 0, or there was no memory, as below: libcurl copies texts, and goes on without what it lacks. */
+static int set_limits(http_client *client, CURL *handle, const struct http_call *call)
 {
     curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(handle, CURLOPT_XFERINFODATA, client);
-    curl_easy_setopt(handle, CURLOPT_PROXY, "");
-    curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
                      (long)(call->connect_timeout_ms ? call->connect_timeout_ms : 3000));
     curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS,
                      (long)(call->timeout_ms ? call->timeout_ms : 60000));
+    return curl_easy_setopt(handle, CURLOPT_PROXY, "") ||
+           curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
 }
 
+static int add_field(struct curl_slist **fields, const char *text)
+{
+    struct curl_slist *longer = curl_slist_append(*fields, text);
+    *fields = longer ? longer : *fields;
+    return longer != NULL;
+}
+
+/* All of them, or NULL. */
 static struct curl_slist *fields_of(const struct http_call *call)
 {
     char type[128];
-    struct curl_slist *fields = curl_slist_append(NULL, "Expect:");
-    for (size_t i = 0; call->headers && call->headers[i]; i++) {
-        fields = curl_slist_append(fields, call->headers[i]);
+    struct curl_slist *fields = NULL;
+    int is_whole = add_field(&fields, "Expect:");
+    for (size_t i = 0; is_whole && call->headers && call->headers[i]; i++) {
+        is_whole = add_field(&fields, call->headers[i]);
     }
-    if (call->body) {
+    if (is_whole && call->body) {
         snprintf(type, sizeof type, "Content-Type: %s",
                  call->content_type ? call->content_type : "application/json");
-        fields = curl_slist_append(fields, type);
+        is_whole = add_field(&fields, type);
+    }
+    if (!is_whole) {
+        curl_slist_free_all(fields);
+        return NULL;
     }
     return fields;
 }
 
-static void set_request(CURL *handle, const struct http_call *call, struct curl_slist *fields,
-                        struct intake *intake)
+static int set_request(CURL *handle, const struct http_call *call, struct curl_slist *fields,
+                       struct intake *intake)
 {
-    curl_easy_setopt(handle, CURLOPT_URL, call->url);
     curl_easy_setopt(handle, CURLOPT_HTTPHEADER, fields);
     curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(handle, CURLOPT_WRITEDATA, intake);
@@ -162,11 +175,12 @@ static void set_request(CURL *handle, const struct http_call *call, struct curl_
         curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_bytes);
         curl_easy_setopt(handle, CURLOPT_POSTFIELDS, call->body);
     }
-    curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, call->method);
     curl_easy_setopt(handle, CURLOPT_NOBODY, strcmp(call->method, "HEAD") == 0 ? 1L : 0L);
     if (strcmp(call->method, "GET") != 0 && strcmp(call->method, "HEAD") != 0) {
         curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
     }
+    return curl_easy_setopt(handle, CURLOPT_URL, call->url) ||
+           curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, call->method);
 }
 
 static int result_of(CURL *handle, CURLcode code, const struct intake *intake, struct tq_error *err)
@@ -183,6 +197,15 @@ static int result_of(CURL *handle, CURLcode code, const struct intake *intake, s
                            curl_easy_strerror(code));
 }
 
+static int perform(CURL *handle, const struct intake *intake, struct tq_error *err)
+{
+    long status = 0;
+    int rc = result_of(handle, curl_easy_perform(handle), intake, err);
+    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+    intake->answer->status = (unsigned)status;
+    return rc;
+}
+
 int http_client_call(http_client *client, const struct http_call *call, struct http_answer *answer,
                      struct tq_error *err)
 {
@@ -192,19 +215,13 @@ int http_client_call(http_client *client, const struct http_call *call, struct h
     }
     CURL *handle = take_handle(client);
     struct curl_slist *fields = fields_of(call);
-    long status = 0;
-    if (!handle || !fields) {
-        curl_slist_free_all(fields);
-        return tq__nomem("client", err);
-    }
-    set_limits(client, handle, call);
-    set_request(handle, call, fields, &intake);
-    CURLcode code = curl_easy_perform(handle);
-    int rc = result_of(handle, code, &intake, err);
-    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-    answer->status = (unsigned)status;
+    int is_set = handle && fields && !set_limits(client, handle, call) &&
+                 !set_request(handle, call, fields, &intake);
+    int rc = is_set ? perform(handle, &intake, err) : tq__nomem("client", err);
     curl_slist_free_all(fields);
-    give_handle(client, handle);
+    if (handle) {
+        give_handle(client, handle);
+    }
     return rc;
 }
 

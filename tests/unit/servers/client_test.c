@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http/client.c: answers, and the difference between "not sent" and "perhaps applied".
+ * http/client.c: answers, the difference between "not sent" and "perhaps applied", and that
+ * a request is sent as it is meant or not at all.
  */
 #include "http/client.h"
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -211,6 +214,78 @@ START_TEST(aborting__ends_calls_under_way_and_refuses_later_ones)
 }
 END_TEST
 
+/* What libcurl takes from the heap, and which of it fails. */
+static long taken, fails_at, live;
+
+static int is_out(void)
+{
+    return ++taken == fails_at;
+}
+
+static void *short_malloc(size_t bytes)
+{
+    void *memory = is_out() ? NULL : malloc(bytes);
+    live += memory != NULL;
+    return memory;
+}
+
+static void short_free(void *memory)
+{
+    live -= memory != NULL;
+    free(memory);
+}
+
+static void *short_realloc(void *memory, size_t bytes)
+{
+    void *moved = is_out() ? NULL : realloc(memory, bytes);
+    live += moved && !memory;
+    return moved;
+}
+
+static char *short_strdup(const char *text)
+{
+    char *copy = short_malloc(strlen(text) + 1);
+    return copy ? strcpy(copy, text) : NULL;
+}
+
+static void *short_calloc(size_t count, size_t bytes)
+{
+    void *memory = short_malloc(count * bytes);
+    return memory ? memset(memory, 0, count * bytes) : NULL;
+}
+
+START_TEST(without_memory__a_request_is_whole_or_not_sent)
+{
+    int is_over = 0;
+    for (long n = 1; !is_over; n++) {
+        struct http_answer answer;
+        ck_assert_int_eq(curl_global_init_mem(CURL_GLOBAL_DEFAULT, short_malloc, short_free,
+                                              short_realloc, short_strdup, short_calloc),
+                         CURLE_OK);
+        begin();
+        taken = 0;
+        fails_at = n;
+        int rc = call("POST", "/echo", "{\"a\":1}", rig.port, &answer);
+        is_over = taken < n;
+        fails_at = 0;
+        ck_assert(rc == TQ_OK || rc == TQ_E_NOMEM || rc == TQ_E_UNAVAILABLE || rc == TQ_E_UNKNOWN);
+        if (rc == TQ_OK) {
+            const tq__json *json = http_answer_json(&answer);
+            ck_assert_str_eq(tq__json_string(tq__json_member(json, "method")), "POST");
+            ck_assert_str_eq(tq__json_string(tq__json_member(json, "body")), "{\"a\":1}");
+            ck_assert_str_eq(tq__json_string(tq__json_member(json, "x")), "1");
+            ck_assert_str_eq(tq__json_string(tq__json_member(json, "type")), "application/json");
+        }
+        ck_assert(!is_over || rc == TQ_OK);
+        http_answer_done(&answer);
+        end();
+        curl_global_cleanup();
+        ck_assert_int_eq(live, 0);
+    }
+}
+END_TEST
+
 UNIT_MAIN("http.client", answers__come_whole, no_server__is_not_sent,
           a_lost_answer__is_unknown_and_not_sent_again, too_much__is_a_limit,
-          other_schemes__are_refused, aborting__ends_calls_under_way_and_refuses_later_ones)
+          other_schemes__are_refused, aborting__ends_calls_under_way_and_refuses_later_ones,
+          without_memory__a_request_is_whole_or_not_sent)
