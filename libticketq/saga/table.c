@@ -45,7 +45,8 @@ int tq__saga_event(const struct tq_saga_type *type, const char *name)
     return -1;
 }
 
-int tq__saga_is_end(const struct tq_saga_state *state)
+/* The saga's way ends in this state, for now. */
+static int is_end(const struct tq_saga_state *state)
 {
     return state->kind == TQ_SAGA_DONE || state->kind == TQ_SAGA_UNDONE;
 }
@@ -168,7 +169,7 @@ static int check_state(const struct tq__saga_table *table, size_t place, struct 
     if (state->kind < TQ_SAGA_FORWARD || state->kind > TQ_SAGA_UNDONE) {
         return state_fault(state, "has no kind", err);
     }
-    if (tq__saga_is_end(state)) {
+    if (is_end(state)) {
         int is_plain = !state->deadline && state->deadline_ms == 0;
         return is_plain ? TQ_OK : state_fault(state, "is an end and has a deadline", err);
     }
@@ -205,7 +206,7 @@ static int check_ways(const struct tq__saga_table *table, struct tq_error *err)
         for (size_t i = 0; i < type->states_count; i++) {
             uint32_t nexts = nexts_of(table, i);
             reached |= reached & BIT(i) ? nexts : 0;
-            ending |= tq__saga_is_end(&type->states[i]) || (nexts & ending) ? BIT(i) : 0;
+            ending |= is_end(&type->states[i]) || (nexts & ending) ? BIT(i) : 0;
         }
     }
     for (size_t i = 0; i < type->states_count; i++) {
@@ -234,7 +235,7 @@ int tq__saga_table_make(struct tq__saga_table *table, const struct tq_saga_type 
     for (size_t i = 0; i < type->states_count; i++) {
         TQ_TRY(check_state(table, i, err));
     }
-    if (tq__saga_is_end(&type->states[0])) {
+    if (is_end(&type->states[0])) {
         return state_fault(&type->states[0], "is the first one and an end", err);
     }
     return check_ways(table, err);

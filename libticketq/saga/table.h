@@ -18,7 +18,5 @@ int tq__saga_table_make(struct tq__saga_table *table, const struct tq_saga_type 
 /* Place of a name in the type; -1: there is none. */
 int tq__saga_state(const struct tq_saga_type *type, const char *name);
 int tq__saga_event(const struct tq_saga_type *type, const char *name);
-/* The saga's way ends in this state, for now. */
-int tq__saga_is_end(const struct tq_saga_state *state);
 
 #endif

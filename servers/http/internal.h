@@ -53,9 +53,6 @@ struct http_entry {
 /* 0, or -1: malformed. */
 int http__pattern_check(const char *pattern);
 size_t http__pattern_literal(const char *pattern);
-/* The number of parameters, or -1: no match. */
-int http__pattern_match(const char *pattern, const char *path, size_t path_bytes,
-                        struct http_capture captures[HTTP_PARAMS_MAX]);
 /*
  * The first entry for a method and path; HEAD is served by GET. Otherwise NULL, and `allow` lists
  * the methods that the path has ("" when there are none).

@@ -41,8 +41,9 @@ size_t http__pattern_literal(const char *pattern)
     return strcspn(pattern, "{");
 }
 
-int http__pattern_match(const char *pattern, const char *path, size_t path_bytes,
-                        struct http_capture captures[HTTP_PARAMS_MAX])
+/* The number of parameters, or -1: no match. */
+static int match(const char *pattern, const char *path, size_t path_bytes,
+                 struct http_capture captures[HTTP_PARAMS_MAX])
 {
     const char *end = path + path_bytes;
     int count = 0;
@@ -88,7 +89,7 @@ const struct http_entry *http__route_find(const struct http_entry *entries, size
             memcmp(path, entry->route->pattern, entry->literal_bytes) != 0) {
             continue;
         }
-        int found = http__pattern_match(entry->route->pattern, path, path_bytes, captures);
+        int found = match(entry->route->pattern, path, path_bytes, captures);
         if (found >= 0 && strcmp(entry->route->method, wanted) == 0) {
             *out_captures = found;
             return entry;

@@ -62,16 +62,18 @@ void queue_pace_free(struct queue_pace *pace)
     }
 }
 
-/* Never 0, which is the fingerprint of nobody. */
+/* 0, the fingerprint of nobody: there is no digest. */
 static uint64_t fingerprint_of(const struct queue_pace *pace, const char *room, const char *visitor)
 {
     unsigned char text[sizeof pace->secret + 2 * TQ_ID_SIZE] = {0};
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    unsigned char digest[EVP_MAX_MD_SIZE];
     uint64_t fingerprint;
     memcpy(text, pace->secret, sizeof pace->secret);
     memcpy(text + sizeof pace->secret, room, strnlen(room, TQ_ID_MAX));
     memcpy(text + sizeof pace->secret + TQ_ID_SIZE, visitor, strnlen(visitor, TQ_ID_MAX));
-    EVP_Digest(text, sizeof text, digest, NULL, EVP_sha256(), NULL);
+    if (!EVP_Digest(text, sizeof text, digest, NULL, EVP_sha256(), NULL)) {
+        return 0;
+    }
     memcpy(&fingerprint, digest, sizeof fingerprint);
     return fingerprint | 1;
 }
@@ -87,7 +89,8 @@ int64_t queue_pace_wait_ms(struct queue_pace *pace, const char *room, const char
     uint64_t fingerprint = fingerprint_of(pace, room, visitor);
     struct slot *slot = slot_of(pace, fingerprint);
     int64_t wait_ms = atomic_load(&slot->not_before_ms) - now_ms;
-    return atomic_load(&slot->fingerprint) == fingerprint && wait_ms > 0 ? wait_ms : 0;
+    int is_theirs = fingerprint && atomic_load(&slot->fingerprint) == fingerprint;
+    return is_theirs && wait_ms > 0 ? wait_ms : 0;
 }
 
 void queue_pace_note(struct queue_pace *pace, const char *room, const char *visitor, int64_t now_ms,

@@ -21,12 +21,6 @@ struct user_cost {
     uint32_t p;     /* 1 to 16 */
 };
 
-/* OWASP's figure for p = 3; about a third of a second and 32 MiB. */
-#define USER_COST_DEFAULT                                                                          \
-    {                                                                                              \
-        15, 8, 3                                                                                   \
-    }
-
 struct user_record {
     struct user_cost cost;
     unsigned char salt[USER_SALT_BYTES];

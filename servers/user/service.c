@@ -18,6 +18,7 @@
 #define READING_QUEUE 4096
 
 static const struct app_option options[] = {
+    /* OWASP's figure for p = 3; about a third of a second and 32 MiB. */
     {.name = "scrypt-ln",
      .value = "N",
      .help = "cost of a password, log2 of N",
