@@ -146,8 +146,7 @@ static int load_keys(struct app *app, struct tq_error *err)
     }
     TQ_TRY(app_config_secret(app->config, "keys", &text, err));
     int rc = tq_keys_load(app->keys, text, strlen(text), err);
-    explicit_bzero(text, strlen(text));
-    free(text);
+    app_secret_free(text);
     return rc;
 }
 

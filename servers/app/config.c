@@ -384,6 +384,14 @@ int app_config_secret(const struct app_config *config, const char *name, char **
     return rc;
 }
 
+void app_secret_free(char *secret)
+{
+    if (secret) {
+        explicit_bzero(secret, strlen(secret));
+    }
+    free(secret);
+}
+
 void app_config_help(const char *program, const char *summary, const struct app_option *options,
                      size_t options_count)
 {

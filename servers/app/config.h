@@ -42,9 +42,11 @@ const char *app_config_text(const struct app_config *config, const char *name);
 int64_t app_config_number(const struct app_config *config, const char *name);
 /* Its text, or NULL when no such option is declared or it is empty. */
 const char *app_config_find(const struct app_config *config, const char *name);
-/* The content of the file that the option names, without trailing newlines. Free with free(). */
+/* The content of the file that the option names, without trailing newlines. */
 int app_config_secret(const struct app_config *config, const char *name, char **out_secret,
                       struct tq_error *err);
+/* Wipes it, too. NULL is allowed. */
+void app_secret_free(char *secret);
 /* Help on standard output. */
 void app_config_help(const char *program, const char *summary, const struct app_option *options,
                      size_t options_count);

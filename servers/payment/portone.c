@@ -27,7 +27,6 @@
 #include "payment/payment.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "app/digest.h"
@@ -54,7 +53,7 @@ int portone_open(struct portone *portone, struct app *app, struct tq_error *err)
     if (portone->authorization) {
         snprintf(portone->authorization, room, "Authorization: PortOne %s", secret);
     }
-    free(secret);
+    app_secret_free(secret);
     return portone->authorization ? TQ_OK : tq__nomem(ORIGIN, err);
 }
 

@@ -15,7 +15,6 @@
 #include "payment/service.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "app/flow.h"
 #include "core/env.h"
@@ -66,7 +65,7 @@ static int open_provider(struct payments *service, struct tq_error *err)
     TQ_TRY(portone_open(&service->portone, service->app, err));
     TQ_TRY(app_config_secret(app_config(service->app), "webhook-secret", &text, err));
     int rc = webhook_keys_read(text, service->keys, &service->keys_count, err);
-    free(text);
+    app_secret_free(text);
     return rc;
 }
 

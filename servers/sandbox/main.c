@@ -3,8 +3,6 @@
  * The program ticketq-sandbox: one service with the paths of the payment provider
  * and those of a test. Threads: those of the app.
  */
-#include <stdlib.h>
-#include <string.h>
 
 #include "core/env.h"
 #include "core/error.h"
@@ -32,10 +30,7 @@ static void sandbox_close(void *state)
     tq_store_close(sandbox->store);
     faults_done(&sandbox->faults);
     pthread_mutex_destroy(&sandbox->lock);
-    if (sandbox->secret) {
-        explicit_bzero(sandbox->secret, strlen(sandbox->secret));
-    }
-    free(sandbox->secret);
+    app_secret_free(sandbox->secret);
     tq__release(sandbox->env, sandbox);
 }
 
@@ -49,8 +44,7 @@ static int read_secrets(struct sandbox *sandbox, struct tq_error *err)
     }
     TQ_TRY(app_config_secret(config, "webhook-secret", &text, err));
     int rc = app_webhook_key_read(&sandbox->webhook_key, text, err);
-    explicit_bzero(text, strlen(text));
-    free(text);
+    app_secret_free(text);
     return rc;
 }
 

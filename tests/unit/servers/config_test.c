@@ -179,7 +179,7 @@ START_TEST(secrets__come_from_files)
     assert_status(read_config(WORDS("--name", path), NONE), TQ_OK);
     assert_status(app_config_secret(config, "name", &secret, &err), TQ_OK);
     ck_assert_str_eq(secret, "top secret");
-    free(secret);
+    app_secret_free(secret);
     unlink(path);
     assert_status(app_config_secret(config, "name", &secret, &err), TQ_E_INVALID);
     done();
