@@ -18,8 +18,7 @@ void app_put_time(struct tq__buf *json, const char *name, int64_t time_ms);
 /* A required time of a body; answers with a problem when it is not one (http.h). */
 int app_field_time(struct http_request *request, const tq__json *object, const char *name,
                    int64_t *out_time_ms);
-/* `count` characters of [0-9A-Z] without I, L, O, U: 5 bits each; `target` has room for count + 1.
- */
+/* `count` characters of [0-9A-Z] but I, L, O and U, 5 bits each; `target` has one byte more. */
 int app_code(const struct tq_env *env, char *target, size_t count, struct tq_error *err);
 
 #endif

@@ -22,8 +22,7 @@ struct app_page {
     app_page_row_fn *row;
 };
 
-/* Write a page, read in one transaction; `nextCursor` is there when it is full. TQ_OK or failure.
- */
+/* Write a page, read in one transaction; a full one has `nextCursor`. TQ_OK or failure. */
 int app_page_read(tq_store *store, const struct app_page *page, const char *owner,
                   const char *cursor, int64_t limit, struct tq__buf *json, struct tq_error *err);
 /* Answer with a page of what belongs to the request's subject. */

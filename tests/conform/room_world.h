@@ -37,8 +37,7 @@ struct tq_room_tick room_tick(struct room_world *w);
 struct tq_room_state room_state(struct room_world *w);
 /* Returns TQ_OK or TQ_REPEAT. */
 int room_order(struct room_world *w, uint32_t order, int64_t value, const char *request_key);
-/* The number is the next after one that was told: by one, or with shards by at most their number.
- */
+/* The number is the next after one that was told: one more, with shards at most their number. */
 void assert_next(int64_t number, int64_t told);
 /* What is told where so many are ahead: with shards, that many times those of one's own. */
 void assert_ahead(uint64_t told, uint64_t ahead);

@@ -9,8 +9,7 @@
 
 #include <stdint.h>
 
-/* The port; 0: there is no redis-server to start. `still_clock`: the path of that module, or NULL.
- */
+/* The port; 0: there is no redis-server. `still_clock`: the path of that module, or NULL. */
 unsigned redis_server_start(const char *still_clock);
 /* At the end of the process it stops by itself. */
 void redis_server_stop(void);

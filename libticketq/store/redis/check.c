@@ -2,13 +2,15 @@
 /*
  * What a server must be before a store is opened on it, read from INFO.
  *
- *     older than 7                          refused: scripts would stop half way when memory is
- * short cluster=1 and no cluster, or reverse  refused: keys would be looked for in the wrong place
- *     may evict keys (maxmemory is set and maxmemory-policy is not noeviction)
- *                                           refused: it would forget who waits
- *     noeviction only because maxmemory is not set     a warning
- *     no append-only file                   a warning: a crash forgets what came after the last
- *                                           snapshot; places come back by their tokens
+ *     older than 7                     refused: scripts would stop half way without memory
+ *     cluster=1 and no cluster, or     refused: keys would be looked for in the wrong place
+ *     the reverse
+ *     may evict keys: maxmemory is     refused: it would forget who waits
+ *     set, and another policy than
+ *     noeviction
+ *     the same without maxmemory       a warning
+ *     no append-only file              a warning: a crash forgets what came after the last
+ *                                      snapshot; places come back by their tokens
  *
  * The last three only where what is there cannot be had elsewhere.
  *

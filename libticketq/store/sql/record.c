@@ -325,8 +325,7 @@ static int record_batch(struct batch *batch, struct tq_error *err)
     return TQ_OK;
 }
 
-/* Collects what the front granted. What this call writes is new, even where the front knew its key.
- */
+/* Collects what the front granted: new to the ledger, even where the front knew the key. */
 static void collect(struct batch *batch, const struct tq_hold_request *requests, size_t count,
                     struct tq_hold *holds)
 {

@@ -160,8 +160,7 @@ static void stop_tickers(struct ticker *tickers, atomic_int *is_over)
     }
 }
 
-/* What was let in since `begin_ms` is what the rate gave, and never more than the cap and who left.
- */
+/* Since `begin_ms` the rate has let in what it gives, and never more than the cap and who left. */
 static uint64_t check_pace(struct room_world *w, uint64_t burst, int64_t begin_ms, uint64_t left)
 {
     struct tq_room_state state = room_state(w);

@@ -34,8 +34,7 @@ static int open_both(void)
     return 0;
 }
 
-/* What holds either way: the ledger's holds last as long as they should, and no seat is sold twice.
- */
+/* What is so either way: the ledger's holds last as long as they should, no seat is sold twice. */
 static void sell_across(int64_t off_ms)
 {
     struct tq_hold before = hold_take(&w, "ann", "a", "s1");

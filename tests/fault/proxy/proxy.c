@@ -39,8 +39,7 @@
 #define ROOM_FIRST 65536
 #define STEP_MS 5 /* how exact delays are */
 
-/* One direction: what came and has not gone, of which `free` bytes may go, the last of them later.
- */
+/* One direction: what came and has not gone. `free` bytes of it may go, the last of them later. */
 struct flow {
     char *data;
     size_t bytes, room, free, waiting;
