@@ -11,9 +11,8 @@
 
 #include <ticketq/room.h>
 
+#include "bench/bare_redis.h"
 #include "bench/frame.h"
-#include "core/url.h"
-#include "store/redis/client.h"
 
 #define THREADS 64
 #define EACH 2000
@@ -25,7 +24,6 @@
 
 static struct tq_error err = TQ_ERROR_INIT;
 static struct tq_env env;
-static struct redis_target target;
 
 struct line {
     tq_store *store;
@@ -36,31 +34,12 @@ struct line {
                struct tq_place *out_places, struct tq_error *failure);
 };
 
-static redisContext *connect_alone(void)
-{
-    redisContext *context = redisConnect(target.seeds[0].host, target.seeds[0].port);
-    if (!context || context->err) {
-        fprintf(stderr, "no server\n");
-        exit(EXIT_FAILURE);
-    }
-    return context;
-}
-
-static void forget_all(void)
-{
-    redisContext *context = connect_alone();
-    freeReplyObject(redisCommand(context, "FLUSHALL"));
-    redisFree(context);
-}
-
 static double used_memory(void)
 {
-    redisContext *context = connect_alone();
-    redisReply *reply = redisCommand(context, "INFO memory");
-    const char *line = reply ? strstr(reply->str, "used_memory:") : NULL;
+    redisReply *reply = bare_redis_ask("INFO memory", NULL);
+    const char *line = strstr(reply->str, "used_memory:");
     double bytes = line ? strtod(line + strlen("used_memory:"), NULL) : 0;
     freeReplyObject(reply);
-    redisFree(context);
     return bytes;
 }
 
@@ -76,7 +55,7 @@ static void add_key(tq_keys *keys, uint32_t purpose, const char *id)
 
 static void open_line(struct line *line)
 {
-    forget_all();
+    bare_redis_forget_all();
     bench_check(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = getenv("TICKETQ_TEST_REDIS")),
                               &line->store, &err),
                 TQ_OK, "open", &err);
@@ -179,44 +158,25 @@ static double bytes_each(void)
     return bytes;
 }
 
-/* Commands a second by redis-benchmark. */
-static double benchmark(const char *command, const char *keys, size_t count)
-{
-    char line[512], answer[256];
-    double rate = 0;
-    snprintf(line, sizeof line, "redis-benchmark -h %s -p %u -c 50 -P 64 -n %zu -r %s --csv %s",
-             target.seeds[0].host, target.seeds[0].port, count, keys, command);
-    FILE *pipe = popen(line, "r");
-    while (pipe && fgets(answer, sizeof answer, pipe)) {
-        const char *comma = strstr(answer, "\",\"");
-        rate = comma && strtod(comma + 3, NULL) > 0 ? strtod(comma + 3, NULL) : rate;
-    }
-    if (!pipe || pclose(pipe)) {
-        fprintf(stderr, "redis-benchmark failed\n");
-        exit(EXIT_FAILURE);
-    }
-    return rate;
-}
-
 static double plain_zadd(void)
 {
     static const char command[] = "zadd bare __rand_int__ " MEMBER ":__rand_int__";
-    forget_all();
-    benchmark(command, "1000000000", BEFORE);
-    return benchmark(command, "1000000000", VISITORS);
+    bare_redis_forget_all();
+    bare_redis_rate(64, BEFORE, "1000000000", command);
+    return bare_redis_rate(64, VISITORS, "1000000000", command);
 }
 
 static double plain_zrank(void)
 {
-    forget_all();
-    benchmark("zadd bare __rand_int__ " MEMBER ":__rand_int__", "128000", VISITORS);
-    return benchmark("zrank bare " MEMBER ":__rand_int__", "128000", VISITORS);
+    bare_redis_forget_all();
+    bare_redis_rate(64, VISITORS, "128000", "zadd bare __rand_int__ " MEMBER ":__rand_int__");
+    return bare_redis_rate(64, VISITORS, "128000", "zrank bare " MEMBER ":__rand_int__");
 }
 
 static double bare_bytes(void)
 {
-    redisContext *context = connect_alone();
-    freeReplyObject(redisCommand(context, "FLUSHALL"));
+    bare_redis_forget_all();
+    redisContext *context = bare_redis_connect();
     double before = used_memory();
     for (size_t i = 0; i < VISITORS; i++) {
         char name[TQ_ID_SIZE];
@@ -262,14 +222,10 @@ static const struct bench_figure figures[] = {
 
 int main(int count, char **names)
 {
-    const char *url = getenv("TICKETQ_TEST_REDIS");
-    struct tq__url parts;
-    if (!url) {
+    if (!bare_redis_is_there()) {
         return EXIT_SUCCESS;
     }
     env = tq_system_env();
     env.log = NULL;
-    bench_check(tq__url_parse(&parts, url, &err), TQ_OK, "url", &err);
-    bench_check(tq__redis_target_read(&target, parts.path, parts.query, &err), TQ_OK, "url", &err);
     return BENCH_MAIN(count, names, figures);
 }

@@ -14,9 +14,8 @@
 
 #include <ticketq/hold.h>
 
+#include "bench/bare_redis.h"
 #include "bench/frame.h"
-#include "core/url.h"
-#include "store/redis/client.h"
 
 #define THREADS 64
 #define EACH 700
@@ -26,7 +25,6 @@
 
 static struct tq_error err = TQ_ERROR_INIT;
 static struct tq_env env;
-static struct redis_target target;
 static char names[TOTAL][10];
 static const char *seats[TOTAL];
 
@@ -35,21 +33,9 @@ struct sale {
     tq_book *book;
 };
 
-static redisReply *ask(const char *command, const char *argument)
-{
-    redisContext *context = redisConnect(target.seeds[0].host, target.seeds[0].port);
-    redisReply *reply = context->err ? NULL : redisCommand(context, command, argument);
-    redisFree(context);
-    if (!reply) {
-        fprintf(stderr, "no server\n");
-        exit(EXIT_FAILURE);
-    }
-    return reply;
-}
-
 static void open_sale(struct sale *sale)
 {
-    freeReplyObject(ask("FLUSHALL", ""));
+    bare_redis_forget_all();
     bench_check(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = getenv("TICKETQ_TEST_REDIS")),
                               &sale->store, &err),
                 TQ_OK, "open", &err);
@@ -112,25 +98,15 @@ static double plain_script(void)
         "local at = redis.call('TIME') "
         "redis.call('HSET', KEYS[1], ARGV[2], ARGV[1], ARGV[3], ARGV[1], ARGV[4], ARGV[1], "
         "ARGV[5], ARGV[1]) redis.call('ZADD', KEYS[2], at[1] + 300, ARGV[1]) return 1";
-    char line[512], answer[256];
-    double rate = 0;
-    freeReplyObject(ask("FLUSHALL", ""));
-    redisReply *sha = ask("SCRIPT LOAD %s", script);
-    snprintf(line, sizeof line,
-             "redis-benchmark -h %s -p %u -c 50 -P 16 -n %d -r 1000000000 --csv evalsha %s 2 {s}h "
-             "{s}t hold-__rand_int__ s__rand_int__ s__rand_int__ s__rand_int__ s__rand_int__",
-             target.seeds[0].host, target.seeds[0].port, THREADS * EACH, sha->str);
+    char command[160];
+    bare_redis_forget_all();
+    redisReply *sha = bare_redis_ask("SCRIPT LOAD %s", script);
+    snprintf(command, sizeof command,
+             "evalsha %s 2 {s}h {s}t hold-__rand_int__ s__rand_int__ s__rand_int__ s__rand_int__ "
+             "s__rand_int__",
+             sha->str);
     freeReplyObject(sha);
-    FILE *pipe = popen(line, "r");
-    while (pipe && fgets(answer, sizeof answer, pipe)) {
-        const char *comma = strstr(answer, "\",\"");
-        rate = comma && strtod(comma + 3, NULL) > 0 ? strtod(comma + 3, NULL) : rate;
-    }
-    if (!pipe || pclose(pipe)) {
-        fprintf(stderr, "redis-benchmark failed\n");
-        exit(EXIT_FAILURE);
-    }
-    return rate;
+    return bare_redis_rate(16, THREADS * EACH, "1000000000", command);
 }
 
 static int compare(const void *a, const void *b)
@@ -238,9 +214,7 @@ static const struct bench_figure figures[] = {
 
 int main(int count, char **arguments)
 {
-    const char *url = getenv("TICKETQ_TEST_REDIS");
-    struct tq__url parts;
-    if (!url) {
+    if (!bare_redis_is_there()) {
         return EXIT_SUCCESS;
     }
     env = tq_system_env();
@@ -249,7 +223,5 @@ int main(int count, char **arguments)
         snprintf(names[i], sizeof names[i], "s%zu", i);
         seats[i] = names[i];
     }
-    bench_check(tq__url_parse(&parts, url, &err), TQ_OK, "url", &err);
-    bench_check(tq__redis_target_read(&target, parts.path, parts.query, &err), TQ_OK, "url", &err);
     return BENCH_MAIN(count, arguments, figures);
 }
