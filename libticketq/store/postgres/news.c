@@ -13,13 +13,12 @@
  *
  * Threads: telling is the connection's; `listen` is called once at a time; rousing is [any].
  */
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "store/postgres/postgres.h"
+#include "store/rouse.h"
 
 static int is_on(const struct postgres_state *state)
 {
@@ -28,10 +27,7 @@ static int is_on(const struct postgres_state *state)
 
 int tq__postgres_news_open(struct postgres_state *state, struct tq_error *err)
 {
-    state->news.rouse_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    return state->news.rouse_fd >= 0
-               ? TQ_OK
-               : tq__fail_native(err, TQ_E_UNAVAILABLE, errno, "store.postgres", "no eventfd");
+    return tq__rouse_open(&state->news.rouse_fd, "store.postgres", err);
 }
 
 void tq__postgres_news_close(struct postgres_state *state)
@@ -100,7 +96,6 @@ static uint64_t take(PGconn *pg)
 static int wait_for_news(struct postgres_state *state, uint32_t timeout_ms, int *out_is_lost)
 {
     PGconn *pg = state->news.wire.pg;
-    uint64_t roused = 0;
     struct pollfd pollers[] = {
         {.fd = state->news.rouse_fd, .events = POLLIN},
         {.fd = PQsocket(pg), .events = POLLIN},
@@ -109,8 +104,7 @@ static int wait_for_news(struct postgres_state *state, uint32_t timeout_ms, int 
     *out_is_lost =
         count > 0 && pollers[1].revents && (!PQconsumeInput(pg) || PQstatus(pg) == CONNECTION_BAD);
     if (count > 0 && pollers[0].revents) {
-        ssize_t ignored = read(state->news.rouse_fd, &roused, sizeof roused);
-        (void)ignored;
+        tq__rouse_done(state->news.rouse_fd);
     }
     return count != 0;
 }
@@ -141,7 +135,5 @@ int tq__postgres_listen(void *opaque, uint32_t timeout_ms, uint64_t *out_news, s
 void tq__postgres_rouse(void *opaque)
 {
     const struct postgres_state *state = opaque;
-    const uint64_t one = 1;
-    ssize_t ignored = write(state->news.rouse_fd, &one, sizeof one);
-    (void)ignored;
+    tq__rouse(state->news.rouse_fd);
 }

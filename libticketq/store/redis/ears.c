@@ -18,7 +18,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "core/bytes.h"
@@ -27,6 +26,7 @@
 #include "store/redis/client.h"
 #include "store/redis/redis.h"
 #include "store/redis/slots.h"
+#include "store/rouse.h"
 
 #define TRIES 3
 #define EARS_MAX REDIS_NODES_MAX
@@ -71,10 +71,10 @@ int tq__redis_ears_open(struct redis_client *client, struct redis_ears **out_ear
     }
     ears->client = client;
     ears->env = env;
-    ears->rouse_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (ears->rouse_fd < 0) {
+    int rc = tq__rouse_open(&ears->rouse_fd, "store.redis", err);
+    if (rc < 0) {
         tq__release(env, ears);
-        return tq__fail(err, TQ_E_UNAVAILABLE, "store.redis", "there is no descriptor left");
+        return rc;
     }
     pthread_mutex_init(&ears->lock, NULL);
     *out_ears = ears;
@@ -410,11 +410,10 @@ int tq__redis_ears_listen(void *opaque, uint32_t timeout_ms, struct tq_error *er
 {
     struct redis_ears *ears = ((struct redis_state *)opaque)->ears;
     struct pollfd pollers[1 + EARS_MAX];
-    uint64_t roused;
     nfds_t count = collect(ears, pollers);
     int found = poll(pollers, count, timeout_ms < INT32_MAX ? (int)timeout_ms : INT32_MAX);
-    if (found > 0 && pollers[0].revents && read(ears->rouse_fd, &roused, sizeof roused) < 0) {
-        found = 1; /* somebody else has seen it */
+    if (found > 0 && pollers[0].revents) {
+        tq__rouse_done(ears->rouse_fd);
     }
     pthread_mutex_lock(&ears->lock);
     hear_all(ears);
@@ -425,8 +424,5 @@ int tq__redis_ears_listen(void *opaque, uint32_t timeout_ms, struct tq_error *er
 
 void tq__redis_ears_rouse(void *opaque)
 {
-    struct redis_ears *ears = ((struct redis_state *)opaque)->ears;
-    uint64_t one = 1;
-    ssize_t ignored = write(ears->rouse_fd, &one, sizeof one);
-    (void)ignored;
+    tq__rouse(((struct redis_state *)opaque)->ears->rouse_fd);
 }
