@@ -99,7 +99,8 @@ typedef void tq_front_freed_fn(void *arg, const char *schedule, const char *cons
 
 /**
  * A front for seat holds. Unless its comment says otherwise a slot is required since ABI 1. All
- * may be called at the same time, also for one schedule; arguments are borrowed.
+ * may be called at the same time, also for one schedule; arguments are borrowed. Besides what each
+ * lists they return TQ_E_CORRUPT and TQ_E_INTERNAL where what is kept, or said, cannot be.
  */
 struct tq_hold_driver {
     size_t size; /**< sizeof, as the driver was compiled. */

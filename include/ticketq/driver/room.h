@@ -72,7 +72,8 @@ struct tq_room_view {
  * are called at the same time, also for one room. Arrays have `count` elements,
  * 1 to TQ_BATCH_MAX; arguments are borrowed. Besides what each slot lists they
  * return TQ_GONE (the store does not know the room, or no longer: the core opens
- * it again), TQ_E_NOMEM, TQ_E_UNAVAILABLE (nothing was done) and TQ_E_UNKNOWN.
+ * it again), TQ_E_NOMEM, TQ_E_UNAVAILABLE (nothing was done), TQ_E_UNKNOWN, and TQ_E_CORRUPT
+ * and TQ_E_INTERNAL where what is kept, or said, cannot be.
  */
 struct tq_room_driver {
     size_t size;
