@@ -11,7 +11,8 @@
  * anybody is served.
  *
  * Each step may be repeated: a crash between defining and writing down only
- * makes the worker fetch again.
+ * makes the worker fetch again. Writing down comes last, because what is written down
+ * nobody looks for any more.
  *
  * Threads: readers take the lock shared; a schedule is added complete, once,
  * and neither changed nor removed while the service is open.
@@ -356,7 +357,7 @@ int schedules_step(void *arg, struct tq_error *err)
     tq__id_copy(after, next->id); /* one that cannot be loaded does not hold up the others */
     TQ_TRY(fetch(service, next, err));
     TQ_TRY(define(service, next, err));
-    TQ_TRY(tq_ledger_run(service->ledger, write_down, next, err));
+    schedule *ready = next;
     TQ_TRY(publish(service, &next, err));
-    return TQ_OK;
+    return tq_ledger_run(service->ledger, write_down, ready, err);
 }

@@ -132,6 +132,7 @@ UNION ALL
 SELECT d.schedule, 'has ' || d.seats || ' seats and ' || COUNT(p.seat_id) || ' prices'
 FROM reservation.tq_hold_schedules d LEFT JOIN reservation.seat_prices p
     ON p.schedule_id = d.schedule
+WHERE d.schedule NOT IN (SELECT schedule_id FROM reservation.schedules WHERE is_loaded = 0)
 GROUP BY d.schedule, d.seats HAVING COUNT(p.seat_id) <> d.seats
 UNION ALL
 SELECT d.schedule, 'sells ' || d.seats || ' seats, the event has ' || e.seats
@@ -329,6 +330,7 @@ SELECT (SELECT COUNT(*) FROM payment.payments
         WHERE phase IN ('REQUESTED', 'CONFIRMING', 'UNKNOWN', 'CAPTURED', 'REFUNDING'))
     + (SELECT COUNT(*) FROM reservation.reservations
         WHERE phase IN ('HOLD', 'PAYING', 'CANCELLING', 'REFUNDING'))
+    + (SELECT COUNT(*) FROM reservation.schedules WHERE is_loaded = 0)
     + (SELECT COUNT(*) FROM pending)
     + (SELECT COUNT(*) FROM unapplied WHERE told_ms >= $2)
 

@@ -79,6 +79,12 @@ def test_an_intact_sale_is_clean(sold):
     assert totals["moneyIn"] == totals["moneyForTickets"] + totals["moneyBack"]
 
 
+def test_a_schedule_whose_prices_are_being_written_is_under_way(copy):
+    copy("reservation", "DELETE FROM seat_prices")
+    report = copy("reservation", "UPDATE schedules SET is_loaded = 0")()
+    assert report["isClean"] and report["underWay"] == 2  # dan's hold
+
+
 DAMAGE = {
     # name: (check, service, statement, what names the row)
     "a paid payment whose reservation is gone": (

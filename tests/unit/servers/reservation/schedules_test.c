@@ -5,6 +5,7 @@
  */
 #include "../reader.h"
 #include "hall.h"
+#include "lib/fault_ledger.h"
 
 static struct reader reader;
 
@@ -106,5 +107,31 @@ START_TEST(a_restart__finds_what_was_fetched)
 }
 END_TEST
 
+/* It is written down, and nobody would look for it any more. */
+START_TEST(written_down_but_not_told_so__it_is_on_sale_all_the_same)
+{
+    struct sale sale;
+    begin();
+    tq_store *ledger = hall.service.ledger;
+    struct tq_error err = TQ_ERROR_INIT;
+    assert_status(tq_store_open(&hall.desk.env,
+                                TQ_ARGS(tq_store_options, .url = hall.desk.url,
+                                        .driver = &fault_ledger_driver),
+                                &hall.service.ledger, &err),
+                  TQ_OK);
+    reader.body = DOCUMENT("[\"B-1\",\"R\",100]");
+    fault_plan_set(FAULT_AFTER, 1u << FAULT_COMMIT, 1);
+    ck_assert_int_eq(step(), TQ_E_UNKNOWN);
+    fault_plan_set(FAULT_NONE, 0, 0);
+    ck_assert_str_eq(ask("SELECT is_loaded || '' FROM schedules WHERE schedule_id = 's-2'"), "1");
+    ck_assert_int_eq(step(), TQ_EMPTY);
+    ck_assert_int_eq(schedules_sale(&hall.service, "s-2", &sale), TQ_OK);
+    tq_store_close(hall.service.ledger);
+    hall.service.ledger = ledger;
+    end();
+}
+END_TEST
+
 UNIT_MAIN("servers.reservation.schedules", a_schedule__is_on_sale_when_its_seats_are_here,
-          what_cannot_be_used__leaves_nothing_and_is_tried_again, a_restart__finds_what_was_fetched)
+          what_cannot_be_used__leaves_nothing_and_is_tried_again, a_restart__finds_what_was_fetched,
+          written_down_but_not_told_so__it_is_on_sale_all_the_same)
