@@ -14,7 +14,7 @@
  * A connection that was closed while nobody used it is noticed before the next
  * command is sent, or that command's fate would be unknown for no reason. After a
  * failed attempt the next is made after a pause that grows and is spread by chance;
- * until then calls fail at once.
+ * until then calls fail at once, and say why the attempt failed.
  */
 #include "store/redis/conn.h"
 
@@ -279,10 +279,10 @@ int tq__redis_conn_ready(struct redis_conn *conn, struct tq_error *err)
         return TQ_OK;
     }
     if (tq__now_ms(conn->env) < conn->retry_ms) {
-        return tq__fail(err, TQ_E_UNAVAILABLE, "store.redis", "%.100s:%u is not there",
-                        conn->address.host, conn->address.port);
+        return tq__fail(err, TQ_E_UNAVAILABLE, "store.redis", "a moment ago: %s", conn->trouble);
     }
-    int rc = dial(conn, err);
+    struct tq_error trouble = TQ_ERROR_INIT;
+    int rc = dial(conn, &trouble);
     tq__redis_conn_rest(conn);
     if (rc == TQ_OK) {
         tq__backoff_reset(&conn->backoff);
@@ -291,7 +291,8 @@ int tq__redis_conn_ready(struct redis_conn *conn, struct tq_error *err)
     }
     hang_up(conn);
     conn->retry_ms = tq__now_ms(conn->env) + tq__backoff_next(&conn->backoff, conn->env);
-    return rc;
+    snprintf(conn->trouble, sizeof conn->trouble, "%s", trouble.message);
+    return tq__fail_native(err, rc, trouble.native, trouble.origin, "%s", trouble.message);
 }
 
 redisReply *tq__redis_conn_ask(struct redis_conn *conn, const char *const *words, size_t count,

@@ -21,6 +21,7 @@ struct redis_conn {
     redisContext *context; /* NULL: not connected */
     struct tq__backoff backoff;
     int64_t retry_ms;   /* host's clock: no attempt to connect before */
+    char trouble[160];  /* why the last attempt failed */
     struct tq__buf out; /* what is to be sent */
     size_t sent;        /* of it */
     int is_broken;
