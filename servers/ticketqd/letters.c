@@ -9,8 +9,9 @@
  * and an event that was replayed is told so, not replayed again.
  *
  * It reads as a group of its own that nobody hears of again, with a ledger in memory. A
- * topic has no end that it could see; it stops when none has come for --wait-ms. Exit
- * status: 0 read, 1 an event could not be replayed, 2 not everything could be read.
+ * topic has no end that it could see; it stops when none has come for --wait-ms. A broker
+ * that failed, and after which no letter came, may have more of them. Exit status: 0 read,
+ * 1 an event could not be replayed, 2 perhaps not everything was read.
  */
 #include "ticketqd/letters.h"
 
@@ -147,6 +148,10 @@ static int open_all(struct letters *letters, struct tq_error *err)
     TQ_TRY(tq_transport_open(&letters->env,
                              TQ_ARGS(tq_transport_options, .url = letters->transport_url),
                              &letters->transport, err));
+    if (!(tq__transport_driver(letters->transport)->caps & TQ_TRANSPORT_SHARED)) {
+        return tq__fail(err, TQ_E_UNSUPPORTED, "letters",
+                        "--transport: what one process keeps to itself has no letters for others");
+    }
     if (letters->ledger_url) {
         TQ_TRY(tq_store_open(&letters->env, TQ_ARGS(tq_store_options, .url = letters->ledger_url),
                              &letters->ledger, err));
@@ -161,8 +166,9 @@ static int read_all(struct letters *letters, struct tq_error *err)
     int64_t last_ms = tq__now_ms(&letters->env);
     while (tq__now_ms(&letters->env) - last_ms < letters->wait_ms) {
         struct tq_inbox_stats stats = TQ_INIT(tq_inbox_stats);
-        status = tq_inbox_step(letters->inbox, STEP_MS, &stats, err);
-        if (status >= 0 && stats.applied + stats.dead > 0) {
+        int rc = tq_inbox_step(letters->inbox, STEP_MS, &stats, err);
+        status = rc == TQ_EMPTY ? status : rc;
+        if (rc >= 0 && stats.applied + stats.dead > 0) {
             last_ms = tq__now_ms(&letters->env);
         }
     }
@@ -197,7 +203,7 @@ static int usage(FILE *to, int status)
           "  --wait-ms    ends when none has come for so long (10000)\n"
           "  --replay     tells their events once more, through this ledger of the service that\n"
           "               refused them: sqlite:DIR/payment.db, postgres://...?schema=payment\n"
-          "Exit status: 0 read, 1 an event could not be replayed, 2 it could not be read.\n",
+          "Exit status: 0 read, 1 an event could not be replayed, 2 perhaps not all was read.\n",
           to);
     return status;
 }

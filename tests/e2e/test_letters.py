@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from world import BUILD, DEADLINE_S, wait_for
+from world import BUILD, DEADLINE_S, free_port, wait_for
 
 WAIT_MS = 6000  # a group's first member takes a busy broker a while
 
@@ -109,7 +109,16 @@ def test_what_is_wrong_with_a_call():
     for words in ([], ["--transport", "inproc:"], ["--topic", "dlq.payment"],
                   ["--transport", "inproc:", "--topic", "dlq.payment", "--wait-ms", "0"],
                   ["--transport", "inproc:", "--topic", "no topic"],
+                  ["--transport", "inproc:", "--topic", "dlq.payment"],
                   ["--transport", "memory:", "--topic", "dlq.payment"]):
         done = subprocess.run([BUILD + "/servers/ticketqd/ticketqd", "letters", *words],
                               capture_output=True, timeout=DEADLINE_S, check=False)
         assert done.returncode == 2 and done.stderr
+
+
+def test_no_letter_from_a_broker_that_is_away_is_not_none():
+    done = subprocess.run([BUILD + "/servers/ticketqd/ticketqd", "letters", "--transport",
+                           f"kafka://127.0.0.1:{free_port()}", "--topic", "dlq.payment",
+                           "--wait-ms", "2000"], capture_output=True, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.splitlines()[-1].startswith(b"ticketqd letters: ")
