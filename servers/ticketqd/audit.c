@@ -256,10 +256,13 @@ static int run_check(struct audit *audit, const struct check *check)
     while (statement && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
         put_row(audit, statement, count++);
     }
-    put_foot(audit, check, count);
     sqlite3_finalize(statement);
+    if (rc != SQLITE_DONE) {
+        return unreadable(audit, check->name);
+    }
+    put_foot(audit, check, count);
     audit->off_count += count;
-    return rc == SQLITE_DONE ? 0 : unreadable(audit, check->name);
+    return 0;
 }
 
 static int put_totals(struct audit *audit)

@@ -285,6 +285,13 @@ def test_the_report_for_people_and_the_exit_statuses(sold, tmp_path):
     assert without.returncode == 0 and "Money was not compared" in without.stdout
     assert audit("--data", str(tmp_path / "nowhere")).returncode == 2
     assert audit().returncode == 2
+    strange = tmp_path / "strange"
+    shutil.copytree(sold.data, strange)
+    with sqlite3.connect(strange / "reservation.db") as db:
+        db.execute("DROP TABLE reservations")
+    db.close()
+    unread = audit("--data", str(strange))
+    assert unread.returncode == 2 and "reservations" in unread.stderr and not unread.stdout
     assert audit("--data", sold.data, "--portone", "http://127.0.0.1:1").returncode == 2
     data = tmp_path / "data"
     shutil.copytree(sold.data, data)
