@@ -145,7 +145,7 @@ static int load_keys(struct app *app, struct tq_error *err)
         return TQ_OK;
     }
     TQ_TRY(app_config_secret(app->config, "keys", &text, err));
-    int rc = tq_keys_load(app->keys, text, strlen(text), err);
+    int rc = app_config_blame("keys", tq_keys_load(app->keys, text, strlen(text), err), err);
     app_secret_free(text);
     return rc;
 }

@@ -392,6 +392,16 @@ void app_secret_free(char *secret)
     free(secret);
 }
 
+int app_config_blame(const char *name, int rc, struct tq_error *err)
+{
+    if (rc < 0 && err) {
+        const struct tq_error below = *err;
+        return tq__fail_native(err, rc, below.native, below.origin, "--%s: %s", name,
+                               below.message);
+    }
+    return rc;
+}
+
 void app_config_help(const char *program, const char *summary, const struct app_option *options,
                      size_t options_count)
 {

@@ -47,6 +47,8 @@ int app_config_secret(const struct app_config *config, const char *name, char **
                       struct tq_error *err);
 /* Wipes it, too. NULL is allowed. */
 void app_secret_free(char *secret);
+/* Hands `rc` on; the record of a failure says that it is one of option `name`. */
+int app_config_blame(const char *name, int rc, struct tq_error *err);
 /* Help on standard output. */
 void app_config_help(const char *program, const char *summary, const struct app_option *options,
                      size_t options_count);

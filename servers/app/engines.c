@@ -23,6 +23,7 @@
 
 #include "store/cache.h"
 
+#define MEMORY "memory:"
 #define POSTGRES "postgres:"
 #define REDIS "redis:"
 #define SERVICE "{service}"
@@ -86,7 +87,7 @@ static int open_schema(struct app *app, const char *ledger, const char *service,
     }
     put_ledger(&url, ledger, service);
     tq__buf_format(&url, "%cschema=%s", query ? '&' : '?', service);
-    return open_url(&app->env, &url, out_store, err);
+    return app_config_blame("ledger", open_url(&app->env, &url, out_store, err), err);
 }
 
 static int open_in_folder(struct app *app, const char *service, tq_store **out_store,
@@ -114,28 +115,25 @@ int app_store_open(struct app *app, const char *service, tq_store **out_store, s
 
 /* ---- what stands before them ---- */
 
-/* The store that option `name` says, which must be able to do `cap`. */
-static int open_able(struct app *app, const char *name, uint32_t cap, tq_store **out_store,
-                     struct tq_error *err)
+/* The store that option `name` says. Another engine is not even opened: it might make a file. */
+static int open_front(struct app *app, const char *name, tq_store **out_store, struct tq_error *err)
 {
     const char *url = app_config_text(app->config, name);
-    TQ_TRY(tq_store_open(&app->env, TQ_ARGS(tq_store_options, .url = url), out_store, err));
-    if (tq_store_caps(*out_store) & cap) {
-        return TQ_OK;
+    if (strcmp(url, MEMORY) != 0 && strncmp(url, REDIS, strlen(REDIS)) != 0) {
+        return tq__fail(err, TQ_E_INVALID, "app", "--%s is memory: or a URL redis://", name);
     }
-    tq_store_close(*out_store);
-    *out_store = NULL;
-    return tq__fail(err, TQ_E_UNSUPPORTED, "app", "the engine of --%s is not made for that", name);
+    int rc = tq_store_open(&app->env, TQ_ARGS(tq_store_options, .url = url), out_store, err);
+    return app_config_blame(name, rc, err);
 }
 
 int app_lines_open(struct app *app, tq_store **out_store, struct tq_error *err)
 {
-    return open_able(app, "room", TQ_STORE_ROOM, out_store, err);
+    return open_front(app, "room", out_store, err);
 }
 
 int app_front_open(struct app *app, tq_store **out_store, struct tq_error *err)
 {
-    return open_able(app, "hold", TQ_STORE_HOLD, out_store, err);
+    return open_front(app, "hold", out_store, err);
 }
 
 int app_cache_open(struct app *app, struct tq__cache **out_cache, struct tq_error *err)
@@ -143,15 +141,17 @@ int app_cache_open(struct app *app, struct tq__cache **out_cache, struct tq_erro
     const char *own = app_config_find(app->config, "cache");
     const char *url = own ? own : app_config_text(app->config, "room");
     *out_cache = NULL;
-    if (strcmp(url, "memory:") == 0 || (!own && strncmp(url, REDIS, strlen(REDIS)) != 0)) {
+    if (strcmp(url, MEMORY) == 0 || (!own && strncmp(url, REDIS, strlen(REDIS)) != 0)) {
         return TQ_OK;
     }
-    return tq__cache_open(&app->env, url, out_cache, err);
+    return app_config_blame(own ? "cache" : "room", tq__cache_open(&app->env, url, out_cache, err),
+                            err);
 }
 
 int app__transport_open(struct app *app, struct tq_error *err)
 {
     const char *url = app_config_text(app->config, "transport");
-    return tq_transport_open(&app->env, TQ_ARGS(tq_transport_options, .url = url), &app->transport,
-                             err);
+    int rc = tq_transport_open(&app->env, TQ_ARGS(tq_transport_options, .url = url),
+                               &app->transport, err);
+    return app_config_blame("transport", rc, err);
 }

@@ -96,10 +96,13 @@ int http_listener_add(http_server *server, const struct http_listener_options *o
     if (server->listeners_count == HTTP__LISTENERS_MAX || options->threads > HTTP__LOOPS_MAX) {
         return tq__fail(err, TQ_E_LIMIT, "http", "too many listeners or threads");
     }
-    if (strlen(options->name) > HTTP__NAME_MAX || listener_of(server, options->name) ||
-        read_address(listener, options->address)) {
-        return tq__fail(err, TQ_E_INVALID, "http", "the name or the address of listener %s",
-                        options->name);
+    if (strlen(options->name) > HTTP__NAME_MAX || listener_of(server, options->name)) {
+        return tq__fail(err, TQ_E_INVALID, "http", "a listener cannot be called %s", options->name);
+    }
+    if (read_address(listener, options->address)) {
+        return tq__fail(err, TQ_E_INVALID, "http",
+                        "listener %s: '%s' is not ADDRESS:PORT with an address in numbers",
+                        options->name, options->address);
     }
     listener->server = server;
     listener->options = *options;

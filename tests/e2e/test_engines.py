@@ -199,6 +199,9 @@ REFUSED = {
     "a front where none can be": ("hold", "sqlite:{folder}/hold.db"),
     "a transport that is a store": ("transport", "memory:"),
     "a cache that keeps no pages": ("cache", "sqlite:{folder}/cache.db"),
+    "a room that is not there": ("room", "redis://127.0.0.1:1?wait_ms=0"),
+    "a ledger that is not there": ("ledger", "postgres://u@127.0.0.1:1/none?wait_ms=0"),
+    "a transport with an option of no name": ("transport", "kafka://127.0.0.1:1?partition=3"),
 }
 
 
@@ -206,9 +209,10 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_it_does_not_start_on(name, way, make_world, tmp_path):
     option, value = REFUSED[name]
-    with pytest.raises(AssertionError, match="ticketqd ended with 1"):
+    with pytest.raises(AssertionError, match=f"(?s)ticketqd ended with 1.*: --{option}"):
         make_world(prepare=lambda world: WAYS[way](
             world, {option: value.format(folder=tmp_path)}))
+    assert not list(tmp_path.glob("*.db"))  # not even opened
 
 
 def test_the_audit_wants_one_ledger(tmp_path):

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/error.h"
 #include "lib/test_env.h"
 #include "lib/unit.h"
 
@@ -157,6 +158,19 @@ START_TEST(numbers__keep_their_limits)
 }
 END_TEST
 
+START_TEST(a_failure__is_told_as_one_of_its_option)
+{
+    assert_status(app_config_blame("room", TQ_REPEAT, NULL), TQ_REPEAT);
+    assert_status(app_config_blame("room", TQ_E_BUSY, NULL), TQ_E_BUSY);
+    err = (struct tq_error)TQ_ERROR_INIT;
+    int rc = tq__fail_native(&err, TQ_E_UNAVAILABLE, 111, "store.redis", "refused");
+    assert_status(app_config_blame("room", rc, &err), TQ_E_UNAVAILABLE);
+    ck_assert_str_eq(err.message, "--room: refused");
+    ck_assert_str_eq(err.origin, "store.redis");
+    ck_assert_int_eq(err.native, 111);
+}
+END_TEST
+
 START_TEST(help__and_required_options)
 {
     static const struct app_option strict[] = {{"must", "X", "needed", NULL, APP_TEXT, 1, 0, 0}};
@@ -207,5 +221,5 @@ END_TEST
 
 UNIT_MAIN("app.config", defaults__hold_without_anything, the_strongest_source__wins,
           the_file__may_be_named_by_the_environment, what_is_wrong__is_named,
-          numbers__keep_their_limits, help__and_required_options, secrets__come_from_files,
-          memory__may_run_out_at_any_point)
+          a_failure__is_told_as_one_of_its_option, numbers__keep_their_limits,
+          help__and_required_options, secrets__come_from_files, memory__may_run_out_at_any_point)

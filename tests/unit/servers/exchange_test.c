@@ -524,6 +524,10 @@ START_TEST(mounts__are_checked)
     assert_status(http_server_new(&rig.env, &rig.server, &err), TQ_OK);
     assert_status(http_listener_add(rig.server, &options, &err), TQ_OK);
     assert_status(http_listener_add(rig.server, &options, &err), TQ_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, "called public"));
+    const struct http_listener_options named = {.name = "ops", .address = "localhost:80"};
+    assert_status(http_listener_add(rig.server, &named, &err), TQ_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, "'localhost:80'"));
     for (size_t i = 0; i < 4; i++) {
         assert_status(http_mount(rig.server, "public", &bad[i], 1, NULL, &err), TQ_E_INVALID);
     }
