@@ -7,8 +7,9 @@
 --
 -- Run it as the database's owner who may make roles; again does no harm. Nobody has a password
 -- afterwards: give each its own (\password tq_event) and write them into ticketqd's password file
--- (PGPASSFILE). What PUBLIC may do in this database is taken away.
+-- (PGPASSFILE). What PUBLIC may do in this database is taken away. Without a prefix it is tq_.
 \set ON_ERROR_STOP on
+\if :{?prefix} \else \set prefix tq_ \endif
 BEGIN;
 
 CREATE TEMPORARY VIEW services AS
