@@ -77,7 +77,7 @@ run_pytest() {
     rm -f "$log"
 }
 
-werror=${CI:+--werror}
+werror=${CI:+--werror --fatal-meson-warnings}
 # shellcheck disable=SC2086
 need_packages $build_packages check universal-ctags python3-pytest python3-pytest-xdist \
     python3-requests python3-yaml python3-jsonschema || exit 1
