@@ -2,11 +2,11 @@
 /*
  * Applies what has arrived, each event once and for itself.
  *
- * A step polls the transport, picks what may be tried now, and runs each event as
- * a request of its own; the ledger merges them into one transaction, in which each
- * stands or falls alone (store/merge.c):
- *
- *   claim (consumer, event); there already: repeated. Else the handler.
+ * A step polls the transport, picks what may be tried now, and brings each event as
+ * a request to a body for many: one statement claims (consumer, event) for all, what
+ * was there already is repeated, and the handler runs for each of the others. When it
+ * fails for one, the ledger runs the others again without it, and what failed alone
+ * (store/merge.c), so that each stands or falls for itself:
  *
  *   result of the handler           the event                 its key
  *   TQ_OK, positive                 applied, acknowledged
@@ -195,6 +195,7 @@ static void pick_entry(tq_inbox *inbox, struct tq__slot *slot)
     entry->before = lane->last_entry ? &inbox->entries[lane->last_entry - 1] : NULL;
     entry->err = (struct tq_error)TQ_ERROR_INIT;
     entry->verdict = TQ__INBOX_NONE;
+    entry->result = TQ_OK;
     entry->refusal = tq__event_of_message(&inbox->held[slot - inbox->window.slots], &entry->event,
                                           &entry->parts, &entry->err);
     entry->is_readable = entry->refusal == TQ_OK;
@@ -220,14 +221,56 @@ static void pick(tq_inbox *inbox)
 
 /* ---- apply ---- */
 
-/* One request: claim, then the handler. */
-static int apply(tq_tx *tx, void *arg, struct tq_error *err)
+/* Claims those of one inbox, from `*first` to where the next inbox begins. */
+static int claim_some(tq_tx *tx, void *const args[], size_t count, size_t *first, uint8_t *is_fresh,
+                      struct tq_error *err)
 {
-    struct tq__inbox_entry *entry = arg;
+    const struct tq__inbox_entry *entry = args[*first];
     const tq_inbox *inbox = entry->inbox;
-    uint8_t is_fresh = 0;
-    entry->verdict = TQ__INBOX_NONE;
-    if (entry->before && entry->before->run->result < 0) {
+    const char *ids[TQ_EACH_MAX];
+    size_t places[TQ_EACH_MAX], ids_count = 0;
+    uint8_t fresh[TQ_EACH_MAX];
+    for (; *first < count && (entry = args[*first])->inbox == inbox; ++*first) {
+        if (entry->is_readable) {
+            places[ids_count] = *first;
+            ids[ids_count++] = entry->event.id;
+        }
+    }
+    TQ_TRY(ids_count ? tq_inbox_claim(tx, inbox->consumer, ids, ids_count, fresh, err) : TQ_OK);
+    for (size_t i = 0; i < ids_count; i++) {
+        is_fresh[places[i]] = fresh[i];
+    }
+    return TQ_OK;
+}
+
+static int is_behind(const struct tq__inbox_entry *entry)
+{
+    const struct tq__inbox_entry *before = entry->before;
+    return before && (before->result < 0 || before->run->result < 0);
+}
+
+/* One that is fresh. What has just been refused among others is so alone, too. */
+static int handle(tq_tx *tx, struct tq__inbox_entry *entry, int was_refused, struct tq_error *err)
+{
+    const struct tq_inbox_options *options = &entry->inbox->options;
+    if (was_refused) {
+        *err = entry->err;
+        return entry->result;
+    }
+    int status = options->handler(tx, &entry->event, options->arg, err);
+    if (status < 0) {
+        entry->verdict = TQ__INBOX_REFUSED;
+        entry->err = *err;
+    }
+    return status;
+}
+
+/* A request of a run in which `has_failed` says that one has failed: then all are run again. */
+static int apply(tq_tx *tx, struct tq__inbox_entry *entry, int is_fresh, int has_failed,
+                 struct tq_error *err)
+{
+    int was_refused = entry->verdict == TQ__INBOX_REFUSED && entry->result != TQ_E_BUSY;
+    if (is_behind(entry)) {
         entry->verdict = TQ__INBOX_BEHIND;
         return tq__fail(err, TQ_E_BUSY, ORIGIN, "an earlier event of the key failed");
     }
@@ -235,27 +278,45 @@ static int apply(tq_tx *tx, void *arg, struct tq_error *err)
         entry->verdict = TQ__INBOX_REFUSED;
         return entry->refusal;
     }
-    TQ_TRY(tq_inbox_claim(tx, inbox->consumer, &entry->event.id, 1, &is_fresh, err));
-    entry->verdict = is_fresh ? TQ__INBOX_APPLIED : TQ__INBOX_REPEATED;
-    if (!is_fresh) {
+    if (has_failed || !is_fresh) {
+        entry->verdict = is_fresh ? TQ__INBOX_NONE : TQ__INBOX_REPEATED;
         return TQ_OK;
     }
-    int status = inbox->options.handler(tx, &entry->event, inbox->options.arg, err);
-    if (status < 0) {
-        entry->verdict = TQ__INBOX_REFUSED;
+    entry->verdict = was_refused ? TQ__INBOX_REFUSED : TQ__INBOX_APPLIED;
+    return handle(tx, entry, was_refused, err);
+}
+
+/* The body of a batch: claim all, then the handler for each that is new. */
+static int apply_each(tq_tx *tx, void *const args[], size_t count, int results[],
+                      struct tq_error *const errs[])
+{
+    uint8_t is_fresh[TQ_EACH_MAX] = {0};
+    int has_failed = 0;
+    for (size_t i = 0; count > 1 && i < count; i++) {
+        struct tq__inbox_entry *entry = args[i];
+        entry->verdict = TQ__INBOX_NONE;
     }
-    return status;
+    for (size_t i = 0; i < count;) {
+        TQ_TRY(claim_some(tx, args, count, &i, is_fresh, errs[0]));
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct tq__inbox_entry *entry = args[i];
+        results[i] = entry->result = apply(tx, entry, is_fresh[i], has_failed, errs[i]);
+        has_failed |= results[i] < 0;
+    }
+    return TQ_OK;
 }
 
 /* Runs a body for each entry of the batch with this verdict. */
-static int run_entries(tq_inbox *inbox, tq_tx_fn *body, uint32_t verdict, struct tq_error *err)
+static int run_entries(tq_inbox *inbox, struct tq__run run, uint32_t verdict, struct tq_error *err)
 {
     size_t count = 0;
     for (size_t i = 0; i < inbox->entries_count; i++) {
         struct tq__inbox_entry *entry = &inbox->entries[i];
         if (entry->verdict == verdict) {
             entry->run = &inbox->runs[count++];
-            *entry->run = (struct tq__run)TQ__RUN(body, entry);
+            *entry->run = run;
+            entry->run->arg = entry;
         }
     }
     if (count > 0) {
@@ -378,11 +439,11 @@ static int finish_batch(tq_inbox *inbox, struct tq_error *err)
 static int process(tq_inbox *inbox, struct tq_error *err)
 {
     pick(inbox);
-    TQ_TRY(run_entries(inbox, apply, TQ__INBOX_NONE, err));
+    TQ_TRY(run_entries(inbox, (struct tq__run)TQ__RUN_EACH(apply_each, NULL), TQ__INBOX_NONE, err));
     for (size_t i = 0; i < inbox->entries_count; i++) {
         judge(inbox, &inbox->entries[i]);
     }
-    TQ_TRY(run_entries(inbox, tq__inbox_bury, TQ__INBOX_NEVER, err));
+    TQ_TRY(run_entries(inbox, (struct tq__run)TQ__RUN(tq__inbox_bury, NULL), TQ__INBOX_NEVER, err));
     return finish_batch(inbox, err);
 }
 

@@ -100,11 +100,12 @@ END_TEST
 static int first_then_fail(tq_tx *tx, const struct tq_event *event, void *arg,
                            struct tq_error *failure)
 {
-    int *calls = arg;
+    int *calls = arg; /* by the number of the event */
+    int n = event->payload[5] - '0';
     (void)failure;
-    ++*calls;
+    calls[n]++;
     ck_assert_ptr_eq(tq_tx_env(tx)->ctx, &test);
-    return strcmp(event->payload, "{\"n\":2}") == 0 ? TQ_E_UNAVAILABLE : TQ_GONE;
+    return n == 2 ? TQ_E_UNAVAILABLE : TQ_GONE;
 }
 
 START_TEST(a_positive_outcome__is_applied_and_what_is_behind_a_failure_is_not_called)
@@ -112,12 +113,12 @@ START_TEST(a_positive_outcome__is_applied_and_what_is_behind_a_failure_is_not_ca
     static const char *const topics[] = {OUTBOX_TOPIC};
     struct tq_inbox_stats stats = TQ_INIT(tq_inbox_stats);
     tq_inbox *inbox = NULL;
-    int calls = 0;
+    int calls[5] = {0};
     setup();
     assert_status(tq_inbox_open(store, transport,
                                 TQ_ARGS(tq_inbox_options, .consumer = "payment", .topics = topics,
                                         .topics_count = 1, .dead_letter_topic = OUTBOX_DEAD,
-                                        .handler = first_then_fail, .arg = &calls),
+                                        .handler = first_then_fail, .arg = calls),
                                 &inbox, &err),
                   TQ_OK);
     tq_relay *relay = outbox_relay(store, transport, "r1");
@@ -126,7 +127,7 @@ START_TEST(a_positive_outcome__is_applied_and_what_is_behind_a_failure_is_not_ca
     assert_status(tq_inbox_step(inbox, 0, &stats, &err), TQ_OK);
     ck_assert_uint_eq(stats.applied, 1);
     ck_assert_uint_eq(stats.failed, 1);
-    ck_assert_int_eq(calls, 2);
+    ck_assert(calls[1] && calls[2] == 1 && !calls[3] && !calls[4]);
     tq_relay_close(relay);
     tq_inbox_close(inbox);
     teardown();
