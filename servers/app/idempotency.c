@@ -117,9 +117,11 @@ int app_once_begin(tq_tx *tx, struct app_once *once, struct tq_error *err)
 {
     const struct tq_value row[] = {tq_text(once->scope), tq_text(once->key),
                                    tq_text(once->fingerprint), tq_int(tq_tx_now_ms(tx))};
-    uint32_t is_ours = 0;
-    TQ_TRY(tq_tx_write(tx, ONCE_claim, row, 4, 1, &is_ours, err));
-    if (is_ours) {
+    uint32_t is_new = 0;
+    once->is_claimed = 0; /* of an earlier run */
+    TQ_TRY(tq_tx_write(tx, ONCE_claim, row, 4, 1, &is_new, err));
+    if (is_new) {
+        once->is_claimed = 1;
         return TQ_OK;
     }
     int rc = tq_tx_exec(tx, ONCE_find, row, 2, read_row, once, err);
@@ -138,12 +140,10 @@ int app_once_end(tq_tx *tx, struct app_once *once, unsigned status, const struct
     const struct tq_value row[] = {tq_text(once->scope), tq_text(once->key), tq_int(status),
                                    tq_text_of(json->data ? json->data : "", json->bytes)};
     TQ_TRY(tq__buf_check(json, "once", err));
-    uint32_t changed = 0;
-    int rc = tq_tx_write(tx, ONCE_answer, row, 4, 1, &changed, err);
-    if (rc == TQ_OK && changed != 1) {
+    if (!once->is_claimed) {
         return tq__fail(err, TQ_E_INVALID, "once", "an answer to a key that was not claimed");
     }
-    return rc;
+    return tq_tx_write(tx, ONCE_answer, row, 4, 1, NULL, err);
 }
 
 /* ---- the answer ---- */

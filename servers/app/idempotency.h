@@ -32,6 +32,7 @@ struct app_once {
     char scope[2 * TQ_ID_SIZE];
     char key[APP_ONCE_KEY_MAX + 1];
     char fingerprint[APP_FINGERPRINT_SIZE];
+    int is_claimed;      /* by this request, in the transaction that runs */
     unsigned status;     /* of the stored answer */
     struct tq__buf body; /* of the stored answer */
 };

@@ -52,8 +52,8 @@ int payment_event(tq_tx *tx, const struct tq_event *event, void *arg, struct tq_
     }
     TQ_TRY(
         tq__json_parse(&service->env, event->payload, event->payload_bytes, NULL, &payload, err));
-    const struct charge_input input = {.reason =
-                                           tq__json_string(tq__json_member(payload, "reason"))};
+    const struct charge_input input = {
+        .reason = tq__json_string(tq__json_member(payload, "reason")), .row = &row};
     rc = charge_apply(tx, service, row.id, name, &input, err);
     tq__json_free(payload);
     return rc;

@@ -33,10 +33,22 @@ static int undo(struct work *work, int outcome)
     return TQ_E_INVALID;
 }
 
-/* Run a body that may undo itself; the result is the outcome. */
-static int run(struct payments *service, tq_tx_fn *body, struct work *work, struct tq_error *err)
+/* One body for all that come at the same time: none behind one that failed, which is taken out. */
+static int for_each(tq_tx *tx, tq_tx_fn *body, void *const args[], size_t count, int results[],
+                    struct tq_error *const errs[])
 {
-    int rc = tq_ledger_run(service->ledger, body, work, err);
+    int rc = TQ_OK;
+    for (size_t i = 0; rc >= 0 && i < count; i++) {
+        rc = results[i] = body(tx, args[i], errs[i]);
+    }
+    return TQ_OK;
+}
+
+/* Run a body that may undo itself; the result is the outcome. */
+static int run(struct payments *service, tq_tx_each_fn *body, struct work *work,
+               struct tq_error *err)
+{
+    int rc = tq_ledger_run_each(service->ledger, body, work, err);
     return rc == TQ_E_INVALID && work->refused ? work->refused : rc;
 }
 
@@ -119,13 +131,19 @@ static int begin(tq_tx *tx, void *arg, struct tq_error *err)
     return rc == TQ_OK ? answer(tx, wish, 201, err) : rc;
 }
 
+static int begin_each(tq_tx *tx, void *const args[], size_t count, int results[],
+                      struct tq_error *const errs[])
+{
+    return for_each(tx, begin, args, count, results, errs);
+}
+
 int payment_begin(struct payments *service, struct payment_wish *wish, struct tq_error *err)
 {
     struct work work = {.service = service, .wish = wish};
     int rc = ask_reservation(service, &wish->row, err);
     TQ_TRY(rc);
     work.asked = rc; /* counts unless the key has its answer already */
-    rc = run(service, begin, &work, err);
+    rc = run(service, begin_each, &work, err);
     if (rc == TQ_OK) {
         calls_wake(service);
     }
@@ -146,7 +164,7 @@ static int confirm(tq_tx *tx, void *arg, struct tq_error *err)
     struct work *work = arg;
     struct payment_wish *wish = work->wish;
     struct payment row;
-    const struct charge_input input = {.token = wish->row.token};
+    const struct charge_input input = {.token = wish->row.token, .row = &row};
     work->refused = 0; /* of an earlier run */
     int rc = app_once_begin(tx, wish->once, err);
     if (rc != TQ_OK) {
@@ -160,14 +178,20 @@ static int confirm(tq_tx *tx, void *arg, struct tq_error *err)
     if (rc < 0 || rc == TQ_REFUSED) {
         return rc < 0 ? rc : undo(work, TQ_CLOSED);
     }
-    TQ_TRY(payment_row_get(tx, row.id, &wish->row, err));
+    wish->row = row;
     return answer(tx, wish, 202, err);
+}
+
+static int confirm_each(tq_tx *tx, void *const args[], size_t count, int results[],
+                        struct tq_error *const errs[])
+{
+    return for_each(tx, confirm, args, count, results, errs);
 }
 
 int payment_confirm(struct payments *service, struct payment_wish *wish, struct tq_error *err)
 {
     struct work work = {.service = service, .wish = wish};
-    return run(service, confirm, &work, err);
+    return run(service, confirm_each, &work, err);
 }
 
 /* ---- look ---- */

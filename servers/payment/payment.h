@@ -84,6 +84,8 @@ struct charge_input {
     const char *reason; /* why it failed */
     int64_t paid;       /* what the provider's book says */
     int64_t cancelled;
+    struct payment *row; /* as it was read in this transaction; ConfirmAsked writes what it
+                            becomes. NULL: it is read */
 };
 
 /* ---- rows.c ---- */

@@ -54,8 +54,14 @@ static int tell(tq_tx *tx, const char *type, const struct payment *row, struct t
     return rc;
 }
 
-static int get(tq_tx *tx, const struct tq_saga *saga, struct payment *row, struct tq_error *err)
+static int get(tq_tx *tx, const struct tq_saga *saga, const void *input, struct payment *row,
+               struct tq_error *err)
 {
+    const struct charge_input *given = input;
+    if (given && given->row) {
+        *row = *given->row;
+        return TQ_OK;
+    }
     int rc = payment_row_get(tx, saga->id, row, err);
     return rc == TQ_GONE ? tq__fail(err, TQ_E_CORRUPT, ORIGIN, "payment %s has no row", saga->id)
                          : rc;
@@ -64,7 +70,7 @@ static int get(tq_tx *tx, const struct tq_saga *saga, struct payment *row, struc
 static int tell_again(tq_tx *tx, const struct tq_saga *saga, const char *type, struct tq_error *err)
 {
     struct payment row;
-    TQ_TRY(get(tx, saga, &row, err));
+    TQ_TRY(get(tx, saga, NULL, &row, err));
     return tell(tx, type, &row, err);
 }
 
@@ -112,9 +118,12 @@ int charge_request(tq_tx *tx, const struct tq_saga *saga, const void *input, voi
     const struct charge_input *given = input;
     struct payment row;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
+    TQ_TRY(get(tx, saga, input, &row, err));
     snprintf(row.token, sizeof row.token, "%s", given->token);
     TQ_TRY(move(tx, &row, "REQUESTED", err));
+    if (given->row) {
+        *given->row = row;
+    }
     return tell(tx, "PaymentRequested", &row, err);
 }
 
@@ -130,9 +139,8 @@ int charge_confirm(tq_tx *tx, const struct tq_saga *saga, const void *input, voi
                    struct tq_error *err)
 {
     struct payment row;
-    (void)input;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
+    TQ_TRY(get(tx, saga, input, &row, err));
     TQ_TRY(move(tx, &row, "CONFIRMING", err));
     return call_put(tx, row.id, "CONFIRM", err);
 }
@@ -142,9 +150,8 @@ int charge_unsure(tq_tx *tx, const struct tq_saga *saga, const void *input, void
                   struct tq_error *err)
 {
     struct payment row;
-    (void)input;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
+    TQ_TRY(get(tx, saga, input, &row, err));
     return move(tx, &row, "UNKNOWN", err);
 }
 
@@ -152,9 +159,8 @@ int charge_ask(tq_tx *tx, const struct tq_saga *saga, const void *input, void *a
                struct tq_error *err)
 {
     struct payment row;
-    (void)input;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
+    TQ_TRY(get(tx, saga, input, &row, err));
     TQ_TRY(move(tx, &row, "UNKNOWN", err));
     return call_nudge(tx, row.id, "CONFIRM", err);
 }
@@ -164,7 +170,7 @@ int charge_captured(tq_tx *tx, const struct tq_saga *saga, const void *input, vo
 {
     struct payment row;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
+    TQ_TRY(get(tx, saga, input, &row, err));
     note_book(&row, input);
     row.token[0] = row.failure[0] = '\0';
     TQ_TRY(move(tx, &row, "CAPTURED", err));
@@ -183,8 +189,7 @@ int charge_paid(tq_tx *tx, const struct tq_saga *saga, const void *input, void *
                 struct tq_error *err)
 {
     struct payment row;
-    (void)input;
-    TQ_TRY(get(tx, saga, &row, err));
+    TQ_TRY(get(tx, saga, input, &row, err));
     return end(tx, &row, "PAID", arg, err);
 }
 
@@ -203,7 +208,7 @@ int charge_refunding(tq_tx *tx, const struct tq_saga *saga, const void *input, v
 {
     struct payment row;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
+    TQ_TRY(get(tx, saga, input, &row, err));
     note_reason(&row, input, "RESERVATION_CANCELLED");
     return move(tx, &row, "REFUNDING", err);
 }
@@ -214,7 +219,7 @@ int charge_mismatched(tq_tx *tx, const struct tq_saga *saga, const void *input, 
 {
     struct payment row;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
+    TQ_TRY(get(tx, saga, input, &row, err));
     note_book(&row, input);
     note_reason(&row, input, "AMOUNT_MISMATCH");
     row.token[0] = '\0';
@@ -229,7 +234,7 @@ int charge_reversed(tq_tx *tx, const struct tq_saga *saga, const void *input, vo
 {
     struct payment row;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
+    TQ_TRY(get(tx, saga, input, &row, err));
     note_book(&row, input);
     note_reason(&row, input, "CANCELLED_BY_PROVIDER");
     return move(tx, &row, "REFUNDING", err);
@@ -240,7 +245,7 @@ int charge_refunded(tq_tx *tx, const struct tq_saga *saga, const void *input, vo
 {
     struct payment row;
     (void)arg;
-    TQ_TRY(get(tx, saga, &row, err));
+    TQ_TRY(get(tx, saga, input, &row, err));
     note_book(&row, input);
     TQ_TRY(move(tx, &row, "REFUNDED", err));
     return tell(tx, "PaymentRefunded", &row, err);
@@ -258,7 +263,7 @@ int charge_failed(tq_tx *tx, const struct tq_saga *saga, const void *input, void
                   struct tq_error *err)
 {
     struct payment row;
-    TQ_TRY(get(tx, saga, &row, err));
+    TQ_TRY(get(tx, saga, input, &row, err));
     note_reason(&row, input, "ABANDONED");
     row.token[0] = '\0';
     TQ_TRY(end(tx, &row, "FAILED", arg, err));
