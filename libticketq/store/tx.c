@@ -74,8 +74,9 @@ int tq_tx_exec(tq_tx *tx, const char *sql, const struct tq_value *params, size_t
     return result;
 }
 
-int tq_tx_exec_many(tq_tx *tx, const char *sql, const struct tq_value *params, size_t params_count,
-                    size_t rows_count, uint32_t *out_changed, struct tq_error *err)
+static int run_many(tq_tx *tx, const char *sql, const struct tq_value *params, size_t params_count,
+                    size_t rows_count, uint32_t is_sure, uint32_t *out_changed,
+                    struct tq_error *err)
 {
     TQ_TRY(check(tx, sql, params, params_count, err));
     TQ_TRY(tq__args_count(rows_count, TQ_BATCH_MAX, "rows_count", "ledger", err));
@@ -86,25 +87,21 @@ int tq_tx_exec_many(tq_tx *tx, const char *sql, const struct tq_value *params, s
         .params_count = params_count,
         .rows_count = rows_count,
         .out_changed = out_changed,
+        .is_sure = is_sure,
     };
     return run_statement(tx, &statement, NULL, err);
+}
+
+int tq_tx_exec_many(tq_tx *tx, const char *sql, const struct tq_value *params, size_t params_count,
+                    size_t rows_count, uint32_t *out_changed, struct tq_error *err)
+{
+    return run_many(tx, sql, params, params_count, rows_count, 0, out_changed, err);
 }
 
 int tq_tx_write(tq_tx *tx, const char *sql, const struct tq_value *params, size_t params_count,
                 size_t rows_count, uint32_t *out_changed, struct tq_error *err)
 {
-    TQ_TRY(check(tx, sql, params, params_count, err));
-    TQ_TRY(tq__args_count(rows_count, TQ_BATCH_MAX, "rows_count", "ledger", err));
-    const struct tq_statement statement = {
-        .size = sizeof statement,
-        .sql = sql,
-        .params = params,
-        .params_count = params_count,
-        .rows_count = rows_count,
-        .out_changed = out_changed,
-        .is_sure = 1,
-    };
-    int result = run_statement(tx, &statement, NULL, err);
+    int result = run_many(tx, sql, params, params_count, rows_count, 1, out_changed, err);
     if (result == TQ_REPEAT) {
         tx->failure = TQ_E_INVALID;
         return tq__fail(err, tx->failure, "ledger",
