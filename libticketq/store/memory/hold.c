@@ -195,10 +195,8 @@ static int claim_one(struct memory_holds *holds, const struct tq_front_claim *cl
     if (rc != TQ_OK) {
         return rc;
     }
-    if (claim->seats_limit &&
-        tq__memory_holder_seats(holds, lease->schedule, claim->holder, now_ms) +
-                claim->seats_count >
-            claim->seats_limit) {
+    if (tq__memory_is_full(holds, lease->schedule, claim->holder, claim->seats_count,
+                           claim->seats_limit, now_ms)) {
         return TQ_FULL;
     }
     grant(holds, lease, claim, now_ms);
@@ -241,10 +239,8 @@ static int may_retake(struct memory_holds *holds, struct memory_lease *lease,
             return TQ_TAKEN;
         }
     }
-    if (change->seats_limit &&
-        tq__memory_holder_seats(holds, lease->schedule, lease->holder, now_ms) +
-                lease->seats_count >
-            change->seats_limit) {
+    if (tq__memory_is_full(holds, lease->schedule, lease->holder, lease->seats_count,
+                           change->seats_limit, now_ms)) {
         return TQ_FULL;
     }
     next->fence = ++lease->schedule->fence;

@@ -108,9 +108,9 @@ void tq__memory_lease_withdraw(struct memory_holds *holds, struct memory_lease *
                                int64_t now_ms);
 /* End it if its time ran out. Non-zero when it did. */
 int tq__memory_lease_lapse(struct memory_holds *holds, struct memory_lease *lease, int64_t now_ms);
-/* Seats of the holder in live leases. */
-size_t tq__memory_holder_seats(struct memory_holds *holds, struct memory_schedule *schedule,
-                               const char *holder, int64_t now_ms);
+/* Whether so many more seats would be above the holder's limit; 0: there is none. */
+int tq__memory_is_full(struct memory_holds *holds, struct memory_schedule *schedule,
+                       const char *holder, size_t more, uint32_t limit, int64_t now_ms);
 
 /* load.c: with the lock held. */
 

@@ -223,16 +223,16 @@ int tq__memory_lease_lapse(struct memory_holds *holds, struct memory_lease *leas
     return 1;
 }
 
-size_t tq__memory_holder_seats(struct memory_holds *holds, struct memory_schedule *schedule,
-                               const char *holder, int64_t now_ms)
+int tq__memory_is_full(struct memory_holds *holds, struct memory_schedule *schedule,
+                       const char *holder, size_t more, uint32_t limit, int64_t now_ms)
 {
-    struct memory_lease *lease = tq__map_get(&schedule->holders, holder), *next;
-    size_t count = 0;
+    struct memory_lease *lease = limit ? tq__map_get(&schedule->holders, holder) : NULL, *next;
+    size_t count = more;
     for (; lease; lease = next) {
         next = lease->holder_next;
         if (!tq__memory_lease_lapse(holds, lease, now_ms)) {
             count += lease->seats_count;
         }
     }
-    return count;
+    return limit && count > limit;
 }
