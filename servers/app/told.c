@@ -15,7 +15,6 @@
 
 #include "app/rows.h"
 #include "app_told_sql.h"
-#include "core/bytes.h"
 #include "core/error.h"
 
 #define ORIGIN "app.told"
@@ -27,13 +26,17 @@ int app_told_prepare(tq_store *store, struct tq_error *err)
     return tq_ledger_migrate(store, &migration, 1, err);
 }
 
-int app_tell(tq_tx *tx, const struct tq_event *event, struct tq_error *err)
+int app_tell(tq_tx *tx, const struct tq_event *event, const struct tq__buf *payload,
+             struct tq_error *err)
 {
     char id[37];
     struct tq_event told = *event;
+    TQ_TRY(tq__buf_check(payload, ORIGIN, err));
     TQ_TRY(tq__uuid7(tq_tx_env(tx), tq_tx_now_ms(tx), id, err));
     told.id = id;
     told.is_id_new = 1;
+    told.payload = payload->data;
+    told.payload_bytes = payload->bytes;
     TQ_TRY(tq_outbox_append(tx, &told, 1, err));
     const struct tq_value row[] = {tq_text(id), tq_text(event->type), tq_text(event->topic),
                                    tq_text(event->key ? event->key : event->aggregate_id),

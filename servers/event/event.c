@@ -34,16 +34,13 @@ const char *event_status(int64_t now_ms, int64_t open_ms, int64_t close_ms)
 static int tell(tq_tx *tx, const char *type, const char *schedule, const struct tq__buf *payload,
                 const char *traceparent, struct tq_error *err)
 {
-    struct tq_event event = {.size = sizeof event,
-                             .topic = EVENT_TOPIC,
-                             .type = type,
-                             .aggregate_type = "schedule",
-                             .aggregate_id = schedule,
-                             .traceparent = traceparent};
-    TQ_TRY(tq__buf_check(payload, "event", err));
-    event.payload = payload->data;
-    event.payload_bytes = payload->bytes;
-    return app_tell(tx, &event, err);
+    const struct tq_event event = {.size = sizeof event,
+                                   .topic = EVENT_TOPIC,
+                                   .type = type,
+                                   .aggregate_type = "schedule",
+                                   .aggregate_id = schedule,
+                                   .traceparent = traceparent};
+    return app_tell(tx, &event, payload, err);
 }
 
 static int publish(tq_tx *tx, const struct event_draft *draft,

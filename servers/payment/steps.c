@@ -37,19 +37,14 @@ static int tell(tq_tx *tx, const char *type, const struct payment *row, struct t
 {
     struct tq__buf json = TQ__BUF(tq_tx_env(tx));
     put_payload(&json, row);
-    int rc = tq__buf_check(&json, ORIGIN, err);
-    if (rc == TQ_OK) {
-        const struct tq_event event = {.size = sizeof event,
-                                       .topic = PAYMENT_TOPIC,
-                                       .type = type,
-                                       .aggregate_type = "payment",
-                                       .aggregate_id = row->id,
-                                       .key = row->reservation,
-                                       .payload = json.data,
-                                       .payload_bytes = json.bytes,
-                                       .traceparent = row->trace[0] ? row->trace : NULL};
-        rc = app_tell(tx, &event, err);
-    }
+    const struct tq_event event = {.size = sizeof event,
+                                   .topic = PAYMENT_TOPIC,
+                                   .type = type,
+                                   .aggregate_type = "payment",
+                                   .aggregate_id = row->id,
+                                   .key = row->reservation,
+                                   .traceparent = row->trace[0] ? row->trace : NULL};
+    int rc = app_tell(tx, &event, &json, err);
     tq__buf_done(&json);
     return rc;
 }

@@ -58,18 +58,13 @@ int purchase_tell(tq_tx *tx, const char *type, const struct reservation *row, co
 {
     struct tq__buf json = TQ__BUF(tq_tx_env(tx));
     put_payload(&json, row, reason);
-    int rc = tq__buf_check(&json, ORIGIN, err);
-    if (rc == TQ_OK) {
-        const struct tq_event event = {.size = sizeof event,
-                                       .topic = RESERVATION_TOPIC,
-                                       .type = type,
-                                       .aggregate_type = "reservation",
-                                       .aggregate_id = row->id,
-                                       .payload = json.data,
-                                       .payload_bytes = json.bytes,
-                                       .traceparent = row->trace[0] ? row->trace : NULL};
-        rc = app_tell(tx, &event, err);
-    }
+    const struct tq_event event = {.size = sizeof event,
+                                   .topic = RESERVATION_TOPIC,
+                                   .type = type,
+                                   .aggregate_type = "reservation",
+                                   .aggregate_id = row->id,
+                                   .traceparent = row->trace[0] ? row->trace : NULL};
+    int rc = app_tell(tx, &event, &json, err);
     tq__buf_done(&json);
     return rc;
 }

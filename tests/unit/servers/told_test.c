@@ -14,11 +14,12 @@ static int tell(tq_tx *tx, void *arg, struct tq_error *err)
                                    .topic = "order.events",
                                    .type = "OrderPlaced",
                                    .aggregate_type = "order",
-                                   .aggregate_id = "order-1",
-                                   .payload = "{}",
-                                   .payload_bytes = 2};
-    TQ_TRY(app_tell(tx, &event, err));
-    return *(const int *)arg;
+                                   .aggregate_id = "order-1"};
+    struct tq__buf payload = TQ__BUF(tq_tx_env(tx));
+    tq__buf_text(&payload, "{}");
+    int rc = app_tell(tx, &event, &payload, err);
+    tq__buf_done(&payload);
+    return rc == TQ_OK ? *(const int *)arg : rc;
 }
 
 #define COUNT(table) "SELECT CAST(COUNT(*) AS TEXT) FROM " table
