@@ -6,7 +6,8 @@
  * A relay leases partitions until a time by the database's clock, and renews at
  * a third of that, or as soon as it sees that relays came or went. Each lease has an epoch that
  * grows with every change of the owner; whatever a relay writes about a row repeats owner and
- * epoch, so that one that slept past its lease changes nothing. Each renewal, in one transaction:
+ * epoch or confirms them first, so that one that slept past its lease changes nothing. Each
+ * renewal, in one transaction:
  *
  *   beat      tell that this relay lives, forget who does not; count who else does
  *   share     64 / relays, rounded up, at most partitions_max
@@ -165,6 +166,32 @@ int tq__leases_renew(tq_tx *tx, const struct tq__leases *leases, uint64_t busy,
                    err));
     TQ_TRY(shrink(tx, target, busy, err));
     return grow(tx, target, err);
+}
+
+struct confirmation {
+    const struct tq__leases *leases;
+    uint64_t held;
+};
+
+static int on_confirmed(void *arg, const struct tq_value *columns, size_t columns_count)
+{
+    struct confirmation *confirmation = arg;
+    (void)columns_count;
+    uint32_t partition = (uint32_t)columns[0].integer % TQ__PARTITIONS;
+    if (columns[1].integer == confirmation->leases->epochs[partition]) {
+        confirmation->held |= BIT(partition);
+    }
+    return TQ_OK;
+}
+
+int tq__leases_confirm(tq_tx *tx, const struct tq__leases *leases, uint64_t *out_held,
+                       struct tq_error *err)
+{
+    struct confirmation confirmation = {leases, 0};
+    const struct tq_value owner[] = {tq_text(leases->owner)};
+    TQ_TRY(tq_tx_exec(tx, OUTBOX_lease_confirm, owner, 1, on_confirmed, &confirmation, err));
+    *out_held = confirmation.held;
+    return TQ_OK;
 }
 
 int tq__leases_release(tq_tx *tx, const struct tq__leases *leases, struct tq_error *err)

@@ -33,6 +33,9 @@ int tq__leases_look(tq_tx *tx, const struct tq__leases *leases, int *out_is_due,
  */
 int tq__leases_renew(tq_tx *tx, const struct tq__leases *leases, uint64_t busy,
                      struct tq__leases *target, struct tq_error *err);
+/* Which partitions the database still has as this relay's, in the epochs that it knows. */
+int tq__leases_confirm(tq_tx *tx, const struct tq__leases *leases, uint64_t *out_held,
+                       struct tq_error *err);
 /* The body that hands everything back. */
 int tq__leases_release(tq_tx *tx, const struct tq__leases *leases, struct tq_error *err);
 

@@ -88,18 +88,17 @@ WHERE until_ms <= $1 AND (($2 >> partition) & 1) = 1 ORDER BY until_ms LIMIT 64
 SELECT id FROM outbox_events
 WHERE is_blocked = 0 AND id >= $3 AND (($1 >> partition) & 1) = 1 ORDER BY id LIMIT $2
 
+-- Straight by their numbers; the index of what is pending would be a detour to each row.
 -- name: pending_rows
 SELECT e.id, e.partition, e.attempts, e.event_id, e.topic, e.event_key, e.type, e.aggregate_type,
     e.aggregate_id, e.created_ms, e.headers, e.payload,
     CASE WHEN b.event_key IS NULL THEN 0 ELSE 1 END
 FROM outbox_events e LEFT JOIN outbox_blocked b ON b.event_key = e.event_key
-WHERE e.is_blocked = 0 AND e.id BETWEEN $1 AND $2 AND (($3 >> e.partition) & 1) = 1
+WHERE e.id BETWEEN $1 AND $2 AND e.is_blocked <> 1 AND (($3 >> e.partition) & 1) = 1
 ORDER BY e.id
 
 -- name: remove
-DELETE FROM outbox_events
-WHERE id = $1 AND EXISTS (SELECT 1 FROM outbox_partitions p
-    WHERE p.partition = outbox_events.partition AND p.owner = $2 AND p.epoch = $3)
+DELETE FROM outbox_events WHERE id BETWEEN $1 AND $2
 
 -- name: block
 INSERT INTO outbox_blocked (event_key, partition, event_id, until_ms, reason)
@@ -147,6 +146,9 @@ SELECT (SELECT COUNT(*) FROM outbox_relays WHERE until_ms > $1),
 
 -- name: lease_renew
 UPDATE outbox_partitions SET until_ms = $4 WHERE partition = $1 AND owner = $2 AND epoch = $3
+
+-- name: lease_confirm
+SELECT partition, epoch FROM outbox_partitions WHERE owner = $1
 
 -- name: lease_release
 UPDATE outbox_partitions SET until_ms = 0, owner = ''

@@ -40,7 +40,7 @@
 #define WAIT_MAX_MS 1000
 /* How long what was delivered may wait for more, to be removed with it. */
 #define SETTLE_MS 50
-#define SETTLE_PART 4 /* of the window: so many are removed without waiting */
+#define SETTLE_PART 2 /* of the window: so many are removed without waiting */
 
 TQ_AUTO_DEFINE(tq_relay, tq_relay_close)
 

@@ -44,7 +44,7 @@ struct tq_relay {
     int is_watching;
     int is_woken;     /* atomic: the next wait is none */
     int is_stirred;   /* atomic: there was a commit since the step began */
-    int64_t ready_ms; /* since when something waits to be settled */
+    int64_t ready_ms; /* since when something may wait to be settled */
     struct tq_relay_stats stats;
 };
 

@@ -163,10 +163,15 @@ static rd_kafka_t *open_client(rd_kafka_type_t kind, const char *const settings[
 static rd_kafka_t *open_producer(void)
 {
     static const char *const settings[][2] = {
-        {"enable.idempotence", "true"},       {"acks", "all"},
-        {"compression.type", "zstd"},         {"compression.level", "1"},
-        {"socket.nagle.disable", "true"},     {"linger.ms", "2"},
-        {"enable.gapless.guarantee", "true"}, {"partitioner", "murmur2"},
+        {"enable.idempotence", "true"},
+        {"acks", "all"},
+        {"compression.type", "zstd"},
+        {"compression.level", "1"},
+        {"socket.nagle.disable", "true"},
+        {"linger.ms", "2"},
+        {"enable.gapless.guarantee", "true"},
+        {"partitioner", "murmur2"},
+        {"max.in.flight", "1"},
     };
     return open_client(RD_KAFKA_PRODUCER, settings, sizeof settings / sizeof *settings);
 }

@@ -158,6 +158,42 @@ START_TEST(an_expired_lease__passes_with_a_new_epoch_and_is_noticed)
 }
 END_TEST
 
+struct confirmation {
+    const struct tq__leases *leases;
+    uint64_t held;
+};
+
+static int confirm_in(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    struct confirmation *confirmation = arg;
+    return tq__leases_confirm(tx, confirmation->leases, &confirmation->held, failure);
+}
+
+static uint64_t confirmed(const struct tq__leases *leases)
+{
+    struct confirmation confirmation = {leases, 0};
+    assert_status(tq_ledger_read(store, confirm_in, &confirmation, &err), TQ_OK);
+    return confirmation.held;
+}
+
+START_TEST(what_passed_to_another_or_to_a_new_epoch__is_not_confirmed)
+{
+    struct tq__leases one = leases_of("r1", 64), two = leases_of("r2", 10),
+                      again = leases_of("r1", 20);
+    setup();
+    renew(&one, 0);
+    ck_assert_uint_eq(confirmed(&one), UINT64_MAX);
+    test.now_ms += 3000;
+    renew(&two, 0);
+    ck_assert_uint_eq(confirmed(&two), two.held);
+    ck_assert_uint_eq(confirmed(&one), ~two.held);
+    renew(&again, 0);
+    ck_assert_uint_eq(confirmed(&again), again.held);
+    ck_assert_uint_eq(confirmed(&one), ~(two.held | again.held));
+    teardown();
+}
+END_TEST
+
 START_TEST(the_same_name__takes_over_once_and_never_again)
 {
     struct tq__leases old = leases_of("r1", 64), young = leases_of("r1", 64);
@@ -176,4 +212,5 @@ UNIT_MAIN("outbox.lease", sg_20_due__at_a_third_and_when_the_clock_has_jumped,
           others_who_come_or_go__are_seen_before_the_lease_is_due,
           busy_partitions__are_kept_but_not_read_until_they_are_free,
           an_expired_lease__passes_with_a_new_epoch_and_is_noticed,
+          what_passed_to_another_or_to_a_new_epoch__is_not_confirmed,
           the_same_name__takes_over_once_and_never_again)

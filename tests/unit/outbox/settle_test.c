@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outbox/settle.c: who of a key is to blame, for every order in which reports come in.
- * What is written then is in tests/fault/outbox.
+ * outbox/settle.c: who of a key is to blame, for every order in which reports come in; and
+ * which rows are removed. What else is written is in tests/fault/outbox.
  */
 #include "outbox/settle.h"
 
-#include "lib/test_env.h"
-#include "lib/unit.h"
+#include "lib/outbox_world.h"
 
-#define ROOM 8
+#define ROOM 16
 
 static struct test_env test;
 static struct tq_env env;
@@ -82,6 +81,73 @@ START_TEST(what_was_delivered__is_ready_wherever_it_stands)
 }
 END_TEST
 
+/* ---- what is removed ---- */
+
+static int lease_all(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    return tq__leases_renew(tx, arg, 0, arg, err);
+}
+
+/* Rows 1 to `count` of key "a"; the relay leases everything. */
+static void fill(int count)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    relay.store = outbox_store(&env, "sqlite::memory:");
+    outbox_prepare(relay.store);
+    relay.leases = (struct tq__leases){.owner = "r1", .lease_ms = 3000, .partitions_max = 64};
+    assert_status(tq_ledger_run(relay.store, lease_all, &relay.leases, &err), TQ_OK);
+    assert_status(outbox_put(relay.store, "a", 1, count), TQ_OK);
+}
+
+static void deliver(int64_t first, int64_t last)
+{
+    for (int64_t row = first; row <= last; row++) {
+        fly(row, "a", TQ__FLIGHT_DELIVERED)->partition = tq__partition_of("a");
+    }
+}
+
+/* The numbers of rows that are there, as digits. */
+static void check_left(int64_t digits)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    assert_status(tq__relay_settle(&relay, &err), TQ_OK);
+    ck_assert_int_eq(ask_number(relay.store,
+                                "SELECT CAST(COALESCE(group_concat(id, ''), '0') AS INTEGER)"
+                                " FROM (SELECT id FROM outbox_events ORDER BY id)",
+                                NULL),
+                     digits);
+}
+
+START_TEST(what_was_delivered__is_removed_and_nothing_between)
+{
+    setup();
+    fill(9);
+    deliver(2, 3);
+    fly(4, "a", TQ__FLIGHT_UNDER_WAY);
+    deliver(5, 5);
+    deliver(7, 9); /* 6 became visible after it was read */
+    check_left(146);
+    ck_assert_uint_eq(relay.window.count, 1);
+    tq_store_close(relay.store);
+    teardown();
+}
+END_TEST
+
+START_TEST(rows_of_a_lost_lease__are_left_to_its_owner)
+{
+    setup();
+    fill(3);
+    deliver(1, 2);
+    relay.leases.epochs[tq__partition_of("a")]--;
+    check_left(123);
+    ck_assert_uint_eq(relay.window.count, 0);
+    tq_store_close(relay.store);
+    teardown();
+}
+END_TEST
+
 UNIT_MAIN("outbox.settle", the_first_refused_of_a_key__is_blamed_and_those_behind_go_back,
           a_refused_one__waits_for_the_report_of_its_forerunner,
-          what_was_delivered__is_ready_wherever_it_stands)
+          what_was_delivered__is_ready_wherever_it_stands,
+          what_was_delivered__is_removed_and_nothing_between,
+          rows_of_a_lost_lease__are_left_to_its_owner)
