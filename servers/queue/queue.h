@@ -68,8 +68,9 @@ struct queue {
     struct app *app;
     struct tq_env env;
     tq_store *store; /* the database */
-    tq_store *lines; /* where the rooms are: in memory */
+    tq_store *lines; /* where rooms are: --room */
     tq_inbox *inbox;
+    tq_relay *relay;
     struct queue_pace *pace;
     struct queue_streams *streams;
     pthread_rwlock_t lock; /* of `rooms` */

@@ -3,8 +3,9 @@
  * HTTP of the queue service for visitors.
  *
  * Entering, asking and leaving are batches: what arrived in one turn of the loop is
- * one library call per room (visits.c). Nothing here blocks, except that entering
- * writes once per QUEUE_NUMBERS visitors if the tick worker has not done so before.
+ * one library call per room (visits.c). With lines in memory nothing here blocks, except
+ * that entering writes once per QUEUE_NUMBERS visitors if the tick worker has not done so
+ * before. With lines on Redis each call is a round trip, in which the next batch gathers.
  *
  *     outcome of the room        answer
  *     TQ_OK                      200 and the place

@@ -3,6 +3,7 @@
  * The queue service: its options, stores, inbox and workers.
  *
  *     queue.inbox    opens a room for each SchedulePublished
+ *     queue.relay    publishes the outbox, which has dead letters only
  *     queue.tick     lets visitors in, reserves numbers ahead
  *     queue.streams  tells those who listen
  *     queue.clean    removes old rows of the inbox
@@ -227,6 +228,7 @@ static void close_queue(void *state)
     struct queue *queue = state;
     if (queue) {
         struct tq_env env = queue->env;
+        tq_relay_close(queue->relay);
         tq_inbox_close(queue->inbox);
         queue_streams_free(queue->streams);
         queue_rooms_close(queue);
@@ -279,7 +281,8 @@ static int add_workers(struct queue *queue, struct tq_error *err)
     for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
         TQ_TRY(app_worker_add(queue->app, &workers[i], NULL, err));
     }
-    return app_inbox_add(queue->app, "queue", queue->inbox, err);
+    TQ_TRY(app_inbox_add(queue->app, "queue", queue->inbox, err));
+    return app_relay_add(queue->app, "queue", queue->store, queue->relay, err);
 }
 
 static int open_parts(struct queue *queue, struct tq_error *err)
@@ -298,6 +301,7 @@ static int open_parts(struct queue *queue, struct tq_error *err)
                              &queue->streams, err));
     TQ_TRY(open_stores(queue, err));
     TQ_TRY(tq_inbox_open(queue->store, app_transport(queue->app), &inbox, &queue->inbox, err));
+    TQ_TRY(app_relay_open(queue->app, "queue", queue->store, &queue->relay, err));
     TQ_TRY(http_pool_add(app_server(queue->app), QUEUE_POOL, 1, POOL_QUEUE, err));
     make_metrics(queue);
     return add_workers(queue, err);

@@ -105,6 +105,15 @@ def test_letters_of_both_services(make_world, broker, prefix, transport, tell, l
     assert again[1]["shop"] == "north"
 
 
+def test_letters_of_the_queue(make_world, broker, prefix, transport, tell, letters):
+    make_world("--transport", transport)
+    event = tell("event.events", "SchedulePublished", "s-none", "{}")
+    (raw,) = wait_for("a letter of the queue", lambda: headers_at(broker, f"{prefix}dlq.queue"))
+    assert raw["dead-id"] == event
+    (letter,) = letters("dlq.queue")
+    check(letter, event, "event.events", "queue", "malformed")
+
+
 def test_what_is_wrong_with_a_call():
     for words in ([], ["--transport", "inproc:"], ["--topic", "dlq.payment"],
                   ["--transport", "inproc:", "--topic", "dlq.payment", "--wait-ms", "0"],

@@ -193,5 +193,5 @@ def test_health_and_metrics(world):
     ops = "http://" + world.addresses["ops"]
     assert requests.get(ops + "/readyz", timeout=DEADLINE_S).status_code == 200
     metrics = requests.get(ops + "/metrics", timeout=DEADLINE_S).text
-    for service in ("reservation", "payment"):
+    for service in ("event", "queue", "reservation", "payment"):
         assert f'ticketq_outbox_events{{service="{service}"}} 0' in metrics
