@@ -80,7 +80,8 @@ struct queue {
     struct app_series *early;
     struct app_series *admitted;
     struct app_series *skipped;
-    uint32_t recovery_ms; /* of rooms that are opened again */
+    uint32_t recovery_ms;       /* of rooms that are opened again */
+    char looked_at[TQ_ID_SIZE]; /* the last room that its worker has looked for */
 };
 
 /* An operator's order. */
@@ -103,6 +104,11 @@ int queue_room_read(tq_tx *tx, const char *id, struct queue_row *out_row, struct
 int queue_room_open(struct queue *queue, const char *id, struct tq_error *err);
 /* Open all of them. */
 int queue_rooms_open(struct queue *queue, struct tq_error *err);
+/*
+ * Open some that are not open, behind `after`, which goes on also when one cannot be opened.
+ * TQ_EMPTY: these were the last, and it begins anew.
+ */
+int queue_rooms_look(struct queue *queue, char after[TQ_ID_SIZE], struct tq_error *err);
 void queue_rooms_close(struct queue *queue);
 /* Call `visit` for each room that is open; a non-zero result stops. */
 int queue_rooms_each(struct queue *queue, int (*visit)(void *arg, struct queue_room *room),

@@ -4,7 +4,8 @@
  *
  * A room is a row in the ledger and a line in a store of lines. The row is written first;
  * the line is opened from it, now and again after every restart, as the operator
- * has left it: rate, cap, times, pause, drain and epoch.
+ * has left it: rate, cap, times, pause, drain and epoch. When the store was away just then,
+ * or the row is another process's, a worker that looks through the rows finds it.
  *
  * The line may forget with the process, but a number that was issued must never be
  * issued again: people hold places signed with it. So numbers are reserved in
@@ -186,23 +187,32 @@ int queue_room_open(struct queue *queue, const char *id, struct tq_error *err)
     return rows.count ? open_row(queue, &row, err) : TQ_OK;
 }
 
+int queue_rooms_look(struct queue *queue, char after[TQ_ID_SIZE], struct tq_error *err)
+{
+    struct queue_row *list = tq__alloc(&queue->env, ROWS_AT_ONCE, sizeof *list);
+    struct rows rows = {QUEUE_rooms, after, 0, list};
+    int rc = list ? tq_ledger_read(queue->store, read_rows, &rows, err) : tq__nomem(ORIGIN, err);
+    int is_end = rows.count < ROWS_AT_ONCE;
+    for (size_t i = 0; i < rows.count && rc == TQ_OK; i++) {
+        tq__id_copy(after, list[i].id);
+        rc = queue_room_find(queue, list[i].id) ? TQ_OK : open_row(queue, &list[i], err);
+    }
+    tq__release(&queue->env, list);
+    if (rc == TQ_OK && is_end) {
+        after[0] = '\0';
+        return TQ_EMPTY;
+    }
+    return rc;
+}
+
 int queue_rooms_open(struct queue *queue, struct tq_error *err)
 {
     char after[TQ_ID_SIZE] = "";
-    struct queue_row *list = tq__alloc(&queue->env, ROWS_AT_ONCE, sizeof *list);
-    struct rows rows = {QUEUE_rooms, after, 0, list};
-    int rc = list ? TQ_OK : tq__nomem(ORIGIN, err);
+    int rc;
     do {
-        if (rc == TQ_OK) {
-            rc = tq_ledger_read(queue->store, read_rows, &rows, err);
-        }
-        for (size_t i = 0; i < rows.count && rc == TQ_OK; i++) {
-            rc = open_row(queue, &list[i], err);
-            tq__id_copy(after, list[i].id);
-        }
-    } while (rc == TQ_OK && rows.count == ROWS_AT_ONCE);
-    tq__release(&queue->env, list);
-    return rc;
+        rc = queue_rooms_look(queue, after, err);
+    } while (rc == TQ_OK);
+    return rc < 0 ? rc : TQ_OK;
 }
 
 void queue_rooms_close(struct queue *queue)

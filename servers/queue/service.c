@@ -122,12 +122,21 @@ static int clean_step(void *arg, struct tq_error *err)
     return tq_inbox_clean(queue->store, CLEAN_AGE_MS, CLEAN_ROWS, err);
 }
 
+static int look_step(void *arg, struct tq_error *err)
+{
+    struct queue *queue = arg;
+    int rc = queue_rooms_look(queue, queue->looked_at, err);
+    return rc < 0 ? rc : TQ_EMPTY;
+}
+
 /* ---- ticks ---- */
+
+/* A room that failed is left alone for so long: others may be on servers that are there. */
+#define TICK_AGAIN_MS 1000
 
 /* A round of ticks over all rooms, and what was seen on it. */
 struct round {
     struct queue *queue;
-    struct tq_error *err;
     int64_t now_ms;
     int is_busy;
 };
@@ -157,14 +166,10 @@ static void note_let_in(const struct queue *queue, struct queue_room *room, uint
     }
 }
 
-static int tick_room(void *arg, struct queue_room *room)
+static int tick_one(struct round *round, struct queue_room *room, struct tq_error *err)
 {
-    struct round *round = arg;
     struct tq_room_tick tick = TQ_INIT(tq_room_tick);
-    if (round->now_ms < room->tick_ms || is_held_back(round->queue, room, round->now_ms)) {
-        return 0;
-    }
-    int rc = tq_room_tick(room->room, &tick, round->err);
+    int rc = tq_room_tick(room->room, &tick, err);
     if (rc < 0) {
         return rc;
     }
@@ -175,15 +180,32 @@ static int tick_room(void *arg, struct queue_room *room)
     app_series_add(round->queue->admitted, tick.admitted);
     app_series_add(round->queue->skipped, tick.skipped);
     round->is_busy |= rc == TQ_OK;
-    return queue_numbers_refill(round->queue, room, round->err);
+    return queue_numbers_refill(round->queue, room, err);
+}
+
+static int tick_room(void *arg, struct queue_room *room)
+{
+    struct round *round = arg;
+    struct tq_error err = TQ_ERROR_INIT;
+    if (round->now_ms < room->tick_ms || is_held_back(round->queue, room, round->now_ms)) {
+        return 0;
+    }
+    int rc = tick_one(round, room, &err);
+    if (rc < 0) {
+        app_log(TQ_LOG_WARN, "queue", "nobody is let in to room %s: %s: %s", room->id,
+                tq_status_name(rc), err.message);
+        room->tick_ms = tq__now_ms(&round->queue->env) + TICK_AGAIN_MS;
+    }
+    return 0;
 }
 
 static int tick_step(void *arg, struct tq_error *err)
 {
     struct queue *queue = arg;
-    struct round round = {queue, err, tq__now_ms(&queue->env), 0};
-    int rc = queue_rooms_each(queue, tick_room, &round);
-    return rc < 0 ? rc : round.is_busy ? TQ_OK : TQ_EMPTY;
+    struct round round = {queue, tq__now_ms(&queue->env), 0};
+    (void)err;
+    queue_rooms_each(queue, tick_room, &round);
+    return round.is_busy ? TQ_OK : TQ_EMPTY;
 }
 
 struct depth {
@@ -276,6 +298,7 @@ static int add_workers(struct queue *queue, struct tq_error *err)
     const struct app_worker_options workers[] = {
         {.name = "queue.tick", .step = tick_step, .arg = queue, .idle_ms = 20},
         {.name = "queue.streams", .step = queue_streams_step, .arg = queue->streams, .idle_ms = 50},
+        {.name = "queue.rooms", .step = look_step, .arg = queue, .idle_ms = 1000},
         {.name = "queue.clean", .step = clean_step, .arg = queue, .idle_ms = 60000},
     };
     for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
