@@ -6,7 +6,8 @@
  * An event is saved in the same transaction as the change it tells of
  * (tq_outbox_append), is published at least once and in order per key by a
  * relay, and is applied exactly once by an inbox, which records (consumer,
- * event) in the handler's transaction.
+ * event) in the handler's transaction. What an inbox refuses leaves as a dead letter
+ * through the outbox of its own store: a relay has to run there, too.
  *
  * Tables: outbox_events, _blocked, _partitions, _relays and processed_events, in the
  * database of the service that owns them. tq_outbox_prepare() makes them: call it at
@@ -98,8 +99,8 @@ struct tq_parked {
 /**
  * Apply an event, in the inbox's transaction. TQ_OK or a positive outcome: applied,
  * never again. TQ_E_INVALID, TQ_E_CORRUPT, TQ_E_LIMIT, TQ_E_UNSUPPORTED: can never be
- * applied, goes to the dead-letter topic. Any other failure: undone and tried again.
- * `event` is valid during the call.
+ * applied, goes to the dead-letter topic with the message of `err`. Any other failure:
+ * undone and tried again. `event` is valid during the call.
  */
 typedef int tq_event_fn(tq_tx *tx, const struct tq_event *event, void *arg, struct tq_error *err);
 
@@ -130,7 +131,7 @@ struct tq_inbox_stats {
     uint32_t applied;
     uint32_t repeated; /**< Were applied before. */
     uint32_t failed;   /**< To be tried again. */
-    uint32_t dead;     /**< Went to the dead-letter topic. */
+    uint32_t dead;     /**< Dead letters, which are in the outbox now. */
 };
 
 /** Called per parked event; a non-zero result stops. */

@@ -51,7 +51,7 @@ enum tq_status {
 struct tq_error {
     size_t size;       /**< TQ_ERROR_INIT. */
     int32_t status;    /**< The same as the result. */
-    uint32_t flags;    /**< TQ_ERROR_..., */
+    uint32_t flags;    /**< A set of TQ_ERROR_... */
     int64_t native;    /**< errno, SQLite code, ...; 0 if none. */
     char origin[24];   /**< Where it was seen first: "hold", "store.sqlite". */
     char message[208]; /**< One sentence without secrets or newline. */

@@ -3,14 +3,42 @@
  * @file ticketq/store.h
  * @brief Where rooms, holds and ledgers live: opened by URL.
  *
- *     memory:                    room and hold tables in this process
- *     redis://host:6379/0        room table on a Redis 7 server, `?cluster=1` on a cluster
+ *     memory:                    rooms and fronts of holds in this process
+ *     redis://host:6379/0        the same on a Redis 7 server or cluster, shared by processes
  *     sqlite:/path/to/file.db    ledger in one file; `sqlite::memory:` for tests
  *     postgres://user:password@host:port/database?schema=name
  *                                ledger in a schema of a server, shared by processes
  *
- * A driver fills the tables it can; tq_store_caps() says which. Threads: [any]
- * for every function and every object that is opened on a store.
+ * A driver fills the tables it can; tq_store_caps() says which. An option that is not
+ * known is refused. What stands before the `?` may be percent-encoded; the last `@` ends
+ * a password. Times are milliseconds.
+ *
+ * redis://[[user]:password@]host[:port][,host[:port]...][/db]
+ *
+ *     cluster=1          a Redis Cluster; the hosts are the first to ask, one is enough
+ *     prefix=shop-       before every key: several shops in one Redis
+ *     connections=2      to each server
+ *     connect_ms=1000, timeout_ms=5000   for a connection, for an answer
+ *     wait_ms=1000       how long a call waits for a server that is not there, is
+ *                        loading, or is being replaced, before it is TQ_E_UNAVAILABLE
+ *
+ * postgres://[user[:password]@][host][:port]/database, without a password as libpq finds it
+ *
+ *     schema=public      whose tables these are: a service has a schema and a role of its own.
+ *                        It is made where it is not there and the role may
+ *     prepared=1         0: prepare nothing on the server, nor listen to other processes: for
+ *                        poolers that hand out a connection per transaction and keep no
+ *                        prepared statements (PgBouncer before 1.21)
+ *     listen=1           0: neither tell other processes of commits nor listen to theirs: for
+ *                        such poolers that do keep prepared statements
+ *     connect_ms=3000    for a connection
+ *     timeout_ms=30000   for a statement, on the server and for its answer
+ *     idle_ms=30000      for a body between two statements, before the server gives it up
+ *     wait_ms=1000       as above
+ *     host=/run/postgresql   a folder of Unix sockets, or any host
+ *     sslmode=prefer, sslrootcert=   as libpq has them
+ *
+ * Threads: [any] for every function and every object that is opened on a store.
  */
 #ifndef TICKETQ_STORE_H
 #define TICKETQ_STORE_H

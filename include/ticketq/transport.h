@@ -19,7 +19,23 @@
  *
  * kafka keeps messages in topics that it makes on demand, and whose partitions must not
  * be changed while events flow: a key would change its partition. Groups and topics
- * begin with the `prefix` of the URL. librdkafka beneath it runs threads of its own.
+ * begin with the `prefix` of the URL. librdkafka beneath it runs threads of its own. An
+ * option that is not known is refused; times are milliseconds.
+ *
+ *     partitions=, replication=   of topics that are made; the broker's default
+ *     create=yes                  no: topics are made by others
+ *     prefix=                     before every topic and group
+ *     timeout_ms=10000            for a message to be delivered
+ *     linger_ms=2                 a batch waits for more
+ *     capacity=16384              messages of a producer under way
+ *     message_bytes=1000000       largest message, and largest batch
+ *     rebalance=cooperative       eager; server: the protocol of Kafka 4
+ *     instance=                   static membership, an id
+ *     session_ms=10000            a dead member is noticed after
+ *     poll_ms=60000               a member that never polls is out after
+ *     security=plaintext          ssl, sasl_plaintext, sasl_ssl
+ *     sasl=, user=, password=     PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
+ *     ca=, certificate=, key=, key_password=   files in PEM, and the password of one
  *
  * Threads: [any].
  */

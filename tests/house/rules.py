@@ -5,8 +5,9 @@
 usage: rules.py SOURCE_ROOT
 
 Top level; direction of includes and no circle of files; sizes of files and
-functions; first lines; documentation of every exported name; a unit test for
-every .c of library and servers, but for a list with reasons; banned calls and marks.
+functions; first lines; documentation of every exported name and of every option of a
+URL; a unit test for every .c of library and servers, but for a list with reasons; banned
+calls and marks.
 """
 import re
 import subprocess
@@ -154,6 +155,20 @@ def check_docs(tree):
                 tree.fault(f"{name}: {match.group(1)} has no @since")
 
 
+# Where the options of a driver's URL are explained.
+OPTIONS = {"libticketq/store/redis/address.c": "include/ticketq/store.h",
+           "libticketq/store/postgres/target.c": "include/ticketq/store.h",
+           "libticketq/transport/kafka/options.c": "include/ticketq/transport.h"}
+
+
+def check_options(tree):
+    for name, header in OPTIONS.items():
+        options = re.findall(r'TQ__URL_\w+\("(\w+)"', tree.text(name))
+        for option in options or ["that could be found"]:
+            if not re.search(rf"\s{option}=", tree.text(header)):
+                tree.fault(f"{name}: {header} does not explain option {option}")
+
+
 # Files without a unit test of their own, and what tests them.
 TESTED_ELSEWHERE = {
     "libticketq/store/handle.c": "store_test.c covers both halves",
@@ -225,7 +240,7 @@ def check_words(tree):
 def main():
     tree = Tree(sys.argv[1])
     for check in (check_top, check_direction, check_circles, check_sizes, check_first_lines,
-                  check_docs, check_tests, check_words):
+                  check_docs, check_options, check_tests, check_words):
         check(tree)
     if len(tree.files) < 20:
         tree.fault("nothing was read")

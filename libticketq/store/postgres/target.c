@@ -4,19 +4,7 @@
  *
  *     postgres://[user[:password]@][host][:port]/database[?option=value&...]
  *
- *     schema=public     whose tables these are: a service has a schema and a role of its own.
- *                       It is made where it is not there and the role may
- *     prepared=1        0: prepare nothing on the server, for poolers that hand out a
- *                       connection per transaction
- *     listen=1          0: neither tell other processes of commits nor listen to theirs, for
- *                       poolers that keep prepared statements and nothing else
- *     connect_ms=3000   for a connection
- *     timeout_ms=30000  for a statement, on the server and for its answer
- *     idle_ms=30000     for a body between two statements, before the server gives it up
- *     wait_ms=1000      how long a call waits for a server that is not there, before it is
- *                       TQ_E_UNAVAILABLE
- *     host=/run/postgresql   a folder of Unix sockets, or any host
- *     sslmode=prefer, sslrootcert=   as libpq has them
+ * What each option means stands in ticketq/store.h.
  *
  * The store has decoded the part before the `?` as a whole; so a password may contain
  * anything (the last `@` ends it), a user everything but a colon. An IPv6 address stands in

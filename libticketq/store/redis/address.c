@@ -4,12 +4,7 @@
  *
  *     redis://[[user]:password@]host[:port][,host[:port]...][/db][?option=value&...]
  *
- *     cluster=1       a Redis Cluster; the hosts are the first to ask, one is enough
- *     prefix=shop-    before every key: several shops in one Redis
- *     connections=2   to each server
- *     connect_ms=1000, timeout_ms=5000   for a connection, for an answer
- *     wait_ms=1000    how long a call waits for a server that is not there, is
- *                     loading, or is being replaced, before it is TQ_E_UNAVAILABLE
+ * What each option means stands in ticketq/store.h.
  *
  * The store has decoded the part before the `?` as a whole; so a password may
  * contain anything (the last `@` ends it), a user everything but a colon. An

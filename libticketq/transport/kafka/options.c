@@ -2,20 +2,7 @@
 /*
  * Reads kafka://host:port,host:port?name=value&...
  *
- *   create                    yes: topics that are not there are made  yes
- *   partitions, replication   of those                               the broker's default
- *   prefix                    before every topic and group           none
- *   timeout_ms                for a message to be delivered          10000
- *   linger_ms                 a batch waits for more                 2
- *   capacity                  messages of a producer under way       16384
- *   message_bytes             largest message, and largest batch     1000000
- *   rebalance                 cooperative, eager or server           cooperative
- *   instance                  static membership, an id               none
- *   session_ms                a dead member is noticed after         10000
- *   poll_ms                   a member that never polls is out after 60000
- *   security                  plaintext, ssl, sasl_plaintext, sasl_ssl
- *   sasl, user, password      PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
- *   ca, certificate, key, key_password                files in PEM
+ * What each option means stands in ticketq/transport.h.
  *
  * Every name is looked at, so that a typing error is refused and not passed over.
  * Values of security are never quoted. Threads: [pure].
