@@ -24,8 +24,8 @@
 
 #define SMALL 4
 #define WORDS_SMALL 1152
-#define CHANGE_SIZE 288
-#define PACKED_SIZE 10
+#define CLAIM_BYTES 10
+#define CHANGE_BYTES 22
 #define ROUND_ELEMENTS 256
 #define NAMES_SIZE (TQ_HOLD_SEATS_MAX * TQ_ID_SIZE)
 
@@ -35,7 +35,7 @@ struct part;
 /* What element `i` came to; `answer` NULL: its schedule is not here. */
 typedef void read_one_fn(struct part *part, size_t i, struct redis_answer *answer, int *is_bad);
 
-enum { CLAIM_TEXTS = 4, CHANGE_TEXTS = 1 };
+enum { CLAIM_TEXTS = 4, CHANGE_TEXTS = 3 };
 
 /* What goes to one schedule. */
 struct part {
@@ -89,7 +89,7 @@ static size_t min_size(size_t a, size_t b)
 
 static size_t count_bytes(const struct tq_front_claim *claim)
 {
-    size_t bytes = strlen(claim->holder) + strlen(claim->request_key) + 2 + PACKED_SIZE;
+    size_t bytes = strlen(claim->holder) + strlen(claim->request_key) + 2 + CLAIM_BYTES;
     for (size_t i = 0; i < claim->seats_count; i++) {
         bytes += strlen(claim->seats[i]) + 1;
     }
@@ -98,7 +98,7 @@ static size_t count_bytes(const struct tq_front_claim *claim)
 
 static size_t count_words(const struct plan *plan)
 {
-    size_t bytes = plan->claims ? 0 : plan->count * CHANGE_SIZE;
+    size_t bytes = plan->claims ? 0 : plan->count * CHANGE_BYTES;
     for (size_t i = 0; plan->claims && i < plan->count; i++) {
         bytes += count_bytes(&plan->claims[i]);
     }
@@ -195,15 +195,19 @@ static struct redis_text end_word(struct plan *plan, char *end)
     return text;
 }
 
-static struct redis_text put_numbers(struct plan *plan, const struct tq_front_claim *claim)
+/* Numbers as struct.unpack() of a script reads them. */
+static char *put_u32(char *at, uint32_t number)
 {
-    const uint32_t ttl = htole32(claim->ttl_ms), limit = htole32(claim->seats_limit);
-    char *at = plan->words;
-    memcpy(at, &ttl, sizeof ttl);
-    memcpy(at + 4, &limit, sizeof limit);
-    at[8] = (char)claim->seats_count;
-    at[9] = (char)strlen(claim->holder);
-    return end_word(plan, at + PACKED_SIZE);
+    const uint32_t turned = htole32(number);
+    memcpy(at, &turned, sizeof turned);
+    return at + sizeof turned;
+}
+
+static char *put_u64(char *at, uint64_t number)
+{
+    const uint64_t turned = htole64(number);
+    memcpy(at, &turned, sizeof turned);
+    return at + sizeof turned;
 }
 
 /* As hold_claim in hold_ask.lua says. */
@@ -215,7 +219,10 @@ static void put_claim(struct plan *plan, size_t at, size_t i)
     *end++ = ' ';
     texts[0] = tq__redis_text(claim->id);
     texts[1] = end_word(plan, stpcpy(end, claim->request_key));
-    texts[2] = put_numbers(plan, claim);
+    end = put_u32(put_u32(plan->words, claim->ttl_ms), claim->seats_limit);
+    *end++ = (char)claim->seats_count;
+    *end++ = (char)strlen(claim->holder);
+    texts[2] = end_word(plan, end);
     end = plan->words;
     for (size_t seat = 0; seat < claim->seats_count; seat++) {
         plan->seats[plan->seats_count++] = claim->seats[seat];
@@ -235,14 +242,18 @@ static void put_names(struct plan *plan, char *names)
     }
 }
 
+/* As hold_change in hold_ask.lua says. */
 static void put_change(struct plan *plan, size_t at, size_t i)
 {
     const struct tq_front_change *change = &plan->changes[i];
-    int bytes =
-        snprintf(plan->words, CHANGE_SIZE, "%s %s %llu %u %d %u %u %u", change->id, change->holder,
-                 (unsigned long long)change->fence, change->verb, change->is_told != 0,
-                 change->extend_ms, change->life_max_ms, change->seats_limit);
-    plan->texts[at] = end_word(plan, plan->words + bytes);
+    struct redis_text *texts = plan->texts + at * CHANGE_TEXTS;
+    char *end = put_u64(plan->words, change->fence);
+    *end++ = (char)change->verb;
+    *end++ = change->is_told != 0;
+    end = put_u32(put_u32(end, change->extend_ms), change->life_max_ms);
+    texts[0] = tq__redis_text(change->id);
+    texts[1] = tq__redis_text(change->holder);
+    texts[2] = end_word(plan, put_u32(end, change->seats_limit));
     if (plan->names) {
         put_names(plan, plan->names[at]);
     }

@@ -196,7 +196,7 @@ local function write_leases()
   local rows, timers, holders, first, timer_ms, timer = new_rows, {}, {}, NEVER, nil, nil
   local gone, untimed, unheld, ended, recalled = {}, {}, {}, {}, {}
   if ends > 0 then
-    local oldest = call('ZRANGE', ENDED, 0, 2 * ends - 1, 'WITHSCORES')
+    local oldest = call('ZRANGE', ENDED, '0', format('%d', 2 * ends - 1), 'WITHSCORES')
     local count, ids = call('ZCARD', ENDED) + ends, {}
     for i = 1, #oldest, 2 do
       if count <= KEEP_MAX and oldest[i + 1] + KEEP_MS > now_ms then break end

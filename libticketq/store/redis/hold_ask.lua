@@ -135,9 +135,10 @@ end
 local retake
 
 -- name: hold_change
--- KEYS: the seats of holds that are to be retaken. ARGV, for each change:
--- `id holder fence verb is_told extend_ms life_max_ms limit`.
+-- KEYS: the seats of holds that are to be retaken. ARGV, for each change: id, holder, CHANGE:
+-- fence, verb, whether it is told, extend_ms, life_max_ms, the holder's limit.
 -- {wait, now, (status, fence, expires, seats whose keys are to be tidied)...}
+local CHANGE = '<I8BBI4I4I4'
 local PIN, SETTLE, RELEASE, EXTEND, EXPIRE, RETAKE, GIVE_BACK, WITHDRAW = 1, 2, 3, 4, 5, 6, 7, 8
 
 -- The table of store/lease.c: the next state, or the status that refuses, negated.
@@ -184,13 +185,12 @@ local function change(lease, order)
   return OK
 end
 
-local function change_one(text)
-  local id, holder, fence, verb, is_told, extend_ms, life_max_ms, limit =
-    match(text, '^(%S+) (%S+) (%d+) (%d) (%d) (%d+) (%d+) (%d+)$')
+local function change_one(id, holder, numbers)
   local lease = lease_of(id)
+  local fence, verb, told, extend_ms, life_max_ms, limit = peel(CHANGE, numbers)
   local order = {
-    holder = holder, fence = tonumber(fence), verb = tonumber(verb), is_told = is_told == '1',
-    extend_ms = tonumber(extend_ms), life_max_ms = tonumber(life_max_ms), limit = tonumber(limit),
+    holder = holder, fence = fence, verb = verb, is_told = told == 1,
+    extend_ms = extend_ms, life_max_ms = life_max_ms, limit = limit,
   }
   if not lease then return GONE, 0, 0 end
   if not order.is_told then lapse(lease) end
@@ -202,11 +202,11 @@ end
 
 if book[KNOWN] ~= 1 then return GONE end
 local wanted, answers = {}, {}
-for i = 1, #ARGV do wanted[i] = match(ARGV[i], '^%S+') end
+for i = 1, #ARGV, 3 do wanted[#wanted + 1] = ARGV[i] end
 fetch(wanted)
-for i = 1, #ARGV do
+for i = 1, #ARGV, 3 do
   local at = #answers
-  answers[at + 1], answers[at + 2], answers[at + 3] = change_one(ARGV[i])
+  answers[at + 1], answers[at + 2], answers[at + 3] = change_one(ARGV[i], ARGV[i + 1], ARGV[i + 2])
   answers[at + 4] = concat(untidy, ' ')
   untidy = {}
 end
