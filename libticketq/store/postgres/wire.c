@@ -138,7 +138,15 @@ void tq__postgres_wire_close(struct postgres_wire *wire)
     *wire = (struct postgres_wire){.pg = NULL};
 }
 
-/* Between two round trips the server says nothing, but when it takes its leave. */
+/* Behind a pooler others may have listened on the server; libpq keeps what it hears. */
+static void drop_news(PGconn *pg)
+{
+    for (PGnotify *note; (note = PQnotifies(pg));) {
+        PQfreemem(note);
+    }
+}
+
+/* Between two round trips the server says nothing else, but when it takes its leave. */
 int tq__postgres_wire_is_alive(struct postgres_wire *wire)
 {
     if (wire->is_owed) {
@@ -152,6 +160,7 @@ int tq__postgres_wire_is_alive(struct postgres_wire *wire)
         wire->is_lost = !PQconsumeInput(wire->pg) || PQstatus(wire->pg) == CONNECTION_BAD ||
                         await(wire->pg, POLLRDHUP, 0);
     }
+    drop_news(wire->pg);
     return !wire->is_lost;
 }
 

@@ -163,6 +163,27 @@ START_TEST(told_not_to__nobody_tells_or_listens)
 }
 END_TEST
 
+/* As a pooler hands out a server on which somebody has listened. */
+START_TEST(heard_by_who_did_not_listen__is_dropped)
+{
+    setup("");
+    tell(1, TQ_OK);
+    struct postgres_state *state = tq__store_state(teller);
+    struct postgres_wire *wire = &state->conns[0].wire;
+    char sql[TQ__POSTGRES_NAME_SIZE + 16];
+    ck_assert_int_eq(tq__postgres_wire_is_alive(wire), 1);
+    snprintf(sql, sizeof sql, "LISTEN \"%s\"", state->news.channel);
+    tq__postgres_ask_text(wire, sql);
+    tq__postgres_ask_end(wire);
+    ck_assert_int_eq(tq__postgres_answers_end(wire), 1);
+    tell(1, TQ_OK);
+    tell(1, TQ_OK);
+    ck_assert_int_eq(tq__postgres_wire_is_alive(wire), 1);
+    ck_assert_ptr_null(PQnotifies(wire->pg));
+    teardown();
+}
+END_TEST
+
 struct waiter {
     struct tq__commit_watch watch;
     int told;
@@ -211,4 +232,5 @@ POSTGRES_MAIN("store.postgres.news", told__is_heard_and_what_was_undone_is_not,
               wanted_here__is_not_sent_elsewhere,
               a_lost_ear__is_told_and_the_next_one_may_have_missed_all,
               roused__returns_with_no_news_also_when_that_came_first,
-              told_not_to__nobody_tells_or_listens, who_waits__is_told_of_another_store_s_commits)
+              told_not_to__nobody_tells_or_listens, who_waits__is_told_of_another_store_s_commits,
+              heard_by_who_did_not_listen__is_dropped)
