@@ -242,8 +242,8 @@ static int retry(tq_tx *tx, void *arg, struct tq_error *err)
     }
     const struct tq_value of_key[] = {tq_text(key)};
     tq__tx_tell(tx, 1ull << tq__partition_of(key));
-    TQ_TRY(tq_tx_exec(tx, OUTBOX_unblock, of_key, 1, NULL, NULL, err));
-    return tq_tx_exec(tx, OUTBOX_unblock_rows_anew, of_key, 1, NULL, NULL, err);
+    TQ_TRY(tq_tx_exec(tx, OUTBOX_retry, of_key, 1, NULL, NULL, err));
+    return tq_tx_exec(tx, OUTBOX_retry_rows, of_key, 1, NULL, NULL, err);
 }
 
 int tq_outbox_retry(tq_store *store, const char *event_id, struct tq_error *err)

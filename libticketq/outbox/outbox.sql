@@ -121,17 +121,19 @@ WHERE id = $1 AND EXISTS (SELECT 1 FROM outbox_blocked b WHERE b.event_key = $2)
     AND EXISTS (SELECT 1 FROM outbox_partitions p
         WHERE p.partition = outbox_events.partition AND p.owner = $3 AND p.epoch = $4)
 
--- name: unblock
-DELETE FROM outbox_blocked WHERE event_key = $1
+-- A retry makes the key due, and its relay frees it: by itself it would not find rows from long
+-- ago before those that the key was given since.
+-- name: retry
+UPDATE outbox_blocked SET until_ms = 0 WHERE event_key = $1
+
+-- name: retry_rows
+UPDATE outbox_events SET attempts = 0 WHERE is_blocked = 1 AND event_key = $1
 
 -- name: unblock_due
 DELETE FROM outbox_blocked WHERE event_key = $1 AND until_ms <= $2
 
 -- name: unblock_rows
 UPDATE outbox_events SET is_blocked = 0 WHERE is_blocked = 1 AND event_key = $1
-
--- name: unblock_rows_anew
-UPDATE outbox_events SET is_blocked = 0, attempts = 0 WHERE is_blocked = 1 AND event_key = $1
 
 -- name: relay_beat
 INSERT INTO outbox_relays (owner, until_ms) VALUES ($1, $2)

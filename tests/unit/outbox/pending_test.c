@@ -249,10 +249,30 @@ START_TEST(other_partitions__are_looked_for_from_the_first_id)
 }
 END_TEST
 
+START_TEST(ob_11_retried__comes_before_what_its_key_was_given_since)
+{
+    setup(8);
+    assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
+    assert_status(outbox_put(store, "k2", 1, 1), TQ_OK);
+    sql("INSERT INTO outbox_blocked SELECT 'k1', partition, 'parked', NULL, 'why'"
+        " FROM outbox_events WHERE event_key = 'k1'");
+    sql("UPDATE outbox_events SET is_blocked = 1, event_id = 'parked' WHERE event_key = 'k1'");
+    look_slowly();
+    ck_assert_uint_eq(look_slowly(), 1); /* for a while looks begin at k2 */
+    assert_status(tq_outbox_retry(store, "parked", &err), TQ_OK);
+    assert_status(outbox_put(store, "k1", 2, 2), TQ_OK);
+    ck_assert_uint_eq(look(), 1);
+    ck_assert_str_eq(tq__pending_key(&pending, &pending.rows[0]), "k2");
+    ck_assert_uint_eq(pending.due_count, 1);
+    teardown();
+}
+END_TEST
+
 UNIT_MAIN("outbox.pending", under_way__is_left_out_and_the_rest_is_found_in_order,
           ob_01_visible_late__is_found, ob_03_rolled_back__leaves_a_gap_and_no_event,
           ob_22_ids__are_not_used_again_after_a_delete,
           only_leased_partitions__are_read_and_none_when_the_lease_is_due,
           rows_of_a_blocked_key__come_out_apart_and_due_keys_are_named,
           ob_17_low_water__spares_dead_rows_and_loses_nothing_below,
-          other_partitions__are_looked_for_from_the_first_id)
+          other_partitions__are_looked_for_from_the_first_id,
+          ob_11_retried__comes_before_what_its_key_was_given_since)
