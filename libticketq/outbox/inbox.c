@@ -249,6 +249,12 @@ static int is_behind(const struct tq__inbox_entry *entry)
     return before && (before->result < 0 || before->run->result < 0);
 }
 
+/* A server that is away, which the handler may have passed on, is no refusal of its event. */
+static int is_outage(int failure)
+{
+    return failure == TQ_E_UNAVAILABLE || failure == TQ_E_UNKNOWN;
+}
+
 /* One that is fresh. What has just been refused among others is so alone, too. */
 static int handle(tq_tx *tx, struct tq__inbox_entry *entry, int was_refused, struct tq_error *err)
 {
@@ -259,7 +265,7 @@ static int handle(tq_tx *tx, struct tq__inbox_entry *entry, int was_refused, str
     }
     int status = options->handler(tx, &entry->event, options->arg, err);
     if (status < 0) {
-        entry->verdict = TQ__INBOX_REFUSED;
+        entry->verdict = is_outage(tx->failure) ? TQ__INBOX_NONE : TQ__INBOX_REFUSED;
         entry->err = *err;
     }
     return status;
@@ -362,6 +368,9 @@ static void judge(tq_inbox *inbox, struct tq__inbox_entry *entry)
     const uint32_t attempts_max = inbox->options.attempts_max;
     if (entry->before && entry->before->result < 0) {
         entry->verdict = TQ__INBOX_BEHIND;
+    }
+    if (entry->verdict == TQ__INBOX_APPLIED && is_never(entry->result)) {
+        entry->verdict = TQ__INBOX_REFUSED; /* what it wrote was refused with the commit */
     }
     if (entry->verdict != TQ__INBOX_REFUSED) {
         return;

@@ -2,7 +2,8 @@
 /*
  * The n-th call to the database fails, for every n: refused, with the connection
  * gone before it, and with the answer lost after it. Append tells the truth, and
- * what was saved is applied once and in order afterwards.
+ * what was saved is applied once and in order afterwards: no event is blamed for the
+ * database, although each has one attempt only.
  */
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static void setup(void)
     outbox_prepare(store);
     transport = outbox_transport(&env, "inproc:");
     plan = (struct handler_plan){.key = "k2", .status = TQ_E_CORRUPT, .times = 1};
-    inbox = outbox_inbox(store, transport, "payment", &plan, 0);
+    inbox = outbox_inbox(store, transport, "payment", &plan, 1);
     relay = outbox_relay(store, transport, "r1");
 }
 
