@@ -214,7 +214,7 @@ static void lose_the_answer(void)
 START_TEST(a_lost_answer_to_commit__is_unknown_and_the_key_finds_it_out)
 {
     setup();
-    drill(gate.proxy, lose_the_answer, 5);
+    drill(gate.proxy, lose_the_answer, 4);
     ck_assert_int_ge(lost_commits, 2); /* cut after, and within */
     teardown();
 }
