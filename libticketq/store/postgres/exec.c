@@ -318,7 +318,8 @@ static int fail(struct postgres_conn *conn, const struct trip *trip, struct tq_e
     return TQ_REPEAT;
 }
 
-/* Nobody wants to know what comes of it, unless it fails. */
+/* Nobody wants to know what comes of it, unless it fails. Never on a host's connection, where
+   nothing is prepared: we do not see the end of its transaction. */
 static int is_late(const struct postgres_statement *prepared, const struct tq_statement *statement)
 {
     return statement->is_sure && !statement->row && !statement->out_changed &&

@@ -254,6 +254,26 @@ START_TEST(a_hosts_transaction__is_taken_part_in)
 }
 END_TEST
 
+/* Nobody would ask again: the host's own commit would be a rollback without a word. */
+START_TEST(a_hosts_transaction__hears_of_a_failed_write_at_once)
+{
+    const struct tq_value row[] = {tq_text("host"), tq_int(2)};
+    setup("");
+    PGconn *pg = postgres_place_connect(&place);
+    postgres_run(pg, "BEGIN", NULL, 0);
+    tq_tx *tx = adopt(pg);
+    for (int round = 0; round < 2; round++) {
+        assert_status(
+            tq_tx_write(tx, "INSERT INTO t (name, n) VALUES ($1, $2)", row, 2, 1, NULL, &err),
+            round ? TQ_E_INVALID : TQ_OK);
+    }
+    tq_tx_disown(tx);
+    ck_assert_int_eq(PQtransactionStatus(pg), PQTRANS_INERROR);
+    PQfinish(pg);
+    teardown();
+}
+END_TEST
+
 START_TEST(what_is_in_no_transaction__is_not_adopted)
 {
     tq_tx *tx = NULL;
@@ -292,5 +312,6 @@ POSTGRES_MAIN("store.postgres.exec", columns__have_the_kind_of_their_value,
               a_number__has_64_bits_beside_a_smaller_one,
               a_statement_that_no_longer_fits_its_table__is_prepared_anew,
               no_table__can_stand_in_for_one_of_the_schema, a_hosts_transaction__is_taken_part_in,
+              a_hosts_transaction__hears_of_a_failed_write_at_once,
               what_is_in_no_transaction__is_not_adopted,
               a_table_with_issued_keys__is_vacuumed_as_a_queue)
