@@ -18,9 +18,11 @@
  * At most `capacity` messages (1 to 1048576) and 64 MiB wait; a relay then waits too.
  *
  * kafka keeps messages in topics that it makes on demand, and whose partitions must not
- * be changed while events flow: a key would change its partition. Groups and topics
- * begin with the `prefix` of the URL. librdkafka beneath it runs threads of its own. An
- * option that is not known is refused; times are milliseconds.
+ * be changed while events flow: a key would change its partition. Nor may a topic be
+ * deleted: what was delivered to it is gone, and a consumer may take the beginning of its
+ * successor for what it has read. Groups and topics begin with the `prefix` of the URL.
+ * librdkafka beneath it runs threads of its own. An option that is not known is refused;
+ * times are milliseconds.
  *
  *     partitions=, replication=   of topics that are made; the broker's default
  *     create=yes                  no: topics are made by others
