@@ -337,11 +337,16 @@ static int has_refused(const char *error)
     return has;
 }
 
+/* For longer than anybody waits, and until somebody has given up, which a busy machine delays. */
 static void pause_and_resume(void)
 {
     for (int i = 0; i < 2; i++) {
+        unsigned before = rush.unknown + rush.unavailable;
         redis_server_pause();
         usleep(800000);
+        for (int k = 0; k < 1000 && rush.unknown + rush.unavailable == before; k++) {
+            usleep(10000);
+        }
         redis_server_resume();
         usleep(100000);
     }
