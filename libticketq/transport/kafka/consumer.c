@@ -2,8 +2,8 @@
 /*
  * Subscribing: a member of a group, whose partitions come and go.
  *
- *     unasked -> asked (topics are being made) -> subscribed
- *             ->  (create=no)                  ->
+ *     unasked -> asked (topics are being made) -> subscribed -> placed (the group has told
+ *             ->  (create=no)                  ->               its share, be it none)
  *
  * All of it happens inside `poll`, on one queue of events: messages, partitions that are
  * given or taken, answers to commits. A message is copied into one block and belongs to
@@ -39,7 +39,7 @@
 #define CLOSE_LOOK_MS 50
 #define CLOSE_LOOKS 100
 
-enum stage { STAGE_UNASKED = 0, STAGE_ASKED, STAGE_SUBSCRIBED };
+enum stage { STAGE_UNASKED = 0, STAGE_ASKED, STAGE_SUBSCRIBED, STAGE_PLACED };
 
 struct kafka_partition {
     struct kafka_partition *next;
@@ -62,7 +62,6 @@ struct kafka_consumer {
     rd_kafka_event_t *event;            /* of a message that found no memory: */
     const rd_kafka_message_t *message;  /* an event tells its message only once */
     int commits_count;                  /* under way */
-    int is_placed;                      /* the group has told its share, be it none */
     int is_broken;
 };
 
@@ -195,7 +194,7 @@ static void rebalance(struct kafka_consumer *consumer, rd_kafka_event_t *event)
     int is_given = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     tq__log(consumer->state->env, TQ_LOG_INFO, KAFKA_ORIGIN, "%s: %d partitions %s",
             consumer->group, list->cnt, is_given ? "more" : "less");
-    consumer->is_placed = 1;
+    consumer->stage = STAGE_PLACED;
     if (is_given) {
         assign(consumer, list, is_cooperative);
     } else {
@@ -218,7 +217,6 @@ static int begin_client(struct kafka_consumer *consumer, struct tq_error *err)
     set_queue(consumer, rd_kafka_queue_get_consumer(consumer->client));
     consumer->stage = STAGE_UNASKED;
     consumer->commits_count = 0;
-    consumer->is_placed = 0;
     consumer->is_broken = 0;
     return TQ_OK;
 }
@@ -376,8 +374,8 @@ int tq__kafka_consumer_open(void *opaque, const char *group, const char *const *
 static void await_place(struct kafka_consumer *consumer)
 {
     struct tq_error err = TQ_ERROR_INIT;
-    int is_sound = rd_kafka_version() >= 0x02030000 || consumer->stage != STAGE_SUBSCRIBED;
-    for (int left = CLOSE_LOOKS; left > 0 && !is_sound && !consumer->is_placed; left--) {
+    int left = rd_kafka_version() < 0x02030000 ? CLOSE_LOOKS : 0;
+    for (; left > 0 && consumer->stage == STAGE_SUBSCRIBED; left--) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(consumer->queue, CLOSE_LOOK_MS);
         if (event) {
             serve(consumer, event, &err);
