@@ -6,16 +6,12 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <ticketq/system.h>
 
 #include "lib/ask.h"
 #include "lib/outbox_world.h"
 #include "lib/postgres_schema.h"
-
-#define ROUND_MS 20
-#define PATIENCE 500 /* rounds */
 
 static struct tq_error err = TQ_ERROR_INIT;
 static struct postgres_place place;
@@ -50,20 +46,6 @@ static void teardown(void)
 static void run(PGconn *pg, const char *sql)
 {
     postgres_run(pg, sql, NULL, 0);
-}
-
-/* What becomes visible below a number that was seen is found by the next whole look, which
-   comes within a second or so. */
-static void run_until(const char *key, int count)
-{
-    for (int i = 0; i < PATIENCE; i++) {
-        outbox_run(relay, inbox, 100);
-        if (ask_number(store, "SELECT count(*) FROM applied WHERE event_key = $1", key) >= count) {
-            break;
-        }
-        usleep(ROUND_MS * 1000);
-    }
-    outbox_check_key(store, "payment", key, count);
 }
 
 /* Event number n of a key, in the host's own transaction. */
@@ -107,7 +89,8 @@ START_TEST(ob_01_gap_commit__a_lower_number_that_comes_later_is_published)
     outbox_check_key(store, "payment", "k2", 1);
     outbox_check_key(store, "payment", "k1", 0);
     commit_tx(first);
-    run_until("k1", 1);
+    outbox_finish(store, relay, inbox, &plan, 2); /* by the next whole look */
+    outbox_check_key(store, "payment", "k1", 1);
     ck_assert_int_eq(outbox_pending(store), 0);
     teardown();
 }
@@ -124,7 +107,8 @@ START_TEST(ob_02_xid_inversion__the_order_is_that_of_the_key_s_row)
     commit_tx(late);
     append_on(early, "k1", 2);
     commit_tx(early);
-    run_until("k1", 2);
+    outbox_finish(store, relay, inbox, &plan, 2);
+    outbox_check_key(store, "payment", "k1", 2);
     teardown();
 }
 END_TEST
@@ -167,7 +151,8 @@ START_TEST(ob_04_long_tx__and_ob_17_a_pinned_horizon_keep_nothing_back)
     PQfinish(vacuum);
     commit_tx(reader);
     commit_tx(writer);
-    run_until("k9", 1);
+    outbox_finish(store, relay, inbox, &plan, 1001);
+    outbox_check_key(store, "payment", "k9", 1);
     teardown();
 }
 END_TEST
