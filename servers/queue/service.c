@@ -6,6 +6,7 @@
  *     queue.relay    publishes the outbox, which has dead letters only
  *     queue.tick     lets visitors in, reserves numbers ahead
  *     queue.streams  tells those who listen
+ *     queue.rooms    opens what is not open: its store was away, or its row is another process's
  *     queue.clean    removes old rows of the inbox
  *
  * Lines may be in memory. A room is written down in the inbox's transaction and opened

@@ -143,8 +143,7 @@ static int postgres_release(void *conn, struct tq_error *err)
 
 static int postgres_rollback_to(void *conn, struct tq_error *err)
 {
-    int rc = tq__postgres_catch_up(conn, NULL); /* it is undone, whatever came of it */
-    (void)rc;
+    tq__postgres_catch_up(conn, NULL); /* it is undone, whatever came of it */
     return later(conn, POSTGRES_ROLLBACK_TO, err);
 }
 

@@ -8,7 +8,6 @@
  * A schedule that cannot be reached is put off for a second, so that it stands in no
  * other's way. Cost: two round trips for PIECE holds, none that grows with what is not due.
  */
-
 #include "core/env.h"
 #include "core/error.h"
 #include "store/redis/hold_parts.h"
