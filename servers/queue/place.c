@@ -2,8 +2,13 @@
 /*
  * A place and a state document as JSON.
  *
- * The state document is the same for everybody, so it is written at most once per
- * QUEUE_STATE_AGE_MS and copied out otherwise. Threads: [any].
+ * The state document is the same for everybody, so it is read at most once per
+ * QUEUE_STATE_AGE_MS and copied out otherwise. Who finds it older reads it anew, alone and
+ * without the lock; meanwhile, and while it cannot be read, the others get the one that is
+ * there, up to QUEUE_STATE_STALE_MS. Where there is none they wait for the one who reads, and
+ * hear why he failed. What was read before an order is not kept behind it.
+ *
+ * Threads: [any]; blocks for one round trip of the room at most.
  */
 #include "queue/queue.h"
 
@@ -71,46 +76,110 @@ static void put_state(struct tq__buf *json, const char *id, const struct tq_room
     tq__put_object_end(json);
 }
 
-/* With the room's lock. */
-static int write_state(struct queue *queue, struct queue_room *room, struct tq_error *err)
+static int read_state(struct queue_room *room, struct tq__buf *json, struct tq_error *err)
 {
-    struct tq__buf json = TQ__BUF(&queue->env);
     struct tq_room_state state = TQ_INIT(tq_room_state);
     TQ_TRY(tq_room_state(room->room, &state, err));
-    put_state(&json, room->id, &state);
-    int rc = tq__buf_check(&json, "queue", err);
-    if (rc == TQ_OK && json.bytes >= sizeof room->state) {
-        rc = tq__fail(err, TQ_E_INTERNAL, "queue", "a state document of %zu bytes", json.bytes);
+    put_state(json, room->id, &state);
+    TQ_TRY(tq__buf_check(json, "queue", err));
+    if (json->bytes >= QUEUE_STATE_SIZE) {
+        return tq__fail(err, TQ_E_INTERNAL, "queue", "a state document of %zu bytes", json->bytes);
     }
-    if (rc == TQ_OK) {
-        memcpy(room->state, json.data, json.bytes + 1);
-        room->state_bytes = json.bytes;
-        room->state_ms = tq__now_ms(&queue->env);
+    return TQ_OK;
+}
+
+/* With the document's lock, which is let go while the room is asked. */
+static void refresh(struct queue *queue, struct queue_room *room)
+{
+    struct queue_document *document = &room->document;
+    struct tq__buf json = TQ__BUF(&queue->env);
+    struct tq_error err = TQ_ERROR_INIT;
+    unsigned orders = document->orders;
+    document->is_being_read = 1;
+    pthread_mutex_unlock(&document->lock);
+    int rc = read_state(room, &json, &err);
+    pthread_mutex_lock(&document->lock);
+    document->is_being_read = 0;
+    if (orders == document->orders) {
+        document->tried_ms = tq__now_ms(&queue->env);
+        document->trouble = err;
+        if (rc == TQ_OK) {
+            memcpy(document->text, json.data, json.bytes + 1);
+            document->bytes = json.bytes;
+            document->read_ms = document->tried_ms;
+        }
     }
+    pthread_cond_broadcast(&document->was_read);
     tq__buf_done(&json);
-    return rc;
+}
+
+static int is_within(int64_t since_ms, int64_t now_ms, int64_t span_ms)
+{
+    return now_ms >= since_ms && now_ms - since_ms < span_ms;
+}
+
+/* A newer one is wanted, and nobody reads it. */
+static int is_due(const struct queue_document *document, int64_t now_ms)
+{
+    return !document->is_being_read && !is_within(document->tried_ms, now_ms, QUEUE_STATE_AGE_MS);
+}
+
+static int is_there(const struct queue_document *document, int64_t now_ms)
+{
+    return document->bytes > 0 && is_within(document->read_ms, now_ms, QUEUE_STATE_STALE_MS);
+}
+
+/* With the document's lock: TQ_OK, and there is one; or why the last attempt failed. */
+static int get_document(struct queue *queue, struct queue_room *room, struct tq_error *err)
+{
+    struct queue_document *document = &room->document;
+    for (;;) {
+        int64_t now_ms = tq__now_ms(&queue->env);
+        if (is_due(document, now_ms)) {
+            refresh(queue, room);
+        } else if (is_there(document, now_ms)) {
+            return TQ_OK;
+        } else if (document->is_being_read) {
+            pthread_cond_wait(&document->was_read, &document->lock);
+        } else {
+            const struct tq_error *why = &document->trouble;
+            return tq__fail_native(err, why->status, why->native, why->origin, "%s", why->message);
+        }
+    }
 }
 
 int queue_state(struct queue *queue, struct queue_room *room, char target[QUEUE_STATE_SIZE],
                 size_t *out_bytes, struct tq_error *err)
 {
-    int rc = TQ_OK;
-    pthread_mutex_lock(&room->lock);
-    int64_t age_ms = tq__now_ms(&queue->env) - room->state_ms;
-    if (room->state_bytes == 0 || age_ms < 0 || age_ms >= QUEUE_STATE_AGE_MS) {
-        rc = write_state(queue, room, err);
-    }
+    struct queue_document *document = &room->document;
+    pthread_mutex_lock(&document->lock);
+    int rc = get_document(queue, room, err);
     if (rc == TQ_OK) {
-        memcpy(target, room->state, room->state_bytes);
-        *out_bytes = room->state_bytes;
+        memcpy(target, document->text, document->bytes);
+        *out_bytes = document->bytes;
     }
-    pthread_mutex_unlock(&room->lock);
+    pthread_mutex_unlock(&document->lock);
     return rc;
 }
 
 void queue_state_forget(struct queue_room *room)
 {
-    pthread_mutex_lock(&room->lock);
-    room->state_bytes = 0;
-    pthread_mutex_unlock(&room->lock);
+    struct queue_document *document = &room->document;
+    pthread_mutex_lock(&document->lock);
+    document->orders++;
+    document->bytes = 0;
+    document->tried_ms = 0;
+    pthread_mutex_unlock(&document->lock);
+}
+
+void queue_state_init(struct queue_room *room)
+{
+    pthread_mutex_init(&room->document.lock, NULL);
+    pthread_cond_init(&room->document.was_read, NULL);
+}
+
+void queue_state_done(struct queue_room *room)
+{
+    pthread_cond_destroy(&room->document.was_read);
+    pthread_mutex_destroy(&room->document.lock);
 }

@@ -26,10 +26,11 @@
 #include "queue/pace.h"
 
 #define QUEUE_POOL "queue"
-#define QUEUE_STATE_SIZE 1024  /* a state document as JSON */
-#define QUEUE_STATE_AGE_MS 100 /* how old one may be that is handed out */
-#define QUEUE_NUMBERS 10000    /* numbers that are reserved at once */
-#define QUEUE_AUDIT_PAGE 1000  /* actions in one answer */
+#define QUEUE_STATE_SIZE 1024     /* a state document as JSON */
+#define QUEUE_STATE_AGE_MS 100    /* from when on a newer one is wanted */
+#define QUEUE_STATE_STALE_MS 2000 /* how old one may be that is handed out until that is there */
+#define QUEUE_NUMBERS 10000       /* numbers that are reserved at once */
+#define QUEUE_AUDIT_PAGE 1000     /* actions in one answer */
 
 struct queue_streams;
 
@@ -41,19 +42,31 @@ struct queue_row {
     int is_draining;
 };
 
+/* What everybody may know of a room, as it was read last (place.c). */
+struct queue_document {
+    pthread_mutex_t lock; /* everything below */
+    pthread_cond_t was_read;
+    int is_being_read;       /* by one, for all */
+    unsigned orders;         /* what was read before one of them is not kept */
+    int64_t tried_ms;        /* when it was read last, or could not be; 0: never */
+    int64_t read_ms;         /* when `text` was read */
+    size_t bytes;            /* 0: there is none */
+    struct tq_error trouble; /* why it could not be read */
+    char text[QUEUE_STATE_SIZE];
+};
+
 /* A room that is open. Never closed before the service is. */
 struct queue_room {
     char id[TQ_ID_SIZE];
     tq_room *room;
+    struct queue_room *next;    /* an older one */
     pthread_mutex_t order_lock; /* one order at a time: the database and the room agree */
-    pthread_mutex_t lock;       /* everything below, except for `epoch` and `tick_ms` */
+    pthread_mutex_t lock;       /* the next four */
     int64_t shards;             /* a visitor may use up so many numbers; constant */
     int64_t reserved;           /* numbers up to here may be issued */
     int64_t highest;            /* highest number that was seen */
     int64_t entering;           /* visitors who may get a number right now */
-    int64_t state_ms;           /* when `state` was written */
-    size_t state_bytes;
-    char state[QUEUE_STATE_SIZE];
+    struct queue_document document;
     atomic_int_least64_t epoch; /* written by orders, read by the internal route */
     /* The tick worker's own: */
     int64_t tick_ms; /* when the next tick is due */
@@ -75,6 +88,7 @@ struct queue {
     struct queue_streams *streams;
     pthread_rwlock_t lock; /* of `rooms` */
     struct tq__map rooms;  /* struct queue_room by its id; added to, never removed from */
+    _Atomic(struct queue_room *) newest;
     struct app_series *entered;
     struct app_series *refused;
     struct app_series *early;
@@ -110,7 +124,7 @@ int queue_rooms_open(struct queue *queue, struct tq_error *err);
  */
 int queue_rooms_look(struct queue *queue, char after[TQ_ID_SIZE], struct tq_error *err);
 void queue_rooms_close(struct queue *queue);
-/* Call `visit` for each room that is open; a non-zero result stops. */
+/* Call `visit` for each room that is open, without a lock; a non-zero result stops. */
 int queue_rooms_each(struct queue *queue, int (*visit)(void *arg, struct queue_room *room),
                      void *arg);
 /* Before `count` visitors enter: make sure that their numbers are reserved. */
@@ -175,11 +189,16 @@ int queue_audit(struct queue *queue, const char *id, int64_t after, struct tq__b
 /* ---- place.c ---- */
 
 void queue_put_place(struct tq__buf *json, const char *schedule, const struct tq_place *place);
-/* The state document, read anew when the one at hand is older than QUEUE_STATE_AGE_MS. */
+/*
+ * The state document: read anew when the one at hand is older than QUEUE_STATE_AGE_MS; while
+ * somebody else reads it, and when it cannot be read, one of up to QUEUE_STATE_STALE_MS.
+ */
 int queue_state(struct queue *queue, struct queue_room *room, char target[QUEUE_STATE_SIZE],
                 size_t *out_bytes, struct tq_error *err);
 /* The next one is read anew. */
 void queue_state_forget(struct queue_room *room);
+void queue_state_init(struct queue_room *room);
+void queue_state_done(struct queue_room *room);
 
 /* ---- streams.c ---- */
 

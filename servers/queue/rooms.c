@@ -15,8 +15,8 @@
  *
  *     highest + entering <= reserved        at every moment, by queue_numbers_begin()
  *
- * Blocks are reserved ahead by the tick worker, so that entering almost never
- * writes; a gap of at most two blocks after a crash is the price.
+ * Blocks are reserved ahead by the tick worker, without the lock, so that entering almost
+ * never writes or waits for who writes; a gap of at most two blocks after a crash is the price.
  *
  * Threads: [any]. Locks, in this order: order_lock, queue->lock, room->lock.
  */
@@ -118,6 +118,7 @@ struct queue_room *queue_room_find(struct queue *queue, const char *id)
 static void free_room(struct queue *queue, struct queue_room *room)
 {
     tq_room_close(room->room);
+    queue_state_done(room);
     pthread_mutex_destroy(&room->lock);
     pthread_mutex_destroy(&room->order_lock);
     tq__release(&queue->env, room);
@@ -143,6 +144,10 @@ static int add_room(struct queue *queue, struct queue_room *room, struct tq_erro
     pthread_rwlock_wrlock(&queue->lock);
     int is_known = tq__map_get(&queue->rooms, room->id) != NULL;
     int rc = is_known ? TQ_REPEAT : tq__map_put(&queue->rooms, room->id, room, err);
+    if (rc == TQ_OK) {
+        room->next = atomic_load(&queue->newest);
+        atomic_store(&queue->newest, room);
+    }
     pthread_rwlock_unlock(&queue->lock);
     return rc;
 }
@@ -156,6 +161,7 @@ static int open_row(struct queue *queue, const struct queue_row *row, struct tq_
     tq__id_copy(room->id, row->id);
     pthread_mutex_init(&room->lock, NULL);
     pthread_mutex_init(&room->order_lock, NULL);
+    queue_state_init(room);
     room->shards = row->policy.shards;
     room->reserved = room->highest = row->policy.first_sequence - 1;
     atomic_init(&room->epoch, row->policy.first_epoch);
@@ -229,14 +235,10 @@ void queue_rooms_close(struct queue *queue)
 int queue_rooms_each(struct queue *queue, int (*visit)(void *arg, struct queue_room *room),
                      void *arg)
 {
-    size_t cursor = 0;
-    struct queue_room *room;
     int rc = 0;
-    pthread_rwlock_rdlock(&queue->lock);
-    while (rc == 0 && (room = tq__map_next(&queue->rooms, &cursor))) {
-        rc = visit(arg, room);
+    for (struct queue_room *at = atomic_load(&queue->newest); at && rc == 0; at = at->next) {
+        rc = visit(arg, at);
     }
-    pthread_rwlock_unlock(&queue->lock);
     return rc;
 }
 
@@ -288,11 +290,17 @@ void queue_numbers_end(struct queue_room *room, int64_t count, int64_t highest)
 
 int queue_numbers_refill(struct queue *queue, struct queue_room *room, struct tq_error *err)
 {
-    int rc = TQ_OK;
     pthread_mutex_lock(&room->lock);
-    if (room->reserved - room->highest - room->entering < QUEUE_NUMBERS / 2) {
-        rc = reserve_for(queue, room, 0, err);
-    }
+    int64_t used = room->highest + room->entering;
+    int is_wanted = room->reserved - used < QUEUE_NUMBERS / 2;
     pthread_mutex_unlock(&room->lock);
-    return rc;
+    if (!is_wanted) {
+        return TQ_OK;
+    }
+    struct reserving what = {room->id, used + QUEUE_NUMBERS};
+    TQ_TRY(tq_ledger_run(queue->store, reserve, &what, err));
+    pthread_mutex_lock(&room->lock);
+    room->reserved = what.upto > room->reserved ? what.upto : room->reserved;
+    pthread_mutex_unlock(&room->lock);
+    return TQ_OK;
 }
