@@ -7,6 +7,7 @@
  *     visits.c   what visitors ask at the same time, in one call
  *     place.c    a place and a state document as JSON
  *     rooms.c    which rooms there are; opening them again after a restart; their numbers
+ *     ticks.c    letting visitors in; rooms that could not be asked
  *     orders.c   what operators order
  *     streams.c  places as event streams
  *     pace.c     who asks far too early
@@ -22,6 +23,7 @@
 #include <ticketq/room.h>
 
 #include "app/app.h"
+#include "core/backoff.h"
 #include "core/map.h"
 #include "queue/pace.h"
 
@@ -68,8 +70,10 @@ struct queue_room {
     int64_t entering;           /* visitors who may get a number right now */
     struct queue_document document;
     atomic_int_least64_t epoch; /* written by orders, read by the internal route */
-    /* The tick worker's own: */
-    int64_t tick_ms; /* when the next tick is due */
+    atomic_int is_away;         /* its last tick failed: another worker ticks it */
+    /* Of the worker that ticks it: */
+    int64_t tick_ms;             /* when the next tick is due */
+    struct tq__backoff patience; /* until it is asked again */
     struct {
         int64_t at_ms;
         int64_t count; /* 0: nobody has to wait for them */
@@ -94,8 +98,10 @@ struct queue {
     struct app_series *early;
     struct app_series *admitted;
     struct app_series *skipped;
-    uint32_t recovery_ms;       /* of rooms that are opened again */
-    char looked_at[TQ_ID_SIZE]; /* the last room that its worker has looked for */
+    uint32_t recovery_ms;        /* of rooms that are opened again */
+    int64_t refill_ms;           /* the tick worker's own: no number is reserved ahead before */
+    struct tq__backoff patience; /* until that is tried again */
+    char looked_at[TQ_ID_SIZE];  /* the last room that its worker has looked for */
 };
 
 /* An operator's order. */
@@ -199,6 +205,13 @@ int queue_state(struct queue *queue, struct queue_room *room, char target[QUEUE_
 void queue_state_forget(struct queue_room *room);
 void queue_state_init(struct queue_room *room);
 void queue_state_done(struct queue_room *room);
+
+/* ---- ticks.c ---- */
+
+/* Worker: let in whom the rooms let in now. */
+int queue_tick_step(void *queue, struct tq_error *err);
+/* Another worker: ask those again that could not be asked, which takes its time. */
+void queue_tick_away(struct queue *queue);
 
 /* ---- streams.c ---- */
 

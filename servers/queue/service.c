@@ -6,7 +6,8 @@
  *     queue.relay    publishes the outbox, which has dead letters only
  *     queue.tick     lets visitors in, reserves numbers ahead
  *     queue.streams  tells those who listen
- *     queue.rooms    opens what is not open: its store was away, or its row is another process's
+ *     queue.rooms    opens what is not open: its store was away, or its row is another process's;
+ *                    asks rooms again that could not be asked
  *     queue.clean    removes old rows of the inbox
  *
  * Lines may be in memory. A room is written down in the inbox's transaction and opened
@@ -126,89 +127,14 @@ static int clean_step(void *arg, struct tq_error *err)
 static int look_step(void *arg, struct tq_error *err)
 {
     struct queue *queue = arg;
+    queue_tick_away(queue);
     int rc = queue_rooms_look(queue, queue->looked_at, err);
     return rc < 0 ? rc : TQ_EMPTY;
 }
 
-/* ---- ticks ---- */
+/* ---- metrics ---- */
 
-/* A room that failed is left alone for so long: others may be on servers that are there. */
-#define TICK_AGAIN_MS 1000
-
-/* A round of ticks over all rooms, and what was seen on it. */
-struct round {
-    struct queue *queue;
-    int64_t now_ms;
-    int is_busy;
-};
-
-/*
- * Rooms keep their rate by themselves. When only a share of it is wanted, those who were let in
- * last count for as long as they would take at that share, and no tick is made before.
- */
-static int is_held_back(const struct queue *queue, const struct queue_room *room, int64_t now_ms)
-{
-    int64_t share = app_share(queue->app);
-    return share < APP_SHARE_ALL &&
-           (now_ms - room->let_in.at_ms) * room->let_in.rate * share <
-               room->let_in.count * room->let_in.rate_per_ms * APP_SHARE_ALL;
-}
-
-static void note_let_in(const struct queue *queue, struct queue_room *room, uint32_t count,
-                        int64_t now_ms)
-{
-    struct tq_room_state state = TQ_INIT(tq_room_state);
-    room->let_in.count = 0;
-    if (app_share(queue->app) < APP_SHARE_ALL && tq_room_state(room->room, &state, NULL) == TQ_OK) {
-        room->let_in.at_ms = now_ms;
-        room->let_in.count = count;
-        room->let_in.rate = state.rate;
-        room->let_in.rate_per_ms = state.rate_per_ms;
-    }
-}
-
-static int tick_one(struct round *round, struct queue_room *room, struct tq_error *err)
-{
-    struct tq_room_tick tick = TQ_INIT(tq_room_tick);
-    int rc = tq_room_tick(room->room, &tick, err);
-    if (rc < 0) {
-        return rc;
-    }
-    room->tick_ms = round->now_ms + tick.next_ms;
-    if (tick.admitted > 0) {
-        note_let_in(round->queue, room, tick.admitted, round->now_ms);
-    }
-    app_series_add(round->queue->admitted, tick.admitted);
-    app_series_add(round->queue->skipped, tick.skipped);
-    round->is_busy |= rc == TQ_OK;
-    return queue_numbers_refill(round->queue, room, err);
-}
-
-static int tick_room(void *arg, struct queue_room *room)
-{
-    struct round *round = arg;
-    struct tq_error err = TQ_ERROR_INIT;
-    if (round->now_ms < room->tick_ms || is_held_back(round->queue, room, round->now_ms)) {
-        return 0;
-    }
-    int rc = tick_one(round, room, &err);
-    if (rc < 0) {
-        app_log(TQ_LOG_WARN, "queue", "nobody is let in to room %s: %s: %s", room->id,
-                tq_status_name(rc), err.message);
-        room->tick_ms = tq__now_ms(&round->queue->env) + TICK_AGAIN_MS;
-    }
-    return 0;
-}
-
-static int tick_step(void *arg, struct tq_error *err)
-{
-    struct queue *queue = arg;
-    struct round round = {queue, tq__now_ms(&queue->env), 0};
-    (void)err;
-    queue_rooms_each(queue, tick_room, &round);
-    return round.is_busy ? TQ_OK : TQ_EMPTY;
-}
-
+/* Of the rooms that can be asked. */
 struct depth {
     uint64_t waiting;
     uint64_t active;
@@ -218,7 +144,7 @@ static int add_depth(void *arg, struct queue_room *room)
 {
     struct depth *depth = arg;
     struct tq_room_state state = TQ_INIT(tq_room_state);
-    if (tq_room_state(room->room, &state, NULL) == TQ_OK) {
+    if (!atomic_load(&room->is_away) && tq_room_state(room->room, &state, NULL) == TQ_OK) {
         depth->waiting += state.waiting;
         depth->active += state.active;
     }
@@ -297,7 +223,7 @@ static int open_stores(struct queue *queue, struct tq_error *err)
 static int add_workers(struct queue *queue, struct tq_error *err)
 {
     const struct app_worker_options workers[] = {
-        {.name = "queue.tick", .step = tick_step, .arg = queue, .idle_ms = 20},
+        {.name = "queue.tick", .step = queue_tick_step, .arg = queue, .idle_ms = 20},
         {.name = "queue.streams", .step = queue_streams_step, .arg = queue->streams, .idle_ms = 50},
         {.name = "queue.rooms", .step = look_step, .arg = queue, .idle_ms = 1000},
         {.name = "queue.clean", .step = clean_step, .arg = queue, .idle_ms = 60000},
