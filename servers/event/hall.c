@@ -52,14 +52,17 @@ static int seat_fail(struct tq_error *err, const struct spot *spot, const char *
                     spot->row, spot->seat, what);
 }
 
-void event_seat_id(const char *text, char target[TQ_ID_SIZE])
+int event_seat_id(const char *text, char target[TQ_ID_SIZE], struct tq_error *err)
 {
     static const char hex[] = "0123456789abcdef";
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    unsigned char digest[EVP_MAX_MD_SIZE];
     size_t bytes = 0;
     if (tq__id_is_valid(text)) {
         tq__id_copy(target, text);
-        return;
+        return TQ_OK;
+    }
+    if (!EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL)) {
+        return tq__fail(err, TQ_E_INTERNAL, ORIGIN, "there is no SHA-256");
     }
     for (const char *at = text; *at && bytes < ID_READABLE; at++) {
         char one[2] = {*at, '\0'};
@@ -67,13 +70,13 @@ void event_seat_id(const char *text, char target[TQ_ID_SIZE])
             target[bytes++] = *at;
         }
     }
-    EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL);
     target[bytes++] = '-';
     for (int i = 0; i < 6; i++) {
         target[bytes++] = hex[digest[i] >> 4];
         target[bytes++] = hex[digest[i] & 15];
     }
     target[bytes] = '\0';
+    return TQ_OK;
 }
 
 /* A new seat at the end, a copy of `model`. */
@@ -179,23 +182,20 @@ static int check_size(const tq__json *plan, struct tq_error *err)
 }
 
 /* The natural name of a seat: its seat_guid, or zone-row-seat. */
-static int name_seat(struct event_seat *seat, const tq__json *node)
+static int name_seat(struct event_seat *seat, const tq__json *node, const struct spot *spot,
+                     struct tq_error *err)
 {
     const tq__json *guid = tq__json_member(node, "seat_guid");
     char text[EVENT_TEXT_MAX + 2 * EVENT_LABEL_MAX + 3];
-    if (guid && !tq__json_string(guid)) {
-        return -1;
+    const char *given = tq__json_string(guid);
+    if (guid && (!given || (given[0] && !tq__text_is_valid(given, EVENT_NAME_MAX)))) {
+        return seat_fail(err, spot, ".seat_guid must be a text of at most 120 bytes");
     }
-    if (guid && tq__json_string(guid)[0] != '\0') {
-        if (!tq__text_is_valid(tq__json_string(guid), EVENT_NAME_MAX)) {
-            return -1;
-        }
-        event_seat_id(tq__json_string(guid), seat->id);
-        return 0;
+    if (given && given[0]) {
+        return event_seat_id(given, seat->id, err);
     }
     snprintf(text, sizeof text, "%s-%s-%s", seat->section, seat->row, seat->number);
-    event_seat_id(text, seat->id);
-    return 0;
+    return event_seat_id(text, seat->id, err);
 }
 
 /* `model` has the section and the row. */
@@ -212,9 +212,7 @@ static int read_seat(struct event_hall *hall, const tq__json *node, const tq__js
         !is_category(categories, seat->grade)) {
         return seat_fail(err, spot, ".category is not one of the categories");
     }
-    if (name_seat(seat, node)) {
-        return seat_fail(err, spot, ".seat_guid must be a text of at most 120 bytes");
-    }
+    TQ_TRY(name_seat(seat, node, spot, err));
     if (add_position(&origin, node)) {
         return seat_fail(err, spot, ".position is not a place on the plan");
     }
@@ -318,7 +316,7 @@ static int fill_section(struct event_hall *hall, const struct event_seat *model,
         snprintf(seat->row, sizeof seat->row, "%u", (unsigned)row + 1);
         snprintf(seat->number, sizeof seat->number, "%u", (unsigned)number + 1);
         snprintf(text, sizeof text, "%s-%s-%s", seat->section, seat->row, seat->number);
-        event_seat_id(text, seat->id);
+        TQ_TRY(event_seat_id(text, seat->id, err));
         seat->x_milli = number * 1000;
         seat->y_milli = (top + row) * 1000;
     }

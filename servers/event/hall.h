@@ -38,8 +38,8 @@ struct event_hall {
 
 /*
  * Both fill an empty hall: TQ_OK; TQ_E_INVALID or TQ_E_LIMIT with a message that
- * names the place in the document and may be shown to whoever sent it. Call
- * event_hall_done() in every case.
+ * names the place in the document and may be shown to whoever sent it; TQ_E_NOMEM or
+ * TQ_E_INTERNAL. Call event_hall_done() in every case.
  */
 int event_hall_import(struct event_hall *hall, const struct tq_env *env, const tq__json *plan,
                       struct tq_error *err);
@@ -47,7 +47,7 @@ int event_hall_generate(struct event_hall *hall, const struct tq_env *env, const
                         struct tq_error *err);
 void event_hall_done(struct event_hall *hall);
 
-/* The id of a seat whose natural name is `text`; see hall.c. */
-void event_seat_id(const char *text, char target[TQ_ID_SIZE]);
+/* The id of a seat whose natural name is `text`; see hall.c. TQ_OK or TQ_E_INTERNAL. */
+int event_seat_id(const char *text, char target[TQ_ID_SIZE], struct tq_error *err);
 
 #endif

@@ -3,6 +3,7 @@
  * servers/event/hall.c: plans and recipes become seats, everything else is refused
  * with the place where it is wrong.
  */
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,19 @@
 #define ROW(seats) "{\"row_number\":\"A\",\"position\":{\"x\":1,\"y\":2},\"seats\":[" seats "]}"
 #define SEAT(number) "{\"seat_number\":\"" number "\",\"category\":\"VIP\"}"
 #define SEAT_WITH(members) "{\"seat_number\":\"1\",\"category\":\"R\"," members "}"
+
+static int is_digest_broken;
+
+/* Stands before that of the library, which has no reason to fail. */
+int EVP_Digest(const void *data, size_t count, unsigned char *md, unsigned int *size,
+               const EVP_MD *type, ENGINE *impl)
+{
+    EVP_MD_CTX *context = is_digest_broken ? NULL : EVP_MD_CTX_new();
+    int is_done = context && EVP_DigestInit_ex(context, type, impl) &&
+                  EVP_DigestUpdate(context, data, count) && EVP_DigestFinal_ex(context, md, size);
+    EVP_MD_CTX_free(context);
+    return is_done;
+}
 
 struct world {
     struct test_env test;
@@ -128,31 +142,47 @@ END_TEST
 
 START_TEST(hall__ids_are_deterministic_and_valid)
 {
+    struct tq_error err = TQ_ERROR_INIT;
     char one[TQ_ID_SIZE];
     char other[TQ_ID_SIZE];
     char text[80];
-    event_seat_id("A-12", one);
+    assert_status(event_seat_id("A-12", one, &err), TQ_OK);
     ck_assert_str_eq(one, "A-12");
-    event_seat_id("Balcony West/A/12", one);
-    event_seat_id("Balcony West/A/12", other);
+    assert_status(event_seat_id("Balcony West/A/12", one, &err), TQ_OK);
+    assert_status(event_seat_id("Balcony West/A/12", other, &err), TQ_OK);
     ck_assert(tq__id_is_valid(one));
     ck_assert_str_eq(one, other);
     ck_assert_int_eq(strncmp(one, "BalconyWestA12-", 15), 0);
-    event_seat_id("Balcony West-A-12", other);
+    assert_status(event_seat_id("Balcony West-A-12", other, &err), TQ_OK);
     ck_assert_str_ne(one, other);
-    event_seat_id("\xea\xb0\x80", one);
-    event_seat_id("\xeb\x82\x98", other);
+    assert_status(event_seat_id("\xea\xb0\x80", one, &err), TQ_OK);
+    assert_status(event_seat_id("\xeb\x82\x98", other, &err), TQ_OK);
     ck_assert(tq__id_is_valid(one) && tq__id_is_valid(other));
     ck_assert_str_ne(one, other);
     memset(text, 'x', sizeof text);
     text[64] = '\0';
-    event_seat_id(text, one);
+    assert_status(event_seat_id(text, one, &err), TQ_OK);
     ck_assert_str_eq(one, text);
     text[64] = 'x';
     text[65] = '\0';
-    event_seat_id(text, one);
+    assert_status(event_seat_id(text, one, &err), TQ_OK);
     ck_assert(tq__id_is_valid(one));
     ck_assert_str_ne(one, text);
+}
+END_TEST
+
+START_TEST(hall__without_a_digest_there_is_none)
+{
+    is_digest_broken = 1;
+    expect(event_hall_import, PLAN(ZONE(ROW(SEAT("1")))), TQ_OK, NULL);
+    expect(event_hall_import, PLAN(ZONE(ROW(SEAT("1 b")))), TQ_E_INTERNAL, "SHA-256");
+    expect(event_hall_import, PLAN(ZONE(ROW(SEAT_WITH("\"seat_guid\":\"a b\"")))), TQ_E_INTERNAL,
+           "SHA-256");
+    expect(event_hall_generate,
+           "{\"name\":\"H\",\"sections\":[{\"name\":\"F 1\",\"grade\":\"VIP\",\"rows\":1,"
+           "\"seatsPerRow\":1}]}",
+           TQ_E_INTERNAL, "SHA-256");
+    is_digest_broken = 0;
 }
 END_TEST
 
@@ -221,4 +251,5 @@ END_TEST
 UNIT_MAIN("servers.event.hall", hall__plan_becomes_seats_in_order,
           hall__unknown_members_are_passed_over, hall__what_is_wrong_is_named,
           hall__texts_have_limits, hall__ids_are_deterministic_and_valid,
-          hall__recipe_becomes_a_grid, hall__seats_have_a_limit, hall__no_memory_is_no_hall)
+          hall__without_a_digest_there_is_none, hall__recipe_becomes_a_grid,
+          hall__seats_have_a_limit, hall__no_memory_is_no_hall)
