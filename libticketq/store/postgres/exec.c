@@ -277,10 +277,9 @@ static int is_out_of_date(const PGresult *bad)
 /* The connection is given up: its successor begins with nothing prepared. */
 static int renew(struct postgres_conn *conn, const PGresult *bad, struct tq_error *err)
 {
-    if (tq__postgres_is_state(bad, "26000")) {
+    if (tq__postgres_is_state(bad, "26000") && atomic_exchange(&conn->state->is_prepared, 0)) {
         tq__log(conn->state->env, TQ_LOG_WARN, "store.postgres",
                 "prepared statements do not stay here: none are made any more (prepared=0)");
-        conn->state->is_prepared = 0;
     }
     conn->wire.is_lost = 1;
     return tq__fail(err, TQ_E_BUSY, "store.postgres", "a prepared statement is out of date");

@@ -5,12 +5,15 @@
  */
 #include <string.h>
 
+#include <ticketq/system.h>
+
 #include "lib/ask.h"
 #include "lib/postgres_schema.h"
 
 static struct tq_error err = TQ_ERROR_INIT;
 static struct postgres_place place;
 static tq_store *store;
+static int warnings;
 
 static void setup(const char *options)
 {
@@ -196,6 +199,54 @@ START_TEST(a_statement_that_no_longer_fits_its_table__is_prepared_anew)
 }
 END_TEST
 
+/* ---- statements that are gone ---- */
+
+static int use(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    (void)arg;
+    return tq_tx_exec(tx, "SELECT COUNT(*) FROM t", NULL, 0, NULL, NULL, failure);
+}
+
+static int use_and_lose(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    int rc = use(tx, arg, failure);
+    return rc < 0 ? rc : tq_tx_exec(tx, "SELECT lose()", NULL, 0, NULL, NULL, failure);
+}
+
+static void count_warnings(void *ctx, int level, const char *origin, const char *message)
+{
+    (void)ctx;
+    (void)origin;
+    warnings += level == TQ_LOG_WARN && strstr(message, "prepared=0");
+}
+
+/* As behind a pooler that gives each transaction another server. */
+START_TEST(a_statement_that_does_not_stay__is_told_once_for_all_connections)
+{
+    setup("");
+    PGconn *pg = postgres_place_connect(&place);
+    postgres_run(pg,
+                 "CREATE FUNCTION lose() RETURNS BIGINT LANGUAGE plpgsql AS "
+                 "'BEGIN EXECUTE ''DEALLOCATE ALL''; RETURN 1; END'",
+                 NULL, 0);
+    PQfinish(pg);
+    struct tq_env env = tq_system_env();
+    env.log = count_warnings;
+    tq_store *other = NULL;
+    assert_status(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = place.url), &other, &err),
+                  TQ_OK);
+    assert_status(tq_ledger_run(other, use_and_lose, NULL, &err), TQ_OK);
+    assert_status(tq_ledger_read(other, use_and_lose, NULL, &err), TQ_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_status(tq_ledger_run(other, use, NULL, &err), TQ_OK);
+        assert_status(tq_ledger_read(other, use, NULL, &err), TQ_OK);
+    }
+    ck_assert_int_eq(warnings, 1);
+    tq_store_close(other);
+    teardown();
+}
+END_TEST
+
 /* ---- the search path ---- */
 
 static int stand_in(tq_tx *tx, void *arg, struct tq_error *failure)
@@ -311,6 +362,7 @@ POSTGRES_MAIN("store.postgres.exec", columns__have_the_kind_of_their_value,
               blobs__come_back_as_they_were, statements__follow_the_kinds_of_their_values,
               a_number__has_64_bits_beside_a_smaller_one,
               a_statement_that_no_longer_fits_its_table__is_prepared_anew,
+              a_statement_that_does_not_stay__is_told_once_for_all_connections,
               no_table__can_stand_in_for_one_of_the_schema, a_hosts_transaction__is_taken_part_in,
               a_hosts_transaction__hears_of_a_failed_write_at_once,
               what_is_in_no_transaction__is_not_adopted,
