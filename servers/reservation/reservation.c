@@ -371,6 +371,7 @@ int reservation_sweep(void *arg, struct tq_error *err)
 {
     struct sweeping sweeping = {.service = arg};
     struct reservations *service = arg;
+    purchase_reflect_again(service);
     int rc = tq_ledger_run(service->ledger, sweep, &sweeping, err);
     const char *ended[SWEEP_MAX] = {NULL};
     size_t ended_count = 0;

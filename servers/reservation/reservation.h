@@ -6,6 +6,7 @@
  *     reservation.c  hold, extend, cancel, expiry: what buyers and the clock do
  *     purchase.c     the saga: what each event means in each phase
  *     steps.c        what its steps do
+ *     reflect.c      what the front is told of it
  *     inbox.c        events of other services
  *     rows.c         the rows
  *     schedules.c    what is on sale: seats, prices, limits
@@ -30,12 +31,20 @@
 #define RESERVATION_WORD_SIZE 32    /* status, phase, reason */
 #define RESERVATION_TRACE_SIZE 64
 #define RESERVATION_CURRENCY_SIZE 4
+#define RESERVATION_UNTOLD_MAX 1024
 
 /* What is on sale, in memory. */
 struct schedules {
     pthread_rwlock_t lock;
     struct tq__map by_id;     /* schedule; added to, never removed from */
     char loading[TQ_ID_SIZE]; /* of the loader: which one it tried last */
+};
+
+/* Reservations of which the front is to be told, and that could not be read so far. */
+struct untold {
+    pthread_mutex_t lock;
+    size_t count;
+    char ids[RESERVATION_UNTOLD_MAX][TQ_ID_SIZE];
 };
 
 struct reservations {
@@ -48,6 +57,7 @@ struct reservations {
     tq_inbox *inbox;
     tq_relay *relay;
     struct schedules schedules;
+    struct untold untold;
     struct app_worker *loader;
     uint32_t hold_ttl_ms;
 };
@@ -152,8 +162,18 @@ int purchase_apply(tq_tx *tx, struct reservations *service, const char *id, cons
 /* Tell of a reservation on RESERVATION_TOPIC. `reason` may be NULL. */
 int purchase_tell(tq_tx *tx, const char *type, const struct reservation *row, const char *reason,
                   struct tq_error *err);
-/* Tell the front what the ledger now says of reservations. Never fails its caller's work. */
+
+/* ---- reflect.c ---- */
+
+void purchase_reflect_init(struct reservations *service);
+void purchase_reflect_done(struct reservations *service);
+/*
+ * Tell the front what the ledger now says of reservations. Never fails its caller's work: what
+ * cannot be read is told later.
+ */
 void purchase_reflect(struct reservations *service, const char *const ids[], size_t count);
+/* Tell it what could not be read. */
+void purchase_reflect_again(struct reservations *service);
 
 /* ---- reservation.c ---- */
 
@@ -184,7 +204,10 @@ int reservation_cancel(struct reservations *service, const char *id, const char 
 /* Any user's when `user` is NULL. TQ_OK or TQ_GONE. */
 int reservation_get(struct reservations *service, const char *id, const char *user,
                     struct reservation *row, struct tq_error *err);
-/* Worker: end holds whose time ran out, and their reservations with them. */
+/*
+ * Worker: end holds whose time ran out, and their reservations with them; tell the front what it
+ * could not be told before.
+ */
 int reservation_sweep(void *service, struct tq_error *err);
 
 /* ---- inbox.c ---- */

@@ -8,7 +8,7 @@
  *
  *     inbox      applies events of the event and payment services
  *     relay      publishes what the outbox holds
- *     sweep      ends holds and reservations whose time ran out
+ *     sweep      ends holds and reservations whose time ran out; tells the front what it missed
  *     deadlines  brings the deadlines of sagas
  *     loader     fetches the seats of schedules that were published
  *     cleaner    removes what nobody will ask for again
@@ -93,6 +93,7 @@ static void close_service(void *state)
     tq_sagas_close(service->purchases);
     tq_book_close(service->book);
     schedules_done(service);
+    purchase_reflect_done(service);
     tq_store_close(service->front);
     tq_store_close(service->ledger);
     tq__release(&service->env, service);
@@ -108,6 +109,7 @@ static int open_service(struct app *app, void **out_state, struct tq_error *err)
     service->app = app;
     service->env = *env;
     service->hold_ttl_ms = (uint32_t)app_config_number(app_config(app), "hold-ttl-ms");
+    purchase_reflect_init(service);
     int rc = schedules_init(service, err);
     rc = rc < 0 ? rc : open_ledger(service, err);
     rc = rc < 0 ? rc : open_book(service, err);

@@ -79,6 +79,7 @@ static inline void hall_open_at(const char *url)
     service->env = hall.desk.env;
     service->ledger = hall.desk.ledger;
     service->hold_ttl_ms = TTL_MS;
+    purchase_reflect_init(service);
     assert_status(tq_ledger_run(service->ledger, put_on_sale, NULL, &err), TQ_OK);
     hall_open_book(&err);
     assert_status(
@@ -94,6 +95,7 @@ static inline void hall_close(void)
 {
     tq_sagas_close(hall.service.purchases);
     hall_close_book();
+    purchase_reflect_done(&hall.service);
     desk_close(&hall.desk);
 }
 
