@@ -38,6 +38,8 @@
  *     host=/run/postgresql   a folder of Unix sockets, or any host
  *     sslmode=prefer, sslrootcert=   as libpq has them
  *
+ * A server that takes no writes, as a standby, is TQ_E_UNAVAILABLE.
+ *
  * Threads: [any] for every function and every object that is opened on a store.
  */
 #ifndef TICKETQ_STORE_H

@@ -30,7 +30,8 @@
  *     timeout_ms=10000            for a message to be delivered
  *     linger_ms=2                 a batch waits for more
  *     capacity=16384              messages of a producer under way
- *     message_bytes=1000000       largest message, and largest batch
+ *     message_bytes=1000000       largest message, and largest batch, which becomes smaller
+ *                                 where a topic takes less
  *     rebalance=cooperative       eager; server: the protocol of Kafka 4
  *     instance=                   static membership, an id
  *     session_ms=10000            a dead member is noticed after

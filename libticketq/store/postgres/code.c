@@ -21,9 +21,9 @@ static const struct meaning meanings[] = {
     {"08", TQ_E_UNAVAILABLE}, /* also what a pooler says that lost its server */
     {"0A", TQ_E_INVALID},        {"21", TQ_E_INVALID},
     {"22", TQ_E_INVALID},        {"23505", TQ_REPEAT},
-    {"23", TQ_E_INVALID},        {"25006", TQ_E_INVALID}, /* a write in a reading transaction */
-    {"25P03", TQ_E_UNAVAILABLE},                          /* the body was silent for too long */
-    {"25", TQ_E_INVALID},        {"26000", TQ_E_BUSY},    /* a prepared statement is gone: exec.c */
+    {"23", TQ_E_INVALID},        {"25006", TQ_E_UNAVAILABLE}, /* the server takes no writes */
+    {"25P03", TQ_E_UNAVAILABLE},                              /* the body was silent for too long */
+    {"25", TQ_E_INVALID},        {"26000", TQ_E_BUSY}, /* a prepared statement is gone: exec.c */
     {"28", TQ_E_UNAVAILABLE},    {"2D", TQ_E_INVALID},
     {"34", TQ_E_INVALID},        {"3D", TQ_E_UNAVAILABLE},
     {"3F", TQ_E_INVALID},        {"40001", TQ_E_BUSY},

@@ -17,6 +17,10 @@
  * beginning that failed because the connection was gone had no effect and is done again on
  * a new one, once. Of a rollback nobody waits for the answer.
  *
+ * A server that takes no writes (a standby, one that is kept from it by
+ * default_transaction_read_only) is none that we connect to; where a session that we have
+ * becomes such, what it refuses is certainly not applied.
+ *
  * An adopted connection is the host's: nothing is set and nothing prepared on it, and it is
  * in libpq's ordinary mode between two calls. Threads: pool.c.
  */
@@ -27,8 +31,8 @@
 
 static const char *const begin_sql[] = {
     [TQ_TX_READ] = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-    [TQ_TX_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE",
-    [TQ_TX_SCHEMA] = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE",
+    [TQ_TX_WRITE] = "BEGIN ISOLATION LEVEL READ COMMITTED",
+    [TQ_TX_SCHEMA] = "BEGIN ISOLATION LEVEL READ COMMITTED",
 };
 
 static int take_integer(void *arg, const struct tq_value *columns, size_t columns_count)

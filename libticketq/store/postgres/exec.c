@@ -291,13 +291,23 @@ static int unexpected(struct tq_error *err)
                     "a unique constraint objects where no statement can be undone alone");
 }
 
+/* Where nothing is to be written, a write is the body's mistake and not the server's mood. */
+static int fail_as(const struct postgres_conn *conn, const PGresult *bad, struct tq_error *err)
+{
+    int status = tq__postgres_fail(conn->wire.pg, bad, err);
+    if (conn->mode != TQ_TX_READ || !tq__postgres_is_state(bad, "25006")) {
+        return status;
+    }
+    return tq__fail(err, TQ_E_INVALID, "store.postgres", "a reading transaction may not write");
+}
+
 /* Of what was to succeed. */
 static int fail_all(struct postgres_conn *conn, const PGresult *bad, struct tq_error *err)
 {
     if (is_out_of_date(bad)) {
         return renew(conn, bad, err);
     }
-    int status = tq__postgres_fail(conn->wire.pg, bad, err);
+    int status = fail_as(conn, bad, err);
     return status == TQ_REPEAT ? unexpected(err) : status;
 }
 
@@ -306,7 +316,7 @@ static int fail(struct postgres_conn *conn, const struct trip *trip, struct tq_e
     if (!trip->is_own || (!trip->is_prepared_now && is_out_of_date(trip->bad))) {
         return fail_all(conn, trip->bad, err);
     }
-    int status = tq__postgres_fail(conn->wire.pg, trip->bad, err);
+    int status = fail_as(conn, trip->bad, err);
     if (status != TQ_REPEAT) {
         return status;
     }
@@ -416,7 +426,7 @@ static int run_script(struct postgres_conn *conn, const char *sql, struct tq_err
         tq__postgres_ask_end(wire);
         int is_ok = tq__postgres_answers_ok(wire, wire->asked, &bad);
         if (!(tq__postgres_answers_end(wire) && is_ok) && rc == TQ_OK) {
-            rc = tq__postgres_fail(wire->pg, bad, err);
+            rc = fail_as(conn, bad, err);
         }
     }
     tq__buf_done(&buf);

@@ -69,20 +69,15 @@ static PGconn *start(const struct postgres_target *target)
                            "options",
                            "gssencmode",
                            "keepalives_idle",
+                           "target_session_attrs",
                            NULL};
-    const char *values[] = {target->host,
-                            target->port,
-                            target->user,
-                            target->password,
-                            target->database,
-                            target->sslmode,
-                            target->sslrootcert,
-                            "UTF8",
-                            "ticketq",
-                            "",
-                            "disable",
-                            "15",
-                            NULL};
+    const char *values[] = {target->host,        target->port,
+                            target->user,        target->password,
+                            target->database,    target->sslmode,
+                            target->sslrootcert, "UTF8",
+                            "ticketq",           "",
+                            "disable",           "15",
+                            "read-write",        NULL};
     /* What is empty is libpq's choice, but options, which no pooler takes, are none. */
     size_t kept = 0;
     for (size_t i = 0; names[i]; i++) {

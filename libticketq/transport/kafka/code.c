@@ -7,7 +7,8 @@
  *
  * A topic that this principal may not create, or a broker without that request, is
  * somebody else's to make: messages are sent and the broker says what it thinks of
- * them. Threads: [pure].
+ * them. A timestamp that the broker refuses is the clock of this host, which made it as the
+ * message was sent, and will make another one. Threads: [pure].
  */
 #include "transport/kafka/code.h"
 
@@ -18,7 +19,6 @@ static const struct {
     {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, TQ_E_LIMIT},
     {RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, TQ_E_LIMIT},
     {RD_KAFKA_RESP_ERR_INVALID_RECORD, TQ_E_INVALID},
-    {RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, TQ_E_INVALID},
     {RD_KAFKA_RESP_ERR__BAD_MSG, TQ_E_INVALID},
     {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, TQ_E_INVALID},
     {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, TQ_E_UNSUPPORTED},

@@ -115,14 +115,14 @@ int tq__kafka_conf_base(struct kafka_state *state, const char *query, struct tq_
 /* ---- clients ---- */
 
 static int set_producer(rd_kafka_conf_t *conf, const struct kafka_options *options,
-                        struct tq_error *err)
+                        uint32_t batch_bytes, struct tq_error *err)
 {
     TQ_TRY(SET_ALL(conf, producing, err));
     TQ_TRY(set_number(conf, "message.timeout.ms", options->timeout_ms, err));
     TQ_TRY(set_number(conf, "linger.ms", options->linger_ms, err));
     TQ_TRY(set_number(conf, "queue.buffering.max.messages", options->capacity, err));
     TQ_TRY(set_number(conf, "message.max.bytes", options->message_bytes, err));
-    return set_number(conf, "batch.size", options->message_bytes, err);
+    return set_number(conf, "batch.size", batch_bytes, err);
 }
 
 static int set_rebalance(rd_kafka_conf_t *conf, const struct kafka_options *options,
@@ -169,11 +169,11 @@ static int start(rd_kafka_type_t kind, rd_kafka_conf_t *conf, int events, rd_kaf
     return TQ_OK;
 }
 
-int tq__kafka_producer_client(const struct kafka_state *state, rd_kafka_t **out_client,
-                              struct tq_error *err)
+int tq__kafka_producer_client(const struct kafka_state *state, uint32_t batch_bytes,
+                              rd_kafka_t **out_client, struct tq_error *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_dup(state->base);
-    int rc = set_producer(conf, &state->options, err);
+    int rc = set_producer(conf, &state->options, batch_bytes, err);
     if (rc < 0) {
         rd_kafka_conf_destroy(conf);
         return rc;

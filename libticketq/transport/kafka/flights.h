@@ -11,6 +11,7 @@ struct kafka_flight {
     struct kafka_flight *next, *previous; /* in the order of `begin`, or of `settle` */
     uint64_t cookie;
     int64_t began_ms;
+    size_t bytes; /* of the message, at least */
     int32_t status;
     uint32_t is_settled;
 };

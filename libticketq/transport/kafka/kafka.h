@@ -25,8 +25,8 @@ struct kafka_state {
 int tq__kafka_conf_base(struct kafka_state *state, const char *query, struct tq_error *err);
 /* A client that runs, with its queue of events. TQ_OK, TQ_E_INVALID, TQ_E_UNSUPPORTED,
    TQ_E_UNAVAILABLE. */
-int tq__kafka_producer_client(const struct kafka_state *state, rd_kafka_t **out_client,
-                              struct tq_error *err);
+int tq__kafka_producer_client(const struct kafka_state *state, uint32_t batch_bytes,
+                              rd_kafka_t **out_client, struct tq_error *err);
 int tq__kafka_consumer_client(const struct kafka_state *state, const char *group,
                               rd_kafka_t **out_client, struct tq_error *err);
 /* An event that is no news of messages or of the group: passed to the log. TQ_OK, or

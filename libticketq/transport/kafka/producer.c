@@ -24,6 +24,10 @@
  * proof that both are there (KAFKA-15591; mended in brokers of 2026). Requests carry many
  * messages, so the rate stays what it is.
  *
+ * What a broker refuses as too large is a batch. Only a message that was in it alone, because
+ * it is larger than batches may be, is refused; of any other nobody is to blame, and the next
+ * client makes smaller batches, until the broker takes them or a message is alone.
+ *
  * A message that librdkafka refuses at once ends the call of `publish`, so that its
  * relay hears of it before it hands over more of its key. A topic's first message waits
  * until the topic is there (topics.c). A full queue is TQ_FULL.
@@ -58,6 +62,8 @@ struct kafka_producer {
     rd_kafka_queue_t *queue;
     rd_kafka_event_t *event; /* delivery reports that did not fit into a call */
     pthread_mutex_t lock;
+    uint32_t batch_bytes; /* of the largest batch */
+    int is_batch_too_large;
     int is_broken;
 };
 
@@ -72,7 +78,8 @@ static void set_queue(struct kafka_producer *producer, rd_kafka_queue_t *queue)
 
 static int begin_client(struct kafka_producer *producer, struct tq_error *err)
 {
-    TQ_TRY(tq__kafka_producer_client(producer->state, &producer->client, err));
+    TQ_TRY(
+        tq__kafka_producer_client(producer->state, producer->batch_bytes, &producer->client, err));
     set_queue(producer, rd_kafka_queue_get_main(producer->client));
     producer->is_broken = 0;
     return TQ_OK;
@@ -128,6 +135,7 @@ int tq__kafka_producer_open(void *opaque, void **out_producer, struct tq_error *
         return tq__nomem(KAFKA_ORIGIN, err);
     }
     producer->state = state;
+    producer->batch_bytes = state->options.message_bytes;
     pthread_mutex_init(&producer->lock, NULL);
     int rc = tq__flights_open(&producer->flights, state->env, state->options.capacity, err);
     if (rc == TQ_OK) {
@@ -229,6 +237,7 @@ static int publish_one(struct kafka_producer *producer, const struct tq_message 
     if (!flight) {
         return TQ_FULL;
     }
+    flight->bytes = strlen(message->key) + message->payload_bytes;
     rd_kafka_resp_err_t code = produce(producer, topic, message, flight);
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         tq__flights_end(&producer->flights, flight);
@@ -267,9 +276,15 @@ int tq__kafka_publish(void *opaque, void *handle, const struct tq_message *messa
 
 /* ---- reports ---- */
 
-static int status_of(const rd_kafka_message_t *message)
+static int status_of(struct kafka_producer *producer, const rd_kafka_message_t *message)
 {
-    return tq__kafka_report_status(message->err, rd_kafka_message_status(message));
+    const struct kafka_flight *flight = message->_private;
+    int status = tq__kafka_report_status(message->err, rd_kafka_message_status(message));
+    if (status != TQ_E_LIMIT || flight->bytes > producer->batch_bytes) {
+        return status;
+    }
+    producer->is_batch_too_large = 1;
+    return TQ_E_UNAVAILABLE;
 }
 
 /* Delivery reports of the event at hand; returns how many. */
@@ -284,7 +299,7 @@ static size_t take(struct kafka_producer *producer, struct tq_report *out, size_
             break;
         }
         struct kafka_flight *flight = message->_private;
-        out[count] = (struct tq_report){flight->cookie, status_of(message), 0};
+        out[count] = (struct tq_report){flight->cookie, status_of(producer, message), 0};
         producer->is_broken |= out[count++].status < 0;
         tq__flights_end(&producer->flights, flight);
     }
@@ -332,11 +347,20 @@ static void take_all_back(struct kafka_producer *producer)
         const rd_kafka_message_t *message;
         while (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR &&
                (message = rd_kafka_event_message_next(event))) {
-            tq__flights_settle(&producer->flights, message->_private, status_of(message));
+            tq__flights_settle(&producer->flights, message->_private, status_of(producer, message));
         }
         rd_kafka_event_destroy(event);
     }
     producer->event = NULL;
+}
+
+static void shrink_batches(struct kafka_producer *producer)
+{
+    producer->batch_bytes = producer->batch_bytes / 2 + 1;
+    producer->is_batch_too_large = 0;
+    tq__log(producer->state->env, TQ_LOG_WARN, KAFKA_ORIGIN,
+            "the broker takes no batch of %u bytes; they have %u now", producer->batch_bytes * 2,
+            producer->batch_bytes);
 }
 
 static int begin_anew(struct kafka_producer *producer, struct tq_error *err)
@@ -346,6 +370,9 @@ static int begin_anew(struct kafka_producer *producer, struct tq_error *err)
         end_client(producer);
         tq__flights_settle_all(&producer->flights, TQ_E_UNKNOWN);
         tq__log(producer->state->env, TQ_LOG_INFO, KAFKA_ORIGIN, "a producer is begun anew");
+    }
+    if (producer->is_batch_too_large) {
+        shrink_batches(producer);
     }
     return begin_client(producer, err);
 }

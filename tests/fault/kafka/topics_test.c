@@ -103,6 +103,198 @@ START_TEST(more_copies_than_brokers__is_an_outage_that_blames_nobody)
 }
 END_TEST
 
+/* ---- what an operator does to a topic ---- */
+
+static void own_name(const char *topic, char out_name[256])
+{
+    const char *prefix = strstr(world.transport_url, "prefix=") + strlen("prefix=");
+    snprintf(out_name, 256, "%.*s%s", (int)strcspn(prefix, "&"), prefix, topic);
+}
+
+static rd_kafka_t *operator_client(void)
+{
+    char reason[128];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", getenv("TICKETQ_TEST_KAFKA") + strlen("kafka://"),
+                      reason, sizeof reason);
+    return rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+}
+
+static void end_order(rd_kafka_t *client, rd_kafka_queue_t *queue)
+{
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 30000);
+    ck_assert_ptr_nonnull(event);
+    ck_assert_int_eq(rd_kafka_event_error(event), 0);
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(client);
+}
+
+static void make_topic(const char *topic, int partitions, const char *setting, const char *value)
+{
+    char name[256], reason[128];
+    rd_kafka_t *client = operator_client();
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    own_name(topic, name);
+    rd_kafka_NewTopic_t *wanted = rd_kafka_NewTopic_new(name, partitions, 1, reason, sizeof reason);
+    rd_kafka_NewTopic_set_config(wanted, setting, value);
+    rd_kafka_CreateTopics(client, &wanted, 1, NULL, queue);
+    rd_kafka_NewTopic_destroy(wanted);
+    end_order(client, queue);
+}
+
+__attribute__((unused)) static void add_partitions(const char *topic, size_t total)
+{
+    char name[256], reason[128];
+    rd_kafka_t *client = operator_client();
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    own_name(topic, name);
+    rd_kafka_NewPartitions_t *wanted =
+        rd_kafka_NewPartitions_new(name, total, reason, sizeof reason);
+    rd_kafka_CreatePartitions(client, &wanted, 1, NULL, queue);
+    rd_kafka_NewPartitions_destroy(wanted);
+    end_order(client, queue);
+}
+
+/* An event of about so many bytes, which no compression makes much smaller. */
+struct large {
+    const char *key;
+    int n, bytes;
+};
+
+static int append_large(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    static char payload[TQ_EVENT_PAYLOAD_MAX + 1];
+    static unsigned seed = 1;
+    const struct large *large = arg;
+    int at = snprintf(payload, sizeof payload, "{\"n\":%d,\"x\":\"", large->n);
+    while (at < large->bytes - 2) {
+        seed = seed * 1103515245u + 12345u;
+        payload[at++] = (char)('A' + (seed >> 16) % 26 + ((seed >> 24) & 32));
+    }
+    at += snprintf(payload + at, sizeof payload - (size_t)at, "\"}");
+    return tq_outbox_append(tx,
+                            TQ_ARGS(tq_event, .topic = OUTBOX_TOPIC, .type = "SeatCounted",
+                                    .aggregate_type = "seat", .aggregate_id = large->key,
+                                    .payload = payload, .payload_bytes = (size_t)at),
+                            1, failure);
+}
+
+static void put_large(int keys, int first, int last, int bytes)
+{
+    char key[16];
+    for (int n = first; n <= last; n++) {
+        for (int k = 0; k < keys; k++) {
+            snprintf(key, sizeof key, "k%d", k);
+            struct large large = {key, n, bytes};
+            assert_status(tq_ledger_run(world.store, append_large, &large, &err), TQ_OK);
+        }
+    }
+}
+
+/* It parks whatever it blames. */
+static tq_relay *strict_relay(void)
+{
+    tq_relay *relay = NULL;
+    assert_status(tq_relay_open(world.store, world.transport,
+                                TQ_ARGS(tq_relay_options, .owner = "r1", .attempts_max = 1), &relay,
+                                &err),
+                  TQ_OK);
+    return relay;
+}
+
+/* A topic takes less than a batch of ours: each event is small enough, so none is blamed. */
+START_TEST(a_topic_that_takes_less_than_a_batch__blames_nobody)
+{
+    kafka_world_open(&world, "partitions=1");
+    make_topic(OUTBOX_TOPIC, 1, "max.message.bytes", "20000");
+    plan = (struct handler_plan){.key = ""};
+    tq_inbox *inbox = outbox_inbox(world.store, world.transport, "payment", &plan, 1);
+    tq_relay *relay = strict_relay();
+    put_large(10, 1, 20, 1000);
+    kafka_world_run(&world, relay, inbox, &plan, 200, LONG);
+    ck_assert_int_eq(plan.told, 200);
+    kafka_world_check(&world, "payment", 10, 20);
+    kafka_world_check_blameless(&world);
+    tq_relay_close(relay);
+    tq_inbox_close(inbox);
+    kafka_world_close(&world);
+}
+END_TEST
+
+static int note_parked(void *arg, const struct tq_parked *parked)
+{
+    int *count = arg;
+    ck_assert_str_eq(parked->event.key, "k0");
+    ck_assert_ptr_nonnull(strstr(parked->reason, "LIMIT"));
+    ++*count;
+    return 1;
+}
+
+START_TEST(an_event_that_a_topic_does_not_take__is_parked_alone)
+{
+    int parked = 0;
+    kafka_world_open(&world, "partitions=1");
+    make_topic(OUTBOX_TOPIC, 1, "max.message.bytes", "20000");
+    plan = (struct handler_plan){.key = ""};
+    tq_inbox *inbox = outbox_inbox(world.store, world.transport, "payment", &plan, 1);
+    tq_relay *relay = strict_relay();
+    put_large(10, 1, 3, 500);
+    put_large(1, 4, 4, 60000);
+    for (int n = 4; n <= 5; n++) {
+        for (int k = 1; k < 10; k++) {
+            char key[16];
+            snprintf(key, sizeof key, "k%d", k);
+            assert_status(outbox_put(world.store, key, n, n), TQ_OK);
+        }
+    }
+    kafka_world_run(&world, relay, inbox, &plan, 48, LONG);
+    ck_assert_int_eq(plan.told, 48);
+    outbox_check_key(world.store, "payment", "k0", 3);
+    outbox_check_key(world.store, "payment", "k1", 5);
+    outbox_check_key(world.store, "payment", "k9", 5);
+    assert_status(tq_outbox_parked(world.store, 10, note_parked, &parked, &err), 1);
+    ck_assert_int_eq(parked, 1);
+    tq_relay_close(relay);
+    tq_inbox_close(inbox);
+    kafka_world_close(&world);
+}
+END_TEST
+
+static void change_topic(const char *topic, const char *setting, const char *value)
+{
+    char name[256];
+    rd_kafka_t *client = operator_client();
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    own_name(topic, name);
+    rd_kafka_ConfigResource_t *wanted = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name);
+    rd_kafka_ConfigResource_set_config(wanted, setting, value);
+    rd_kafka_AlterConfigs(client, &wanted, 1, NULL, queue);
+    rd_kafka_ConfigResource_destroy(wanted);
+    end_order(client, queue);
+}
+
+/* To the broker every event is too old: its clock and ours are not one. */
+START_TEST(a_clock_that_the_broker_does_not_believe__blames_nobody)
+{
+    kafka_world_open(&world, "partitions=1");
+    make_topic(OUTBOX_TOPIC, 1, "message.timestamp.before.max.ms", "0");
+    plan = (struct handler_plan){.key = ""};
+    tq_inbox *inbox = outbox_inbox(world.store, world.transport, "payment", &plan, 1);
+    tq_relay *relay = strict_relay();
+    kafka_world_put(&world, 10, 1, 5);
+    ck_assert_int_gt(kafka_world_run(&world, relay, inbox, &plan, 50, 20), 0);
+    ck_assert_int_gt(outbox_pending(world.store), 0);
+    kafka_world_check_blameless(&world);
+    change_topic(OUTBOX_TOPIC, "message.timestamp.before.max.ms", "3600000");
+    kafka_world_run(&world, relay, inbox, &plan, 50, LONG);
+    kafka_world_check(&world, "payment", 10, 5);
+    tq_relay_close(relay);
+    tq_inbox_close(inbox);
+    kafka_world_close(&world);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -110,6 +302,9 @@ int main(void)
         without_partitions__the_broker_decides,
         a_topic_that_is_there__stays_as_it_is,
         more_copies_than_brokers__is_an_outage_that_blames_nobody,
+        a_topic_that_takes_less_than_a_batch__blames_nobody,
+        an_event_that_a_topic_does_not_take__is_parked_alone,
+        a_clock_that_the_broker_does_not_believe__blames_nobody,
     };
     kafka_world_need_broker();
     return unit_main("fault.kafka_topics", tests, sizeof tests / sizeof *tests);

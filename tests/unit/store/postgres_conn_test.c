@@ -58,6 +58,73 @@ static void end_sessions(void)
     PQfinish(pg);
 }
 
+/* ---- servers that take no writes ---- */
+
+/* Nobody waits for its answer: it comes with the commit's. */
+static int write_late(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    const struct tq_value id = tq_int(1);
+    (void)arg;
+    return tq_tx_write(tx, "UPDATE t SET n = n + 1 WHERE id = $1", &id, 1, 1, NULL, failure);
+}
+
+static int write_in_a_read(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    (void)arg;
+    return count_up(tx, 1, failure);
+}
+
+/* As whoever runs a server does it whose disk is nearly full. */
+static void take_writes(const char *setting)
+{
+    char sql[256];
+    PGconn *pg = postgres_connect(getenv("TICKETQ_TEST_POSTGRES"));
+    snprintf(sql, sizeof sql, "ALTER ROLE %s SET default_transaction_read_only = %s", place.name,
+             setting);
+    postgres_run(pg, sql, NULL, 0);
+    PQfinish(pg);
+}
+
+START_TEST(a_server_that_takes_no_writes__is_not_there)
+{
+    setup("wait_ms=0&", 0);
+    take_writes("on");
+    end_sessions();
+    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err),
+                  TQ_E_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.message, "read-only"));
+    take_writes("off");
+    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
+    ck_assert_int_eq(sum(), 1);
+    teardown();
+}
+END_TEST
+
+/* Ends the transaction with the session's next ones being such that write nothing. */
+static int end_writing(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    (void)arg;
+    return tq_tx_exec(tx, "SELECT set_config('default_transaction_read_only', 'on', false)", NULL,
+                      0, NULL, NULL, failure);
+}
+
+START_TEST(a_session_that_takes_no_more_writes__is_no_fault_of_theirs)
+{
+    setup("", 0);
+    assert_status(tq_ledger_run(store, write_late, NULL, &err), TQ_OK);
+    assert_status(tq_ledger_run(store, end_writing, NULL, &err), TQ_OK);
+    assert_status(tq_ledger_run(store, write_late, NULL, &err), TQ_E_UNAVAILABLE);
+    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err),
+                  TQ_E_UNAVAILABLE);
+    assert_status(tq_ledger_read(store, write_in_a_read, NULL, &err), TQ_E_INVALID);
+    ck_assert_int_eq(sum(), 1);
+    end_sessions();
+    assert_status(tq_ledger_run(store, write_late, NULL, &err), TQ_OK);
+    ck_assert_int_eq(sum(), 2);
+    teardown();
+}
+END_TEST
+
 /* ---- lost connections ---- */
 
 START_TEST(a_connection_lost_between_transactions__is_replaced)
@@ -276,7 +343,9 @@ START_TEST(time__is_the_servers)
 }
 END_TEST
 
-POSTGRES_MAIN("store.postgres.conn", a_connection_lost_between_transactions__is_replaced,
+POSTGRES_MAIN("store.postgres.conn", a_server_that_takes_no_writes__is_not_there,
+              a_session_that_takes_no_more_writes__is_no_fault_of_theirs,
+              a_connection_lost_between_transactions__is_replaced,
               a_connection_lost_before_the_commit__is_not_applied,
               a_connection_lost_in_the_commit__is_unknown, a_lock__is_waited_for_as_long_as_said,
               a_statement_that_takes_too_long__is_not_applied,

@@ -41,6 +41,7 @@ START_TEST(everything_else__is_the_transports_and_tells_what_is_known)
         RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
         RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
         RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
+        RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
         (rd_kafka_resp_err_t)9999,
     };
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {

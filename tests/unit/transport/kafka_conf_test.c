@@ -51,7 +51,7 @@ START_TEST(clients__begin_without_a_broker)
 {
     rd_kafka_t *client = NULL;
     assert_status(open_base(""), TQ_OK);
-    assert_status(tq__kafka_producer_client(&state, &client, &err), TQ_OK);
+    assert_status(tq__kafka_producer_client(&state, 1000000, &client, &err), TQ_OK);
     rd_kafka_destroy(client);
     assert_status(tq__kafka_consumer_client(&state, "payment", &client, &err), TQ_OK);
     rd_kafka_destroy(client);
@@ -63,7 +63,7 @@ START_TEST(a_certificate_that_is_not_there__is_refused_with_the_reason)
 {
     rd_kafka_t *client = NULL;
     assert_status(open_base("security=ssl&ca=/nowhere/ca.pem"), TQ_OK);
-    int status = tq__kafka_producer_client(&state, &client, &err);
+    int status = tq__kafka_producer_client(&state, 1000000, &client, &err);
     ck_assert(status == TQ_E_INVALID || status == TQ_E_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(err.message, "ssl.ca.location"));
     close_base();
