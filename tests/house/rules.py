@@ -190,7 +190,7 @@ TESTED_ELSEWHERE = {
     **{f"servers/event/{name}.c": "tests/e2e/test_events.py"
        for name in ("admin", "catalog", "seatmap", "venue")},
     **{f"servers/queue/{name}.c": "tests/e2e/test_queue.py"
-       for name in ("admin", "place", "rooms", "streams", "visits")},
+       for name in ("admin", "rooms", "streams", "visits")},
     "servers/gateway/gateway.c": "tests/e2e/test_gateway.py",
     "servers/app/engines.c": "tests/e2e/test_engines.py",
     "servers/app/listen.c": "tests/e2e/test_pages.py",
