@@ -22,10 +22,16 @@
  *     wait_ms=1000       how long a call waits for a server that is not there, is
  *                        loading, or is being replaced, before it is TQ_E_UNAVAILABLE
  *
+ * sqlite:/path/to/file.db
+ *
+ *     synchronous=full   normal: the last commits may not survive a loss of power
+ *     create=1           0: a file that is not there is TQ_E_INVALID
+ *
  * postgres://[user[:password]@][host][:port]/database, without a password as libpq finds it
  *
  *     schema=public      whose tables these are: a service has a schema and a role of its own.
  *                        It is made where it is not there and the role may
+ *     create=1           0: a schema that is not there is TQ_E_INVALID
  *     prepared=1         0: prepare nothing on the server, nor listen to other processes: for
  *                        poolers that hand out a connection per transaction and keep no
  *                        prepared statements (PgBouncer before 1.21)

@@ -8,7 +8,8 @@
  * rest. Letters stay in their topic: nothing is taken from anybody else who reads it,
  * and an event that was replayed is told so, not replayed again.
  *
- * It reads as a group of its own that nobody hears of again, with a ledger in memory. A
+ * It reads as a group of its own that nobody hears of again, with a ledger in memory, and
+ * makes nothing: a topic, a schema or a file that is not there is told (create=no, create=0). A
  * topic has no end that it could see; it stops when none has come for --wait-ms. A broker
  * that failed, and after which no letter came, may have more of them. Exit status: 0 read,
  * 1 an event could not be replayed, 2 perhaps not everything was read.
@@ -143,18 +144,49 @@ static int open_inbox(struct letters *letters, struct tq_error *err)
                          &letters->inbox, err);
 }
 
+/* A URL with one option more. */
+static int put_url(struct tq__buf *target, const char *url, const char *option,
+                   struct tq_error *err)
+{
+    tq__buf_format(target, "%s%c%s", url, strchr(url, '?') ? '&' : '?', option);
+    return tq__buf_check(target, "letters", err);
+}
+
+static int open_transport(struct letters *letters, struct tq_error *err)
+{
+    struct tq__buf url = TQ__BUF(&letters->env);
+    int is_kafka = strncmp(letters->transport_url, "kafka:", 6) == 0;
+    int rc = is_kafka ? put_url(&url, letters->transport_url, "create=no", err) : TQ_OK;
+    if (rc == TQ_OK) {
+        const char *given = is_kafka ? url.data : letters->transport_url;
+        rc = tq_transport_open(&letters->env, TQ_ARGS(tq_transport_options, .url = given),
+                               &letters->transport, err);
+    }
+    tq__buf_done(&url);
+    return rc;
+}
+
+static int open_ledger(struct letters *letters, struct tq_error *err)
+{
+    struct tq__buf url = TQ__BUF(&letters->env);
+    int rc = put_url(&url, letters->ledger_url, "create=0", err);
+    if (rc == TQ_OK) {
+        rc = tq_store_open(&letters->env, TQ_ARGS(tq_store_options, .url = url.data),
+                           &letters->ledger, err);
+    }
+    tq__buf_done(&url);
+    return rc;
+}
+
 static int open_all(struct letters *letters, struct tq_error *err)
 {
-    TQ_TRY(tq_transport_open(&letters->env,
-                             TQ_ARGS(tq_transport_options, .url = letters->transport_url),
-                             &letters->transport, err));
+    TQ_TRY(open_transport(letters, err));
     if (!(tq__transport_driver(letters->transport)->caps & TQ_TRANSPORT_SHARED)) {
         return tq__fail(err, TQ_E_UNSUPPORTED, "letters",
                         "--transport: what one process keeps to itself has no letters for others");
     }
     if (letters->ledger_url) {
-        TQ_TRY(tq_store_open(&letters->env, TQ_ARGS(tq_store_options, .url = letters->ledger_url),
-                             &letters->ledger, err));
+        TQ_TRY(open_ledger(letters, err));
     }
     return open_inbox(letters, err);
 }
@@ -203,6 +235,7 @@ static int usage(FILE *to, int status)
           "  --wait-ms    ends when none has come for so long (10000)\n"
           "  --replay     tells their events once more, through this ledger of the service that\n"
           "               refused them: sqlite:DIR/payment.db, postgres://...?schema=payment\n"
+          "Nothing is made: what is not there is told.\n"
           "Exit status: 0 read, 1 an event could not be replayed, 2 perhaps not all was read.\n",
           to);
     return status;

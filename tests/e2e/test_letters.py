@@ -125,6 +125,33 @@ def test_what_is_wrong_with_a_call():
         assert done.returncode == 2 and done.stderr
 
 
+def test_a_topic_that_is_not_there_is_told_and_not_made(broker, prefix, transport):
+    done = subprocess.run([BUILD + "/servers/ticketqd/ticketqd", "letters", "--transport", transport,
+                           "--topic", "dlq.paymnt", "--wait-ms", "4000"],
+                          capture_output=True, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 2 and not done.stdout
+    assert f"{prefix}dlq.paymnt" in done.stderr.decode().splitlines()[-1]
+    there = subprocess.run(["kcat", "-L", "-b", broker], capture_output=True, timeout=DEADLINE_S,
+                           check=True, text=True)
+    assert prefix not in there.stdout
+
+
+def test_a_ledger_that_is_not_there_is_told_and_not_made(tmp_path):
+    ledgers = {f"sqlite:{tmp_path}/paymnt.db": "there is no file"}
+    server = os.environ.get("TICKETQ_TEST_POSTGRES")
+    if server:
+        ledgers[f"{server}?schema=tq_paymnt"] = "there is no schema tq_paymnt"
+    for ledger, reason in ledgers.items():
+        for _ in range(2):  # the first call made it, once
+            done = subprocess.run([BUILD + "/servers/ticketqd/ticketqd", "letters", "--transport",
+                                   f"kafka://127.0.0.1:{free_port()}", "--topic", "dlq.payment",
+                                   "--replay", ledger],
+                                  capture_output=True, timeout=DEADLINE_S, check=False)
+            assert done.returncode == 2 and not done.stdout
+            assert reason in done.stderr.decode().splitlines()[-1]
+    assert not os.listdir(tmp_path)
+
+
 def test_no_letter_from_a_broker_that_is_away_is_not_none():
     done = subprocess.run([BUILD + "/servers/ticketqd/ticketqd", "letters", "--transport",
                            f"kafka://127.0.0.1:{free_port()}", "--topic", "dlq.payment",

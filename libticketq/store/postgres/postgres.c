@@ -7,7 +7,7 @@
  * it: with synchronous_commit or fsync off, the last commits may be lost.
  *
  * The role needs USAGE and CREATE on its schema, and nothing else. A schema that is not there
- * is made when the store is opened, where the role may.
+ * is made when the store is opened, where the role may and the URL does not say create=0.
  *
  * Threads: [any]; pool.c says how.
  */
@@ -85,6 +85,10 @@ static int make_schema(struct postgres_conn *conn, struct tq_error *err)
     TQ_TRY(has_schema(conn, &has, err));
     if (has) {
         return TQ_OK;
+    }
+    if (!conn->state->target.is_creating) {
+        return tq__fail(err, TQ_E_INVALID, "store.postgres", "there is no schema %s",
+                        conn->state->target.schema);
     }
     snprintf(sql, sizeof sql, "CREATE SCHEMA \"%s\"", conn->state->target.schema);
     int rc = tq__postgres_script(conn, sql, &why);

@@ -30,6 +30,7 @@ struct postgres_target {
     char sslmode[16];
     char sslrootcert[256];
     uint32_t is_prepared;  /* statements are prepared once per connection */
+    uint32_t is_creating;  /* a schema that is not there is made */
     uint32_t is_listening; /* news are told and heard */
     uint32_t connect_ms;   /* for a connection */
     uint32_t timeout_ms;   /* for an answer */

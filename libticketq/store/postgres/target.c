@@ -23,6 +23,7 @@
 static const struct tq__url_option options[] = {
     TQ__URL_NUMBER("prepared", struct postgres_target, is_prepared, 0, 1, 1),
     TQ__URL_NUMBER("listen", struct postgres_target, is_listening, 0, 1, 1),
+    TQ__URL_NUMBER("create", struct postgres_target, is_creating, 0, 1, 1),
     TQ__URL_NUMBER("connect_ms", struct postgres_target, connect_ms, 1, WAIT_MAX_MS, 3000),
     TQ__URL_NUMBER("timeout_ms", struct postgres_target, timeout_ms, 1, WAIT_MAX_MS, 30000),
     TQ__URL_NUMBER("idle_ms", struct postgres_target, idle_ms, 1, WAIT_MAX_MS, 30000),

@@ -6,6 +6,7 @@
  *     sqlite::memory:             for tests; one connection for everybody
  *     ?synchronous=full|normal    full (the default) keeps every commit through a
  *                                 loss of power; normal may lose the last ones
+ *     ?create=0                   a file that is not there is refused
  *
  * One connection writes, `readers` connections read beside it on snapshots (WAL).
  * Needs SQLite 3.37 compiled for threads. Several processes may use one file.
@@ -33,17 +34,25 @@
 
 #define READERS_MAX 64
 
+struct words {
+    char synchronous[8];
+    uint32_t is_creating;
+};
+
+static const struct tq__url_option options[] = {
+    TQ__URL_TEXT("synchronous", struct words, synchronous),
+    TQ__URL_NUMBER("create", struct words, is_creating, 0, 1, 1),
+    {.name = NULL},
+};
+
 static int read_options(struct sqlite_state *state, const char *query, struct tq_error *err)
 {
-    char value[8] = "full";
-    if (query[0] && (strncmp(query, "synchronous=", 12) != 0 || strchr(query, '&'))) {
-        return tq__fail(err, TQ_E_INVALID, "store.sqlite", "the only option is synchronous");
-    }
-    if (query[0]) {
-        TQ_TRY(tq__url_query(query, "synchronous", value, sizeof value, err));
-    }
-    state->is_normal = strcmp(value, "normal") == 0;
-    if (!state->is_normal && strcmp(value, "full") != 0) {
+    struct words words = {.synchronous = "full"};
+    TQ_TRY(tq__url_names_check(query, options, NULL, "store.sqlite", err));
+    TQ_TRY(tq__url_options_read(query, options, &words, err));
+    state->is_creating = (int)words.is_creating;
+    state->is_normal = strcmp(words.synchronous, "normal") == 0;
+    if (!state->is_normal && strcmp(words.synchronous, "full") != 0) {
         return tq__fail(err, TQ_E_INVALID, "store.sqlite", "synchronous is full or normal");
     }
     return TQ_OK;
@@ -71,15 +80,19 @@ static int fail_errno(const char *what, struct tq_error *err)
                            what);
 }
 
-/* Makes an empty file of mode 0600 at `path`, unless there is one. */
-static int create_file(const struct tq_env *env, const char *path, struct tq_error *err)
+/* Makes an empty file of mode 0600 at the path, unless there is one. */
+static int create_file(const struct sqlite_state *state, struct tq_error *err)
 {
+    const char *path = state->path;
     char draft[TQ_URL_MAX + 32];
     uint64_t chance;
     if (access(path, F_OK) == 0) {
         return TQ_OK;
     }
-    TQ_TRY(tq__random(env, &chance, sizeof chance, err));
+    if (!state->is_creating) {
+        return tq__fail(err, TQ_E_INVALID, "store.sqlite", "there is no file %.150s", path);
+    }
+    TQ_TRY(tq__random(state->env, &chance, sizeof chance, err));
     snprintf(draft, sizeof draft, "%s.%016llx", path, (unsigned long long)chance);
     int file = openat(AT_FDCWD, draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0) {
@@ -136,7 +149,7 @@ static int sqlite_open(void *opaque, const struct tq_store_config *config, struc
     }
     TQ_TRY(read_config(state, config, err));
     if (!state->is_memory) {
-        TQ_TRY(create_file(state->env, state->path, err));
+        TQ_TRY(create_file(state, err));
     }
     return open_conns(state, config->busy_timeout_ms, err);
 }

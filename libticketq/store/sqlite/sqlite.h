@@ -108,7 +108,8 @@ struct sqlite_state {
     const struct tq_env *env;
     char path[TQ_URL_MAX + 1];
     int is_memory;
-    int is_normal; /* synchronous=normal: commits survive the process, not the machine */
+    int is_creating; /* a file that is not there is made */
+    int is_normal;   /* synchronous=normal: commits survive the process, not the machine */
     uint32_t conns_count;
     struct sqlite_conn *conns; /* the writer first, then readers */
     struct {

@@ -232,7 +232,8 @@ int tq__kafka_notice(const struct kafka_state *state, rd_kafka_event_t *event, i
     *out_is_fatal |= rd_kafka_event_error_is_fatal(event) || code == RD_KAFKA_RESP_ERR__FATAL;
     tq__log(state->env, *out_is_fatal ? TQ_LOG_WARN : TQ_LOG_INFO, KAFKA_ORIGIN, "%s: %s",
             rd_kafka_err2name(code), text);
-    if (is_outage(code)) {
+    int is_missing = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && !state->options.is_creating;
+    if (is_missing || is_outage(code)) {
         return tq__fail_native(err, TQ_E_UNAVAILABLE, code, KAFKA_ORIGIN, "%s", text);
     }
     return TQ_OK;

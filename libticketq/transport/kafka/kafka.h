@@ -30,7 +30,8 @@ int tq__kafka_producer_client(const struct kafka_state *state, uint32_t batch_by
 int tq__kafka_consumer_client(const struct kafka_state *state, const char *group,
                               rd_kafka_t **out_client, struct tq_error *err);
 /* An event that is no news of messages or of the group: passed to the log. TQ_OK, or
-   TQ_E_UNAVAILABLE when no broker can be reached. `*out_is_fatal`: the client is of no use. */
+   TQ_E_UNAVAILABLE when no broker can be reached, or a topic is not there that others are to make.
+   `*out_is_fatal`: the client is of no use. */
 int tq__kafka_notice(const struct kafka_state *state, rd_kafka_event_t *event, int *out_is_fatal,
                      struct tq_error *err);
 

@@ -19,10 +19,11 @@ static int read(struct postgres_target *target, const char *path, const char *qu
 START_TEST(a_whole_url__is_read)
 {
     struct postgres_target target;
-    assert_status(read(&target, "//shop:p@ss:/w@db.example:6432/tickets",
-                       "schema=pay&prepared=0&connect_ms=1&timeout_ms=600000&idle_ms=7&wait_ms=0"
-                       "&sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem"),
-                  TQ_OK);
+    assert_status(
+        read(&target, "//shop:p@ss:/w@db.example:6432/tickets",
+             "schema=pay&prepared=0&create=0&connect_ms=1&timeout_ms=600000&idle_ms=7&wait_ms=0"
+             "&sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem"),
+        TQ_OK);
     ck_assert_str_eq(target.user, "shop");
     ck_assert_str_eq(target.password, "p@ss:/w");
     ck_assert_str_eq(target.host, "db.example");
@@ -32,6 +33,7 @@ START_TEST(a_whole_url__is_read)
     ck_assert_str_eq(target.sslmode, "verify-full");
     ck_assert_str_eq(target.sslrootcert, "/etc/ca.pem");
     ck_assert_uint_eq(target.is_prepared, 0);
+    ck_assert_uint_eq(target.is_creating, 0);
     ck_assert_uint_eq(target.connect_ms, 1);
     ck_assert_uint_eq(target.timeout_ms, 600000);
     ck_assert_uint_eq(target.idle_ms, 7);
@@ -49,6 +51,7 @@ START_TEST(what_is_left_out__has_a_default)
     ck_assert_str_eq(target.schema, "public");
     ck_assert_str_eq(target.sslmode, "prefer");
     ck_assert_uint_eq(target.is_prepared, 1);
+    ck_assert_uint_eq(target.is_creating, 1);
     ck_assert_uint_eq(target.connect_ms, 3000);
     assert_status(read(&target, "//shop@[::1]:1/t", ""), TQ_OK);
     ck_assert_str_eq(target.user, "shop");

@@ -88,6 +88,12 @@ START_TEST(what_cannot_be_opened__is_told)
     ck_assert_ptr_null(strstr(err.message, "secret"));
     assert_status(open_url("postgres:", &store), TQ_E_INVALID);
     assert_status(open_url("postgres://h/d?schema=a%3Bb", &store), TQ_E_INVALID);
+    snprintf(url, sizeof url, "%s?schema=tq_is_not_there&create=0",
+             getenv("TICKETQ_TEST_POSTGRES"));
+    for (int i = 0; i < 2; i++) { /* nor after the first time */
+        assert_status(open_url(url, &store), TQ_E_INVALID);
+        ck_assert_str_eq(err.message, "there is no schema tq_is_not_there");
+    }
     struct tq_env env = tq_system_env();
     for (uint32_t readers = 63; readers <= 65; readers++) {
         int status = tq_store_open(

@@ -67,9 +67,15 @@ static void refuse(const char *text, uint32_t readers, int expected)
 START_TEST(urls_that_say_something_else__are_refused)
 {
     char text[FOLDER_SIZE + 64];
-    static const char *const queries[] = {
-        "?synchronous=off",          "?synchronous=",    "?cache=1", "?synchronous=full&cache=1",
-        "?synchronous=fullfullfull", "?Synchronous=full"};
+    static const char *const queries[] = {"?synchronous=off",
+                                          "?synchronous=",
+                                          "?cache=1",
+                                          "?synchronous=full&cache=1",
+                                          "?synchronous=fullfullfull",
+                                          "?Synchronous=full",
+                                          "?create=2",
+                                          "?create=no",
+                                          "?create=0"};
     setup();
     refuse("sqlite:", 0, TQ_E_INVALID);
     refuse("sqlite::other:", 0, TQ_E_INVALID);
@@ -79,6 +85,21 @@ START_TEST(urls_that_say_something_else__are_refused)
     }
     ck_assert_int_ne(access(path, F_OK), 0);
     refuse(url, 65, TQ_E_LIMIT);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_file_that_is_there__is_opened_without_being_made)
+{
+    char text[2 * FOLDER_SIZE + 64];
+    tq_store *store = NULL;
+    setup();
+    snprintf(text, sizeof text, "%s?create=1&synchronous=normal", url);
+    assert_status(open_with(text, 0, &store), TQ_OK);
+    tq_store_close(store);
+    snprintf(text, sizeof text, "%s?create=0", url);
+    assert_status(open_with(text, 0, &store), TQ_OK);
+    tq_store_close(store);
     teardown();
 }
 END_TEST
@@ -300,7 +321,8 @@ START_TEST(a_kill__loses_nothing_that_was_acknowledged)
 }
 END_TEST
 
-UNIT_MAIN("store.sqlite", urls_that_say_something_else__are_refused, readers__are_limited,
+UNIT_MAIN("store.sqlite", urls_that_say_something_else__are_refused,
+          a_file_that_is_there__is_opened_without_being_made, readers__are_limited,
           files__are_the_owners_alone, what_is_not_there__is_unavailable,
           what_is_no_database__is_corrupt, opening__survives_a_lack_of_memory,
           several_processes__share_a_file, a_kill__loses_nothing_that_was_acknowledged)
