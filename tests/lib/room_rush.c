@@ -73,7 +73,7 @@ static void line_up(struct rush *rush, size_t number)
     int64_t before = place->sequence;
     int rc = TQ_E_UNKNOWN;
     name_of(rush, name, number);
-    snprintf(token, sizeof token, "%s", place->token);
+    snprintf(token, sizeof token, "%s", place->pass[0] ? place->pass : place->token);
     place->size = sizeof *place;
     for (int i = 0; i < TRIES_MAX && (rc == TQ_E_UNKNOWN || rc == TQ_E_UNAVAILABLE); i++) {
         rc = tq_room_enter(rush->room, TQ_ARGS(tq_visitor, .id = name, .token = token), 1, place,

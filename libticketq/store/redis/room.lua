@@ -23,7 +23,8 @@
 -- each page is read about once in the length of a lease. `wake` is when that is
 -- next of any use; before it a sweep costs nothing.
 --
--- Numbers are below 2^53, as is the bucket's level: doubles count them exactly.
+-- Numbers are below 2^53, as is the bucket's level: doubles count them exactly. `recovered_ms`
+-- is the end of a recovery; below zero: when an operator ended what there was of one.
 
 -- name: room
 #!lua
@@ -244,15 +245,17 @@ end
 -- of what it was told, and has a new replication id. Numbers then go on above all that can
 -- have been issued, and who was forgotten has the time to come back that the policy gives.
 local LOSS_GAP = 1048576
-local function check_history()
+local function may_have_forgotten()
   local id = string.match(call('INFO', 'replication'), 'master_replid:(%x+)')
-  local history = tonumber(sub(id, 1, 12), 16)
-  if history == room.history then return end
-  if room.history ~= 0 then
-    room.next = room.next + LOSS_GAP
-    room.recovered_ms = max(room.recovered_ms, room.now_ms + room.recovery_ms)
-  end
+  local history, before = tonumber(sub(id, 1, 12), 16), room.history
   room.history = history
+  return before ~= 0 and before ~= history
+end
+
+local function check_history()
+  if not may_have_forgotten() then return end
+  room.next = room.next + LOSS_GAP
+  room.recovered_ms = max(room.recovered_ms, room.now_ms + room.recovery_ms)
 end
 
 -- name: seek
@@ -671,7 +674,7 @@ local carry_out = {
     empty_room()
     room.epoch, room.resets = room.epoch + 1, room.resets + 1
   end,
-  [SET_OPEN] = function() set('open_ms'); room.recovered_ms = 0 end,
+  [SET_OPEN] = function() set('open_ms'); room.recovered_ms = -room.now_ms end,
   [SET_CLOSE] = function() set('close_ms') end,
 }
 

@@ -5,7 +5,8 @@
  *
  * A round asks all shards for their fronts, puts the desk's question with what they said, and
  * tells those shards that have something to learn; each step is one pipeline. A tick is a round
- * in which the desk gives; an order is carried out at the desk, and a round makes it known.
+ * in which the desk gives; an order is carried out at the desk, and a round makes it known. A desk
+ * in doubt gives only when all shards have been told so and have reported: in a second round.
  * A shard that does not answer does not stop the others' tick: it is told by a later one.
  *
  * Threads: [any]; a round is its caller's own.
@@ -33,13 +34,14 @@ enum {
     SKIPPED,
     FREED,
     ADMITTED,
+    RECOVERS,
     REPORT_FIELDS
 };
 
 #define REPORT_BYTES (REPORT_FIELDS * sizeof(int64_t))
 #define SETTINGS_BYTES (22 * sizeof(int64_t)) /* SETTINGS in room_shards.lua */
 #define TURNS_MAX (2 * TQ_BATCH_MAX)          /* some may be under way already */
-#define DESK_WORDS 4                          /* of its answer, before what each shard was given */
+#define DESK_WORDS 5                          /* of its answer, before what each shard was given */
 
 struct report {
     const struct tq_env *env;
@@ -60,7 +62,7 @@ struct round {
     size_t turns_count;
     /* What the desk said. */
     char settings[SETTINGS_BYTES];
-    int64_t next_ms, version, next;
+    int64_t next_ms, version, next, doubt;
     int64_t given[TQ_ROOM_SHARDS_MAX];
     /* What shards are told. */
     char words[TQ_ROOM_SHARDS_MAX][4][REDIS_DIGITS_SIZE];
@@ -219,12 +221,12 @@ static size_t put_reports(const struct round *round, struct redis_text *args)
     return 1 + round->count;
 }
 
-/* [settings, next_ms, version, next number, given...] */
+/* [settings, next_ms, version, next number, doubt, given...] */
 static int read_desk(struct redis_call *call, struct redis_answer *answer)
 {
     const redisReply *reply = answer->reply;
     struct round *round = call->out;
-    int64_t *const numbers[] = {&round->next_ms, &round->version, &round->next};
+    int64_t *const numbers[] = {&round->next_ms, &round->version, &round->next, &round->doubt};
     if (reply->type == REDIS_REPLY_INTEGER && reply->integer == TQ_GONE) {
         return TQ_GONE;
     }
@@ -332,6 +334,9 @@ static int run_round(struct redis_state *state, struct redis_sharded *room, enum
         return rc;
     }
     rc = go_round(round, mode, gap, err);
+    if (rc == TQ_OK && round->doubt) {
+        rc = go_round(round, mode, gap, err);
+    }
     if (rc == TQ_OK && out_tick) {
         *out_tick = round->sum;
         out_tick->size = sizeof *out_tick;

@@ -2,25 +2,31 @@
 -- on a slot of its own, and a desk with the name of the room, which has the policy, the bucket,
 -- the trail of orders and, for each shard,
 --
---   queue:{room}:books     string   given, taken, active: BOOK
+--   queue:{room}:books     string   given, taken, active: BOOK; behind them `doubt`
 --
 -- `given` counts the admissions that the desk ever gave to the shard, `taken` those that
 -- the shard has used up, when it said last how many were inside: `active`. At most
 -- active + given - taken are inside there now, since nobody else lets in; so the desk, which
 -- keeps the sum below the cap, keeps the room below the cap, however old and in whatever
--- order reports arrive, and whatever gets lost. `given` only grows: to tell a shard twice
--- or late does no harm, and what was lost is told by the next tick.
+-- order reports arrive. `given` only grows: to tell a shard twice or late does no harm, and
+-- what was lost is told by the next tick.
 --
--- A shard takes over the settings of its desk whenever they differ. A tick is: fronts of
--- the shards -> desk -> shards that have something to learn.
+-- A shard that recovers has forgotten some who are inside: until it has, its sum does not fall.
+-- A desk that may have forgotten what it gave makes a new version of the settings, from which on
+-- shards use up nothing that came with an older one, and gives nothing while it is in `doubt`:
+-- until all shards have reported under that version, and none recovers.
+--
+-- A shard takes over newer settings of its desk. A tick is: fronts of the shards -> desk ->
+-- shards that have something to learn.
 
 -- name: shards
-local REPORT = '<' .. rep('i8', 11)
+local REPORT = '<' .. rep('i8', 12)
 local SETTINGS = '<' .. rep('i8', POLICY + 6)
 
 local function report(skipped, freed, admitted)
   return pack(REPORT, room.taken, call('ZCARD', SEEN), call('ZCARD', LINE), room.next, room.settings,
-              room.resets, room.epoch, frees_ms(), skipped, freed, admitted)
+              room.resets, room.epoch, frees_ms(), skipped, freed, admitted,
+              room.now_ms < room.recovered_ms and 1 or 0)
 end
 
 -- name: room_front
@@ -42,25 +48,53 @@ return {told, table.concat(numbers)}
 -- ARGV ends with: whose turn it is, a byte for each of those in front; and for each shard
 -- its report, or nothing.
 local BOOKS, BOOK = KEYS[10], '<i8i8i8'
+local doubt -- the version of the settings that ends it; 0: none
 books = {}
+
+-- A new version of the settings is above all that shards have.
+local function begin_doubt(newest)
+  room.settings = max(room.settings, newest)
+  change_settings()
+  doubt = room.settings
+end
+
+local function read_book(at, text)
+  local book = {given = 0, taken = 0, active = 0, under_way = 0}
+  if #text >= at * 24 then
+    book.given, book.taken, book.active = struct.unpack(BOOK, text, at * 24 - 23)
+  end
+  return book
+end
+
+local function read_report(at, book, text)
+  local taken, active, waiting, next_one, settings, resets, epoch, until_free, _, _, _, recovers =
+    struct.unpack(REPORT, text)
+  local inside = book.active + book.given - book.taken
+  book.given = max(book.given, taken)
+  book.under_way = book.given - taken
+  book.taken, book.active, book.until_free_ms = taken, active, until_free
+  if recovers == 1 then book.active = max(active, inside - book.under_way) end
+  room.resets, room.epoch = max(room.resets, resets), max(room.epoch, epoch)
+  room.next = max(room.next, (next_one - 2) * room.shards + at + 1)
+  return settings, recovers == 0 and settings or 0
+end
 
 local function read_books()
   local text, first = call('GET', BOOKS) or '', #ARGV - room.shards
+  local newest, oldest = 0, NEVER
   for i = 1, room.shards do
-    local book = {given = 0, taken = 0, active = 0, under_way = 0}
-    if #text >= i * 24 then
-      book.given, book.taken, book.active = struct.unpack(BOOK, text, i * 24 - 23)
-    end
+    local settings, sure = 0, 0
+    books[i] = read_book(i, text)
     if ARGV[first + i] ~= '' then
-      local taken, active, waiting, next_one, settings, resets, epoch, until_free =
-        struct.unpack(REPORT, ARGV[first + i])
-      book.taken, book.active, book.until_free_ms = taken, active, until_free
-      book.given = max(book.given, taken)
-      book.under_way = book.given - taken
-      room.resets, room.epoch = max(room.resets, resets), max(room.epoch, epoch)
-      room.next = max(room.next, (next_one - 2) * room.shards + i + 1)
+      settings, sure = read_report(i, books[i], ARGV[first + i])
     end
-    books[i] = book
+    newest, oldest = max(newest, settings), min(oldest, sure)
+  end
+  doubt = #text > room.shards * 24 and struct.unpack('<i8', text, room.shards * 24 + 1) or NEVER
+  if may_have_forgotten() or doubt == NEVER or newest > room.settings then
+    begin_doubt(newest)
+  elseif oldest >= doubt then
+    doubt = 0
   end
   return ARGV[first]
 end
@@ -85,7 +119,7 @@ local function give(turns, count)
     end
   end
   for i = 1, #books do list[i] = pack(BOOK, books[i].given, books[i].taken, books[i].active) end
-  call('SET', BOOKS, table.concat(list))
+  call('SET', BOOKS, table.concat(list) .. pack('<i8', doubt))
   return done
 end
 
@@ -95,24 +129,25 @@ local function enter_desk(count) return enter_room() and #ARGV == count + 1 + ro
 
 -- name: room_desk
 -- ARGV: 1: a tick; 0: only tell. Answers the settings, when to tick again, the version of the
--- settings, the next number, and for each shard what it was given.
+-- settings, the next number, the doubt, and for each shard what it was given.
 if not enter_desk(1) then return GONE end
 local turns, answer = read_books(), {}
 local active, admitted, frees = count_inside(), 0, NEVER
-if ARGV[1] == '1' then admitted = count_admissible(#turns, active) end
+if ARGV[1] == '1' and doubt == 0 then admitted = count_admissible(#turns, active) end
 admitted = give(turns, admitted)
 room.level = room.level - admitted * room.rate_per_ms
 for i = 1, #books do
   frees = min(frees, books[i].until_free_ms or NEVER)
-  answer[4 + i] = books[i].given
+  answer[5 + i] = books[i].given
 end
 local values, last = {}, POLICY
 for i = 1, POLICY do values[i] = room[FIELDS[i]] end
 values[last + 1], values[last + 2], values[last + 3] = room.is_paused, room.is_draining, room.epoch
 values[last + 4], values[last + 5], values[last + 6] = room.resets, room.settings, room.recovered_ms
 answer[1] = pack(SETTINGS, unpack(values))
-answer[2] = next_ms(#turns - admitted, active + admitted, function() return frees end)
-answer[3], answer[4] = room.settings, room.next
+answer[2] = doubt > 0 and IDLE_MS or
+            next_ms(#turns - admitted, active + admitted, function() return frees end)
+answer[3], answer[4], answer[5] = room.settings, room.next, doubt
 leave_room()
 return answer
 
@@ -129,13 +164,21 @@ local shards, is_paused, is_draining, epoch, resets, settings, recovered_ms =
 -- The first number of this shard that is not below one of the room.
 local function own(number) return floor((number - 2 - index + shards) / shards) + 1 end
 
+-- An operator's word ends a recovery that had begun before, by the clocks of both.
+local function recover_until(told_ms, begun_ms)
+  if told_ms >= 0 then return max(room.recovered_ms, told_ms) end
+  return begun_ms <= -told_ms and told_ms or room.recovered_ms
+end
+
 local function take_settings()
+  local begun_ms = is_there and room.recovered_ms - room.recovery_ms or 0
   if is_there and resets > room.resets then empty_room() end
   for i = 1, POLICY do room[FIELDS[i]] = told[i] end
   room.capacity, room.shards = floor((room.capacity + shards - 1) / shards), 1
   room.is_paused, room.is_draining, room.settings = is_paused, is_draining, settings
   room.resets, room.epoch = max(room.resets, resets), max(room.epoch, epoch)
-  room.recovered_ms, room.first_sequence = recovered_ms, own(room.first_sequence)
+  room.recovered_ms, room.first_sequence = recover_until(recovered_ms, begun_ms),
+                                           own(room.first_sequence)
   settle_policy(room.rate_per_ms)
 end
 
@@ -147,12 +190,15 @@ if not is_there then
   room.next, room.taken = max(room.next, own(next_number)) + gap, given
   if gap > 0 then room.recovered_ms = room.now_ms + room.recovery_ms end
 else
-  if settings ~= room.settings then take_settings() end
+  check_history()
   room.next = max(room.next, own(next_number))
-  if given > room.taken and room.now_ms >= room.recovered_ms then
-    admitted = let_in(min(given - room.taken, BATCH_MAX))
+  if settings > room.settings then take_settings() end
+  if settings == room.settings then
+    if given > room.taken and room.now_ms >= room.recovered_ms then
+      admitted = let_in(min(given - room.taken, BATCH_MAX))
+    end
+    room.taken = max(room.taken, given)
   end
-  room.taken = max(room.taken, given)
 end
 local answer = report(skipped or 0, freed or 0, admitted)
 leave_room()

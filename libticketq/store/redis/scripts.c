@@ -68,8 +68,10 @@ const struct redis_script tq__redis_scripts[REDIS_SCRIPTS] = {
     [REDIS_SHARD_FRONT] = ROOM(LUA_history, LUA_bucket, LUA_pace, LUA_shards, LUA_room_front),
     [REDIS_SHARD_SETTLE] =
         ROOM(LUA_history, LUA_inside, LUA_bucket, LUA_whole, LUA_pace, LUA_shards, LUA_room_settle),
-    [REDIS_DESK_TICK] = DESK(LUA_bucket, LUA_pace, LUA_shards, LUA_desk, LUA_room_desk),
-    [REDIS_DESK_OPERATE] = DESK(LUA_bucket, LUA_whole, LUA_shards, LUA_desk, LUA_room_operate),
+    [REDIS_DESK_TICK] =
+        DESK(LUA_history, LUA_bucket, LUA_whole, LUA_pace, LUA_shards, LUA_desk, LUA_room_desk),
+    [REDIS_DESK_OPERATE] =
+        DESK(LUA_history, LUA_bucket, LUA_whole, LUA_shards, LUA_desk, LUA_room_operate),
     [REDIS_HOLD_CLAIM] = HOLD(LUA_limit, LUA_hold_claim),
     [REDIS_HOLD_CHANGE] = HOLD(LUA_no_retake, LUA_hold_change),
     [REDIS_HOLD_RETAKE] = HOLD(LUA_owners, LUA_limit, LUA_displace, LUA_retake, LUA_hold_change),

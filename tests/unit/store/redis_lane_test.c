@@ -348,7 +348,7 @@ START_TEST(without_memory__nothing_is_sent)
 {
     begin(0);
     scripts[0].replies[0] = ":0\r\n";
-    static char big[500000];
+    static char big[1000000];
     const struct redis_text arg = {big, sizeof big};
     memset(big, 'x', sizeof big);
     struct redis_call call = {.script = REDIS_ROOM_PLACE,
