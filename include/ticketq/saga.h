@@ -225,6 +225,7 @@ TQ_API TQ_MUST_CHECK int tq_saga_read(tq_tx *tx, tq_sagas *sagas, const char *id
  * @param err          Optional.
  * @return TQ_OK     Some were brought.
  * @return TQ_EMPTY  None was due.
+ * @return negative  The ledger could not be read, or takes no writes: pause.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_saga_step(tq_sagas *sagas, size_t limit, uint32_t *out_next_ms,

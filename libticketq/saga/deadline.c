@@ -10,7 +10,8 @@
  *
  * When it cannot be brought (the handler failed or refused), the deadline is put
  * off, for twice as long each time, up to 64 times the state's own and an hour: a
- * saga is tried for ever, and one that fails does not keep the others waiting.
+ * saga is tried for ever, and one that fails does not keep the others waiting. Where the
+ * ledger takes no writes it stays due, and the step fails, so that its caller pauses.
  * Expiry is decided by the database's clock. Threads: [any].
  */
 #include "saga/sagas.h"
@@ -121,6 +122,18 @@ static int put_off_failed(tq_tx *tx, void *arg, struct tq_error *err)
     return status == TQ_OK ? put_off(tx, due->sagas, &record, err) : status;
 }
 
+/* What cannot even be put off is due again at once: the ledger's failure, which the caller hears.
+ */
+static int put_off_all(const tq_sagas *sagas, struct tq__run *runs, size_t count,
+                       struct tq_error *err)
+{
+    int status = count ? tq__ledger_run_many(sagas->store, runs, count, err) : TQ_OK;
+    for (size_t i = 0; i < count && status >= 0; i++) {
+        status = tq__run_result(&runs[i], err);
+    }
+    return status < 0 ? status : TQ_OK;
+}
+
 static int bring_all(struct due_list *list, struct tq__run *runs, struct tq_error *err)
 {
     size_t failed = 0;
@@ -136,7 +149,7 @@ static int bring_all(struct due_list *list, struct tq__run *runs, struct tq_erro
             runs[failed++] = (struct tq__run)TQ__RUN(put_off_failed, due);
         }
     }
-    return failed ? tq__ledger_run_many(list->sagas->store, runs, failed, err) : TQ_OK;
+    return put_off_all(list->sagas, runs, failed, err);
 }
 
 /* ---- step ---- */
