@@ -49,6 +49,14 @@ static uint32_t cannot_say(void *state)
     return 0;
 }
 
+static int be_there(void *state, uint32_t timeout_ms, struct tq_error *err)
+{
+    (void)state;
+    (void)timeout_ms;
+    (void)err;
+    return TQ_OK;
+}
+
 static int bind_driver(tq_transport *transport, const struct tq_transport_driver *source,
                        struct tq_error *err)
 {
@@ -65,6 +73,7 @@ static int bind_driver(tq_transport *transport, const struct tq_transport_driver
     }
     driver->consumer_wake = driver->consumer_wake ? driver->consumer_wake : let_wait;
     driver->report_ms = driver->report_ms ? driver->report_ms : cannot_say;
+    driver->reach = driver->reach ? driver->reach : be_there;
     return TQ_OK;
 }
 

@@ -3,7 +3,8 @@
  * Puts a program together, runs it and takes it apart.
  *
  *     configuration -> keys, transport, client, metrics -> services open, in order
- *     -> listeners, mounts -> start -> workers -> ready file -> wait for a signal
+ *     -> listeners, mounts -> start -> workers -> ready file
+ *     -> ready, once the transport has answered -> wait for a signal
  *     -> not ready -> drain public -> workers run dry -> drain internal and ops
  *     -> services close, in the opposite order -> exit 0
  *
@@ -11,6 +12,10 @@
  * state, so a start that fails half way leaves nothing behind. SIGTERM and SIGINT
  * are blocked in every thread and taken by the first; a second one ends the
  * process at once, and start-up after that is the same as after any crash.
+ *
+ * Without its stores it does not start. Without its transport it serves, since events wait in
+ * their outboxes, but is not ready before that has answered once: nobody need be sent to a
+ * process that was started with a wrong address. What goes away later makes it no less ready.
  */
 #include "app/internal.h"
 
@@ -21,6 +26,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/backoff.h"
+
+#define REACH_MS 1000 /* for the transport to answer */
+#define REACH_FIRST_PAUSE_MS 200
+#define REACH_LAST_PAUSE_MS 2000
 #define OUTSIDE_MS 3000 /* for calls outside that are under way when the workers are to end */
 
 extern char **environ;
@@ -266,6 +276,17 @@ static int write_ready_file(struct app *app, struct tq_error *err)
     return failed ? tq__fail(err, TQ_E_UNAVAILABLE, "app", "cannot write %s", path) : TQ_OK;
 }
 
+static void try_to_be_ready(struct app *app)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    if (app__transport_reach(app, REACH_MS, &err) < 0) {
+        app_log(TQ_LOG_WARN, "app", "not ready: %s", err.message);
+        app__health_note(app, err.message);
+    } else {
+        atomic_store(&app->is_ready, 1);
+    }
+}
+
 static int start(struct app *app, struct tq_error *err)
 {
     TQ_TRY(open_parts(app, err));
@@ -274,7 +295,7 @@ static int start(struct app *app, struct tq_error *err)
     TQ_TRY(mount_all(app, err));
     TQ_TRY(http_server_start(app->server, err));
     TQ_TRY(app__workers_start(app, err));
-    atomic_store(&app->is_ready, 1);
+    try_to_be_ready(app);
     return write_ready_file(app, err);
 }
 
@@ -327,12 +348,30 @@ static void app_close(struct app *app)
     app__instance_close(app);
     tq__release(&env, app->meters);
     tq__release(&env, app->options);
+    pthread_mutex_destroy(&app->trouble.lock);
     tq__release(&env, app);
 }
 
 static void exit_at_once(int signal_number)
 {
     _exit(128 + signal_number);
+}
+
+/* A signal that comes meanwhile is left to who waits for one. */
+static void wait_to_be_ready(struct app *app, const sigset_t *set)
+{
+    struct tq__backoff backoff = {REACH_FIRST_PAUSE_MS, REACH_LAST_PAUSE_MS, 0};
+    while (!atomic_load(&app->is_ready)) {
+        uint32_t pause_ms = tq__backoff_next(&backoff, &app->env);
+        const struct timespec pause = {pause_ms / 1000, (long)(pause_ms % 1000) * 1000000};
+        int signal_number = sigtimedwait(set, NULL, &pause);
+        if (signal_number > 0) {
+            raise(signal_number);
+            return;
+        }
+        try_to_be_ready(app);
+    }
+    app_log(TQ_LOG_INFO, "app", "ready");
 }
 
 static void wait_for_signal(const sigset_t *set)
@@ -355,6 +394,7 @@ static int run(struct app *app, struct tq_error *err)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     TQ_TRY(start(app, err));
+    wait_to_be_ready(app, &set);
     wait_for_signal(&set);
     drain(app);
     app_log(TQ_LOG_INFO, "app", "stopped");
@@ -372,6 +412,7 @@ int app_main(const struct app_program *program, int argc, char **argv)
     app->program = program;
     app->env = env;
     app->backlog.share = APP_SHARE_ALL;
+    pthread_mutex_init(&app->trouble.lock, NULL);
     int rc = collect_options(app, &err);
     if (rc == TQ_OK) {
         rc = app_config_read(&env, app->options, app->options_count, argc - 1, argv + 1, environ,

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 
 #include "store/cache.h"
+#include "transport/transport.h"
 
 #define MEMORY "memory:"
 #define POSTGRES "postgres:"
@@ -153,5 +154,12 @@ int app__transport_open(struct app *app, struct tq_error *err)
     const char *url = app_config_text(app->config, "transport");
     int rc = tq_transport_open(&app->env, TQ_ARGS(tq_transport_options, .url = url),
                                &app->transport, err);
+    return app_config_blame("transport", rc, err);
+}
+
+int app__transport_reach(struct app *app, uint32_t timeout_ms, struct tq_error *err)
+{
+    const struct tq_transport_driver *driver = tq__transport_driver(app->transport);
+    int rc = driver->reach(tq__transport_state(app->transport), timeout_ms, err);
     return app_config_blame("transport", rc, err);
 }

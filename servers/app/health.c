@@ -3,7 +3,7 @@
  * The ops listener, and how long requests take.
  *
  *     /livez    the process runs; asks nothing of anybody
- *     /readyz   200 from start to drain, 503 before and after
+ *     /readyz   200 from start to drain, 503 before and after, with the reason where there is one
  *     /metrics  Prometheus text, on a thread of its own: gauges may read a database
  *
  * Durations are kept per route and status. To find a route's series costs one
@@ -94,29 +94,50 @@ void app__observe(void *arg, const struct http_request *request, unsigned status
 
 /* ---- routes ---- */
 
-static void reply_status(struct http_request *request, unsigned status, const char *word)
+/* `reason` may be empty. */
+static void reply_status(struct http_request *request, unsigned status, const char *word,
+                         const char *reason)
 {
     struct tq__buf json = TQ__BUF(http_env(request));
     tq__put_object(&json, NULL);
     tq__put_string(&json, "status", word);
+    if (*reason) {
+        tq__put_string(&json, "reason", reason);
+    }
     tq__put_object_end(&json);
     http_reply_json(request, status, &json);
 }
 
 static void get_livez(struct http_request *request)
 {
-    reply_status(request, 200, "alive");
+    reply_status(request, 200, "alive", "");
+}
+
+void app__health_note(struct app *app, const char *trouble)
+{
+    pthread_mutex_lock(&app->trouble.lock);
+    snprintf(app->trouble.text, sizeof app->trouble.text, "%s", trouble);
+    pthread_mutex_unlock(&app->trouble.lock);
+}
+
+static void reply_starting(struct http_request *request, struct app *app)
+{
+    char reason[sizeof app->trouble.text];
+    pthread_mutex_lock(&app->trouble.lock);
+    memcpy(reason, app->trouble.text, sizeof reason);
+    pthread_mutex_unlock(&app->trouble.lock);
+    reply_status(request, 503, "starting", reason);
 }
 
 static void get_readyz(struct http_request *request)
 {
     struct app *app = request->arg;
     if (atomic_load(&app->is_draining)) {
-        reply_status(request, 503, "draining");
+        reply_status(request, 503, "draining", "");
     } else if (atomic_load(&app->is_ready)) {
-        reply_status(request, 200, "ready");
+        reply_status(request, 200, "ready", "");
     } else {
-        reply_status(request, 503, "starting");
+        reply_starting(request, app);
     }
 }
 

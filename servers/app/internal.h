@@ -70,11 +70,17 @@ struct app {
     int instance_fd;
     struct app_meter *meters; /* a table by the route's address */
     _Atomic int is_ready;
+    struct {
+        pthread_mutex_t lock;
+        char text[sizeof(((struct tq_error *)0)->message)];
+    } trouble; /* health.c: why it is not ready */
     _Atomic int is_draining;
 };
 
 /* engines.c */
 int app__transport_open(struct app *app, struct tq_error *err);
+/* TQ_OK; a failure: it cannot be used yet. */
+int app__transport_reach(struct app *app, uint32_t timeout_ms, struct tq_error *err);
 
 /*
  * instance.c: after it, `instance` is a name that no other process bears. The folder is made where
@@ -97,6 +103,8 @@ void app__workers_stop(struct app *app);
 
 /* health.c */
 int app__ops_mount(struct app *app, struct tq_error *err);
+/* Why it is not ready yet. */
+void app__health_note(struct app *app, const char *trouble);
 /* http_observe_fn; `arg` is the app. */
 void app__observe(void *arg, const struct http_request *request, unsigned status,
                   uint64_t duration_us);

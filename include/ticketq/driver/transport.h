@@ -167,6 +167,13 @@ struct tq_transport_driver {
      * block. From any thread.
      */
     uint32_t (*report_ms)(void *state);
+    /**
+     * Ask whether the transport can be used now, waiting up to `timeout_ms`: for a program that
+     * wants to say when it is ready. Must change nothing. May be called at the same time on one
+     * state. Without it the answer is TQ_OK.
+     * @return TQ_OK, TQ_E_NOMEM, TQ_E_UNAVAILABLE with the reason.
+     */
+    int (*reach)(void *state, uint32_t timeout_ms, struct tq_error *err);
 };
 
 #endif /* TICKETQ_DRIVER_TRANSPORT_H */

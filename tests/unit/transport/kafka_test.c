@@ -52,5 +52,21 @@ START_TEST(the_longest_time_to_a_report__follows_the_url)
 }
 END_TEST
 
+START_TEST(whether_it_can_be_reached__is_told_with_the_reason)
+{
+    tq_transport *transport = NULL;
+    assert_status(open_url("kafka://127.0.0.1:1", &transport), TQ_OK);
+    const struct tq_transport_driver *driver = tq__transport_driver(transport);
+    assert_status(driver->reach(tq__transport_state(transport), 300, &err), TQ_E_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.message, "127.0.0.1:1"));
+    tq_transport_close(transport);
+    assert_status(open_url("inproc:", &transport), TQ_OK);
+    driver = tq__transport_driver(transport);
+    assert_status(driver->reach(tq__transport_state(transport), 300, &err), TQ_OK);
+    tq_transport_close(transport);
+}
+END_TEST
+
 UNIT_MAIN("transport.kafka", opened__connects_to_nobody, a_bad_url__is_refused_and_leaves_nothing,
-          the_longest_time_to_a_report__follows_the_url)
+          the_longest_time_to_a_report__follows_the_url,
+          whether_it_can_be_reached__is_told_with_the_reason)
