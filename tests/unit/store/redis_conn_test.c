@@ -17,7 +17,7 @@ static struct tq_env env;
 static struct tq_error err = TQ_ERROR_INIT;
 static struct redis_target target;
 static struct redis_conn conn;
-static const char *what_to_say;
+static _Atomic(const char *) what_to_say; /* also by the server's thread */
 
 static const char *answer(void *arg, size_t count, char *const *words)
 {
