@@ -40,7 +40,8 @@
  * counts only while it is there: a slow caller whose row was taken by another, was
  * given to another operation or was removed and put anew brings nothing, since whoever
  * has the row now looks into the book, too. A wish that arrives while a call is under
- * way raises the row's version: the row then stays, and is worked off again at once.
+ * way raises the row's version: the row then stays, and is worked off again at once. Where the
+ * ledger is away when an outcome comes, the caller keeps it for RECORD_MS.
  *
  * Threads: PAYMENT_CALLERS workers, nobody else calls the provider.
  */
@@ -51,6 +52,7 @@
 
 #include "core/backoff.h"
 #include "core/bytes.h"
+#include "core/env.h"
 #include "core/error.h"
 #include "payment_sql.h"
 
@@ -61,6 +63,8 @@
 #define KEY_LIFE_MS INT64_C(9000000) /* the provider keeps keys for three hours */
 #define AWAIT_MS 120000              /* how far a book may be behind what we were told */
 #define FLIGHT_TIMEOUTS 4            /* that we wait for an answer; a call lives no longer */
+#define RECORD_MS 10000              /* how long an outcome waits for a ledger that is away */
+#define RECORD_PAUSE_MS 1000
 
 struct call {
     char payment[TQ_ID_SIZE];
@@ -418,6 +422,24 @@ static int read_row(tq_tx *tx, void *arg, struct tq_error *err)
     return payment_row_get(tx, reading->id, reading->row, err);
 }
 
+/*
+ * An outcome that is forgotten is asked for again only when its lease is over. A repetition
+ * of what was applied after all is STALE.
+ */
+static int record(struct payments *service, struct completion *completion, struct tq_error *err)
+{
+    struct tq__backoff backoff = {PAUSE_FIRST_MS, RECORD_PAUSE_MS, 0};
+    uint32_t left_ms = RECORD_MS;
+    int rc, is_away;
+    do {
+        int64_t begun_ms = tq__now_ms(&service->env);
+        rc = tq_ledger_run(service->ledger, complete, completion, err);
+        is_away = rc == TQ_E_UNAVAILABLE || rc == TQ_E_UNKNOWN || rc == TQ_E_BUSY;
+        tq__backoff_count(begun_ms, &service->env, &left_ms);
+    } while (is_away && tq__backoff_wait(&backoff, &service->env, &left_ms));
+    return rc < 0 ? rc : TQ_OK;
+}
+
 int calls_step(void *arg, struct tq_error *err)
 {
     struct payments *service = arg;
@@ -435,6 +457,5 @@ int calls_step(void *arg, struct tq_error *err)
     if (rc == TQ_OK) {
         outcome = make(service, &row, &call);
     }
-    TQ_TRY(tq_ledger_run(service->ledger, complete, &completion, err));
-    return TQ_OK;
+    return record(service, &completion, err);
 }

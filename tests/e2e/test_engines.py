@@ -9,11 +9,12 @@ import json
 import os
 import secrets
 import subprocess
+import time
 
 import pytest
 
 from crowd import run_crowd
-from world import BUILD, DEADLINE_S, ROOT
+from world import BUILD, DEADLINE_S, ROOT, wait_for
 
 VISITORS = 30
 
@@ -144,6 +145,29 @@ def test_the_audit_finds_damage_in_schemas(database, make_world):
     report = world.audit()
     assert any("its payment is not there" in row["why"]
                for check in report["checks"] for row in check["off"])
+
+
+def test_a_ledger_that_takes_no_writes_for_a_while(mark, database, make_world):
+    """Its disk is nearly full. What the provider said meanwhile is not forgotten."""
+    def take_writes(word):
+        done_by_psql(server("POSTGRES"), *words_of([
+            f"ALTER DATABASE {mark} SET default_transaction_read_only = {word}",
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            f"WHERE datname = '{mark}'"]))
+    world = make_world("--ledger", database)
+    schedule = world.sale(rows=1, seats_per_row=2)
+    seats = world.seats(schedule)
+    held = world.held("ann", schedule, seats[:1])
+    world.fault("confirm", "delay", delayMs=1000)
+    payment = world.pay("ann", held["reservationId"])
+    take_writes("on")
+    assert world.hold("bob", schedule, seats[1:]).status_code == 503
+    wait_for("the money", lambda: world.book_of(payment["paymentId"])["status"] == "PAID")
+    time.sleep(1)
+    take_writes("off")
+    world.until_payment("ann", payment["paymentId"], "PAID")
+    world.until_reservation("ann", held["reservationId"], status="CONFIRMED")
+    assert world.hold("bob", schedule, seats[1:]).status_code == 201
 
 
 @pytest.fixture(name="roles")

@@ -143,7 +143,7 @@ static void make_topic(const char *topic, int partitions, const char *setting, c
     end_order(client, queue);
 }
 
-__attribute__((unused)) static void add_partitions(const char *topic, size_t total)
+static void add_partitions(const char *topic, size_t total)
 {
     char name[256], reason[128];
     rd_kafka_t *client = operator_client();
@@ -295,6 +295,29 @@ START_TEST(a_clock_that_the_broker_does_not_believe__blames_nobody)
 }
 END_TEST
 
+/* A relay that begins anew knows them at once, an inbox finds them ten seconds later. */
+START_TEST(partitions_that_are_added__lose_and_double_nothing)
+{
+    kafka_world_open(&world, "partitions=2");
+    plan = (struct handler_plan){.key = ""};
+    tq_inbox *inbox = outbox_inbox(world.store, world.transport, "payment", &plan, 1);
+    tq_relay *relay = outbox_relay(world.store, world.transport, "r1");
+    kafka_world_put(&world, 12, 1, 5);
+    kafka_world_run(&world, relay, inbox, &plan, 60, LONG);
+    tq_relay_close(relay);
+    add_partitions(OUTBOX_TOPIC, 7);
+    relay = outbox_relay(world.store, world.transport, "r1");
+    kafka_world_put(&world, 12, 6, 10);
+    kafka_world_run(&world, relay, inbox, &plan, 120, LONG);
+    ck_assert_int_eq(partitions_of(OUTBOX_TOPIC), 7);
+    kafka_world_check(&world, "payment", 12, 10);
+    kafka_world_check_blameless(&world);
+    tq_relay_close(relay);
+    tq_inbox_close(inbox);
+    kafka_world_close(&world);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -304,6 +327,7 @@ int main(void)
         more_copies_than_brokers__is_an_outage_that_blames_nobody,
         a_topic_that_takes_less_than_a_batch__blames_nobody,
         an_event_that_a_topic_does_not_take__is_parked_alone,
+        partitions_that_are_added__lose_and_double_nothing,
         a_clock_that_the_broker_does_not_believe__blames_nobody,
     };
     kafka_world_need_broker();
