@@ -56,11 +56,14 @@ SET version = calls.version + 1,
     await_ms = CASE WHEN calls.await_ms < excluded.await_ms
         THEN excluded.await_ms ELSE calls.await_ms END
 
+-- $4: later than anything can be put off to, so the clock went back; due now.
 -- The outer due_ms is for an engine that waits for another taker of the same row here.
 -- name: call_take
 UPDATE calls SET due_ms = $2, attempts = attempts + 1, lease = $3
-WHERE due_ms <= $1
-    AND payment_id = (SELECT payment_id FROM calls WHERE due_ms <= $1 ORDER BY due_ms LIMIT 1)
+WHERE (due_ms <= $1 OR due_ms > $4)
+    AND payment_id = COALESCE(
+        (SELECT payment_id FROM calls WHERE due_ms <= $1 ORDER BY due_ms LIMIT 1),
+        (SELECT payment_id FROM calls WHERE due_ms > $4 ORDER BY due_ms DESC LIMIT 1))
 RETURNING payment_id, operation, attempts, since_ms, version, await_ms
 
 -- The row stays locked: until the transaction ends only its own steps change the version.

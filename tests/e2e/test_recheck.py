@@ -108,3 +108,20 @@ def test_a_ticket_whose_money_went_back_unheard_is_void(make_world, amount):
     world.buy("bob", schedule, seats)
     assert_nobody_told(world)
     world.assert_clean()
+
+
+def test_a_clock_that_went_back_by_a_day_delays_no_call(make_world):
+    """What was due at once, or after a pause, is due a day later by the new clock."""
+    world = make_world()
+    schedule = world.sale()
+    held = world.held("ann", schedule, world.seats(schedule)[:1])
+    world.fault("confirm", "error5xx", count=2)
+    payment = world.pay("ann", held["reservationId"])
+
+    def put_a_day_later():
+        with sqlite3.connect(os.path.join(world.data, "payment.db"), timeout=10) as rows:
+            return rows.execute("UPDATE calls SET due_ms = due_ms + 86400000 "
+                                "WHERE operation = 'CONFIRM' AND lease IS NULL").rowcount
+    wait_for("the call to wait", put_a_day_later, pause_s=0.001)
+    world.until_payment("ann", payment["paymentId"], "PAID")
+    world.assert_clean()
