@@ -12,9 +12,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "lib/folder.h"
 
 #define WAIT_STEP_US 5000
 #define WAIT_STEPS 2000
@@ -24,7 +27,7 @@ static struct {
     unsigned port;
     const char *still_clock;
     char folder[32];
-    char clock[48], file[48];
+    char clock[48];
     volatile int64_t *clock_ms;
 } server;
 
@@ -62,9 +65,7 @@ void redis_server_stop(void)
         server.owner = 0;
         kill(server.pid, SIGKILL);
         waitpid(server.pid, NULL, 0);
-        unlink(server.clock);
-        unlink(server.file);
-        rmdir(server.folder);
+        folder_remove(server.folder);
     }
 }
 
@@ -88,6 +89,7 @@ static void run(void)
     char number[16];
     snprintf(number, sizeof number, "%u", server.port);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGXFSZ, SIG_IGN);
     if (server.still_clock) {
         setenv("LD_PRELOAD", server.still_clock, 1);
         setenv("STILL_CLOCK_FILE", server.clock, 1);
@@ -125,7 +127,6 @@ unsigned redis_server_start(const char *still_clock)
         return 0;
     }
     snprintf(server.clock, sizeof server.clock, "%s/clock", server.folder);
-    snprintf(server.file, sizeof server.file, "%s/dump.rdb", server.folder);
     map_clock();
     server.owner = getpid();
     atexit(redis_server_stop);
@@ -153,6 +154,16 @@ void redis_server_pause(void)
 void redis_server_resume(void)
 {
     kill(server.pid, SIGCONT);
+}
+
+/* To the kernel it is not a disk, but a limit on the length of a file. */
+void redis_server_fill_disk(int is_full)
+{
+    struct rlimit limit = {.rlim_max = RLIM_INFINITY};
+    limit.rlim_cur = is_full ? 1 : RLIM_INFINITY;
+    if (prlimit(server.pid, RLIMIT_FSIZE, &limit, NULL)) {
+        abort();
+    }
 }
 
 void redis_server_set_clock(int64_t now_ms)

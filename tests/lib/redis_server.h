@@ -18,6 +18,8 @@ void redis_server_kill(void);
 void redis_server_again(void);
 void redis_server_pause(void);
 void redis_server_resume(void);
+/* Nothing can be added to any of its files, until there is room again. */
+void redis_server_fill_disk(int is_full);
 void redis_server_set_clock(int64_t now_ms);
 
 #endif
