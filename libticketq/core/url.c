@@ -145,17 +145,41 @@ static int is_option(const struct tq__url_option *options, const char *at, size_
     return options->name != NULL;
 }
 
+static int is_there_before(const char *query, const char *at, size_t bytes)
+{
+    for (const char *other = query; other < at; other = strchr(other, '&') + 1) {
+        if (strncmp(other, at, bytes) == 0 && other[bytes] == '=') {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The end of a password that has a '?' is no name to be quoted: an '@' comes behind it. */
+static int refuse_option(const char *at, size_t bytes, const char *why, const char *origin,
+                         struct tq_error *err)
+{
+    if (strchr(at, '@')) {
+        return tq__fail(err, TQ_E_INVALID, origin, "there is no such option%s", why);
+    }
+    return tq__fail(err, TQ_E_INVALID, origin, "there is no option \"%.*s\"%s",
+                    (int)(bytes < 40 ? bytes : 40), at, why);
+}
+
 int tq__url_names_check(const char *query, const struct tq__url_option *options,
                         int (*is_other)(const char *at, size_t bytes), const char *origin,
                         struct tq_error *err)
 {
     for (const char *at = query; *at;) {
         size_t bytes = strcspn(at, "=&");
-        int has_value = at[bytes] == '=';
-        if (!has_value || !(is_option(options, at, bytes) || (is_other && is_other(at, bytes)))) {
-            return tq__fail(err, TQ_E_INVALID, origin, "there is no option \"%.*s\"%s",
-                            (int)(bytes < 40 ? bytes : 40), at,
-                            has_value ? "" : " without a value");
+        if (at[bytes] != '=') {
+            return refuse_option(at, bytes, " without a value", origin, err);
+        }
+        if (!is_option(options, at, bytes) && !(is_other && is_other(at, bytes))) {
+            return refuse_option(at, bytes, "", origin, err);
+        }
+        if (is_there_before(query, at, bytes)) {
+            return refuse_option(at, bytes, " with two values", origin, err);
         }
         const char *end = strchrnul(at, '&');
         at = *end ? end + 1 : end;

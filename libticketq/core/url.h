@@ -60,7 +60,7 @@ int tq__url_query(const char *query, const char *name, char *target, size_t room
 /* A whole number of the query in min..max; TQ_GONE when it is not there. */
 int tq__url_number(const char *query, const char *name, uint32_t min, uint32_t max,
                    uint32_t *out_number, struct tq_error *err);
-/* Each member has a value, and a name of the table or one that `is_other` (or NULL) knows. */
+/* Each member has one value, and a name of the table or one that `is_other` (or NULL) knows. */
 int tq__url_names_check(const char *query, const struct tq__url_option *options,
                         int (*is_other)(const char *at, size_t bytes), const char *origin,
                         struct tq_error *err);

@@ -84,9 +84,10 @@ static int set_all(rd_kafka_conf_t *conf, const struct setting *settings, size_t
                    struct tq_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        int rc = set(conf, settings[i].name, settings[i].value, err);
+        struct tq_error own = TQ_ERROR_INIT;
+        int rc = set(conf, settings[i].name, settings[i].value, &own);
         if (rc < 0 && !(settings[i].is_recent && rc == TQ_E_UNSUPPORTED)) {
-            return rc;
+            return tq__fail(err, rc, KAFKA_ORIGIN, "%s", own.message);
         }
     }
     return TQ_OK;

@@ -165,8 +165,9 @@ static int check(const char *query)
 
 START_TEST(names__are_known_and_have_a_value)
 {
-    static const char *const good[] = {"", "level=", "level=1&name=x&colour=red", "name=x&",
-                                       "name==&name=&name=a=b"};
+    static const char *const good[] = {
+        "",      "level=",   "level=1&name=x&colour=red", "name=x&", "name==",
+        "name=", "name=a=b", "name=name=&level=2"};
     static const char *const bad[] = {"leve=1",         "levels=1",   "=1",
                                       "name=x&Level=1", "%6eame=x",   "&name=x",
                                       "name=x&&name=y", "colours=red"};
@@ -188,6 +189,28 @@ START_TEST(names__are_known_and_have_a_value)
 }
 END_TEST
 
+START_TEST(a_name__comes_once)
+{
+    static const char *const bad[] = {"level=1&level=1",
+                                      "level=&name=x&level=", "colour=red&name=x&colour=red"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_status(check(bad[i]), TQ_E_INVALID);
+        ck_assert_ptr_nonnull(strstr(err.message, "with two values"));
+    }
+}
+END_TEST
+
+/* redis://u:12?hunter2@host: a password that should have been written with %3f. */
+START_TEST(the_end_of_a_password__is_not_quoted)
+{
+    static const char *const bad[] = {"hunter2@host", "hunter2=@host", "hunter2&x=1@host"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_status(check(bad[i]), TQ_E_INVALID);
+        ck_assert_ptr_null(strstr(err.message, "hunter2"));
+    }
+}
+END_TEST
+
 START_TEST(a_name_in_a_message__is_cut_at_40_bytes)
 {
     char query[64] = "", expected[64] = "\"";
@@ -202,5 +225,5 @@ END_TEST
 
 UNIT_MAIN("core.url", parts__are_decoded, malformed_urls__are_refused, length__holds_to_the_byte,
           values__hold_to_their_room_and_range, drivers__are_found_by_scheme,
-          options__fill_their_struct, names__are_known_and_have_a_value,
-          a_name_in_a_message__is_cut_at_40_bytes)
+          options__fill_their_struct, names__are_known_and_have_a_value, a_name__comes_once,
+          the_end_of_a_password__is_not_quoted, a_name_in_a_message__is_cut_at_40_bytes)
