@@ -69,7 +69,9 @@ static int read_config(struct sqlite_state *state, const struct tq_store_config 
         return tq__fail(err, TQ_E_LIMIT, "store.sqlite", "%u readers, at most %d are allowed",
                         config->readers, READERS_MAX);
     }
-    snprintf(state->path, sizeof state->path, "%s", config->path);
+    /* SQLite may be built to read a name that begins so as a URI of its own. */
+    int is_uri = strncmp(config->path, "file:", 5) == 0;
+    snprintf(state->path, sizeof state->path, "%s%s", is_uri ? "./" : "", config->path);
     state->conns_count = state->is_memory ? 1 : 1 + config->readers;
     return read_options(state, config->query, err);
 }

@@ -104,6 +104,20 @@ START_TEST(a_file_that_is_there__is_opened_without_being_made)
 }
 END_TEST
 
+START_TEST(a_name_that_looks_like_a_uri__is_a_name)
+{
+    tq_store *store = NULL;
+    struct stat status;
+    setup();
+    ck_assert_int_eq(chdir(folder), 0);
+    assert_status(open_with("sqlite:file:x%3fmode=memory", 0, &store), TQ_OK);
+    tq_store_close(store);
+    ck_assert_int_eq(stat("file:x?mode=memory", &status), 0);
+    ck_assert_int_eq(chdir("/"), 0);
+    teardown();
+}
+END_TEST
+
 START_TEST(readers__are_limited)
 {
     tq_store *store = NULL;
@@ -322,7 +336,8 @@ START_TEST(a_kill__loses_nothing_that_was_acknowledged)
 END_TEST
 
 UNIT_MAIN("store.sqlite", urls_that_say_something_else__are_refused,
-          a_file_that_is_there__is_opened_without_being_made, readers__are_limited,
+          a_file_that_is_there__is_opened_without_being_made,
+          a_name_that_looks_like_a_uri__is_a_name, readers__are_limited,
           files__are_the_owners_alone, what_is_not_there__is_unavailable,
           what_is_no_database__is_corrupt, opening__survives_a_lack_of_memory,
           several_processes__share_a_file, a_kill__loses_nothing_that_was_acknowledged)
