@@ -18,8 +18,8 @@
  * a new one, once. Of a rollback nobody waits for the answer.
  *
  * A server that takes no writes (a standby, one that is kept from it by
- * default_transaction_read_only) is none that we connect to; where a session that we have
- * becomes such, what it refuses is certainly not applied.
+ * default_transaction_read_only) is none that we connect to but for reading; where a session that
+ * we have becomes such, what it refuses is certainly not applied.
  *
  * An adopted connection is the host's: nothing is set and nothing prepared on it, and it is
  * in libpq's ordinary mode between two calls. Threads: pool.c.

@@ -67,7 +67,7 @@ static int begin(struct postgres_state *state, struct tq_error *err)
     struct postgres_wire *wire = &state->news.wire;
     char sql[TQ__POSTGRES_NAME_SIZE + 16];
     PGresult *bad = NULL;
-    int rc = tq__postgres_wire_open(wire, &state->target, err);
+    int rc = tq__postgres_wire_open(wire, &state->target, 0, err);
     if (rc == TQ_OK) {
         snprintf(sql, sizeof sql, "LISTEN \"%s\"", state->news.channel);
         tq__postgres_ask_text(wire, sql);

@@ -58,7 +58,7 @@ static int connect_once(struct postgres_conn *conn, struct tq_error *err)
     struct postgres_state *state = conn->state;
     int rc = tq__postgres_statements_init(&conn->statements, state->is_prepared, state->env, err);
     if (rc == TQ_OK) {
-        rc = tq__postgres_wire_open(&conn->wire, &state->target, err);
+        rc = tq__postgres_wire_open(&conn->wire, &state->target, conn->mode == TQ_TX_READ, err);
     }
     if (rc < 0) {
         disconnect(conn);

@@ -99,9 +99,10 @@ struct postgres_wire {
     int is_owed;  /* the end of a round trip that nobody has waited for */
 };
 
-/* Connect, with `host`, `port` ... of the target. What it leaves after a failure is for close. */
+/* Connect, with `host`, `port` ... of the target, to read only or to a server that takes writes.
+   What it leaves after a failure is for close. */
 int tq__postgres_wire_open(struct postgres_wire *wire, const struct postgres_target *target,
-                           struct tq_error *err);
+                           int is_reader, struct tq_error *err);
 void tq__postgres_wire_close(struct postgres_wire *wire);
 /* Whether it seems to be there: nothing has come that says otherwise. */
 int tq__postgres_wire_is_alive(struct postgres_wire *wire);

@@ -55,7 +55,7 @@ static int await(const PGconn *pg, short events, uint32_t timeout_ms)
     return count > 0;
 }
 
-static PGconn *start(const struct postgres_target *target)
+static PGconn *start(const struct postgres_target *target, int is_reader)
 {
     const char *names[] = {"host",
                            "port",
@@ -71,13 +71,20 @@ static PGconn *start(const struct postgres_target *target)
                            "keepalives_idle",
                            "target_session_attrs",
                            NULL};
-    const char *values[] = {target->host,        target->port,
-                            target->user,        target->password,
-                            target->database,    target->sslmode,
-                            target->sslrootcert, "UTF8",
-                            "ticketq",           "",
-                            "disable",           "15",
-                            "read-write",        NULL};
+    const char *values[] = {target->host,
+                            target->port,
+                            target->user,
+                            target->password,
+                            target->database,
+                            target->sslmode,
+                            target->sslrootcert,
+                            "UTF8",
+                            "ticketq",
+                            "",
+                            "disable",
+                            "15",
+                            is_reader ? "any" : "read-write",
+                            NULL};
     /* What is empty is libpq's choice, but options, which no pooler takes, are none. */
     size_t kept = 0;
     for (size_t i = 0; names[i]; i++) {
@@ -104,11 +111,11 @@ static int finish_connecting(PGconn *pg, uint32_t connect_ms)
 }
 
 int tq__postgres_wire_open(struct postgres_wire *wire, const struct postgres_target *target,
-                           struct tq_error *err)
+                           int is_reader, struct tq_error *err)
 {
     uint32_t grace_ms = target->timeout_ms < GRACE_MS ? target->timeout_ms : GRACE_MS;
     *wire = (struct postgres_wire){.timeout_ms = target->timeout_ms + grace_ms};
-    wire->pg = start(target);
+    wire->pg = start(target, is_reader);
     if (!wire->pg) {
         return tq__fail(err, TQ_E_NOMEM, "store.postgres", "out of memory");
     }

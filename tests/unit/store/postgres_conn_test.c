@@ -93,6 +93,7 @@ START_TEST(a_server_that_takes_no_writes__is_not_there)
     assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err),
                   TQ_E_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(err.message, "read-only"));
+    ck_assert_int_eq(sum(), 0);
     take_writes("off");
     assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
     ck_assert_int_eq(sum(), 1);
