@@ -44,7 +44,7 @@
  *     host=/run/postgresql   a folder of Unix sockets, or any host
  *     sslmode=prefer, sslrootcert=   as libpq has them
  *
- * A server that takes no writes, as a standby, can be read; writing is TQ_E_UNAVAILABLE.
+ * A server that takes no writes, as a standby, is TQ_E_UNAVAILABLE; a store that is open reads.
  *
  * Threads: [any] for every function and every object that is opened on a store.
  */
