@@ -82,7 +82,7 @@ WHERE e.event_id = $1 AND b.until_ms IS NULL
 
 -- name: pending_due
 SELECT event_key FROM outbox_blocked
-WHERE until_ms <= $1 AND (($2 >> partition) & 1) = 1 ORDER BY until_ms LIMIT 64
+WHERE until_ms <= $1 AND (($2 >> partition) & 1) = 1 LIMIT 64
 
 -- name: pending_ids
 SELECT id FROM outbox_events
