@@ -15,12 +15,22 @@
 
 static struct tq_error err = TQ_ERROR_INIT;
 
-void kafka_world_need_broker(void)
+static void need(const char *variable)
 {
-    if (!getenv("TICKETQ_TEST_KAFKA") || !getenv("TICKETQ_TEST_SERVICES")) {
-        printf("1..0 # SKIP there is no broker of tests/services/run.sh\n");
+    if (!getenv(variable) || !getenv("TICKETQ_TEST_SERVICES")) {
+        printf("1..0 # SKIP there is no %s of tests/services/run.sh\n", variable);
         exit(EXIT_SUCCESS);
     }
+}
+
+void kafka_world_need_broker(void)
+{
+    need("TICKETQ_TEST_KAFKA");
+}
+
+void kafka_world_need_brokers(void)
+{
+    need("TICKETQ_TEST_KAFKA_CLUSTER");
 }
 
 void kafka_world_url(char *url, size_t room, const char *options)
@@ -65,11 +75,16 @@ void kafka_world_close(struct kafka_world *world)
     folder_remove(world->folder);
 }
 
-void kafka_world_ctl(const char *action)
+void kafka_world_ctl_of(const char *action, const char *server)
 {
     char command[512];
-    snprintf(command, sizeof command, "%s %s kafka >&2", TESTS_CTL, action);
+    snprintf(command, sizeof command, "%s %s %s >&2", TESTS_CTL, action, server);
     ck_assert_int_eq(system(command), 0);
+}
+
+void kafka_world_ctl(const char *action)
+{
+    kafka_world_ctl_of(action, "kafka");
 }
 
 static int is_outage(int status)
@@ -114,12 +129,11 @@ void kafka_world_check(struct kafka_world *world, const char *consumer, int keys
 void kafka_world_check_blameless(struct kafka_world *world)
 {
     ck_assert_int_eq(
-        ask_number(world->store, "SELECT COALESCE(SUM(attempts), 0) FROM outbox_events", NULL),
-        0);
+        ask_number(world->store, "SELECT COALESCE(SUM(attempts), 0) FROM outbox_events", NULL), 0);
     ck_assert_int_eq(ask_number(world->store, "SELECT count(*) FROM outbox_blocked", NULL), 0);
     ck_assert_int_eq(ask_number(world->store,
-                                   "SELECT count(*) FROM processed_events"
-                                   " WHERE dead_reason IS NOT NULL",
-                                   NULL),
+                                "SELECT count(*) FROM processed_events"
+                                " WHERE dead_reason IS NOT NULL",
+                                NULL),
                      0);
 }

@@ -21,6 +21,8 @@ struct kafka_world {
 
 /* Ends the program with a plan that says so when there is no broker, or none to be killed. */
 void kafka_world_need_broker(void);
+/* The same without three of them. */
+void kafka_world_need_brokers(void);
 /* The broker's URL, with topics of its own each time. */
 void kafka_world_url(char *url, size_t room, const char *options);
 /* The same at a URL of your own, which may have options already. */
@@ -32,6 +34,8 @@ void kafka_world_close(struct kafka_world *world);
 
 /* kill, start, pause or resume the broker. */
 void kafka_world_ctl(const char *action);
+/* The same with one of several: brokers.1 to brokers.3. */
+void kafka_world_ctl_of(const char *action, const char *server);
 
 /*
  * Steps of both for some rounds, or until the plan was told of so many and nothing is pending;

@@ -11,7 +11,7 @@
 #   failover cluster.N                 the replica N takes its master's place
 #   reshard COUNT cluster.N cluster.M  moves slots, with what is in them, from master N to master M
 #
-# SERVER is a name of run.sh, or one node of the cluster: cluster.1 to cluster.6.
+# SERVER is a name of run.sh, or one node of several: cluster.1 to cluster.6, brokers.1 to brokers.3.
 set -u
 # shellcheck source=tests/services/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -40,13 +40,14 @@ each() {
 start() {
     case $1 in
     cluster.*) cluster_node_start "${1#cluster.}" ;;
+    brokers.*) brokers_node_start "${1#brokers.}" && await "$1" 120 brokers_answers "${1#brokers.}" ;;
     *) "$1_start" ;;
     esac
 }
 
 stop() {
     case $1 in
-    cluster.*) halt "$1" TERM ;;
+    cluster.* | brokers.*) halt "$1" TERM ;;
     *) "$1_stop" ;;
     esac
 }

@@ -50,8 +50,20 @@ org.apache.kafka.common.security.plain.PlainLoginModule required user_ticketq="s
 listener.name.tls.ssl.keystore.type=PEM
 listener.name.tls.ssl.keystore.location=${1%/*}/broker.pem
 log.dirs=$1
-log.segment.bytes=16777216
 auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+EOF
+    kafka_small
+}
+
+# What keeps a broker of a test small, and quick to be missed.
+kafka_small() {
+    cat <<EOF
+log.segment.bytes=16777216
 num.partitions=4
 num.network.threads=2
 num.io.threads=2
@@ -59,13 +71,8 @@ broker.heartbeat.interval.ms=1000
 broker.session.timeout.ms=3000
 group.initial.rebalance.delay.ms=0
 offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
 share.coordinator.state.topic.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
 EOF
 }
 
@@ -87,9 +94,14 @@ kafka_start() {
         kafka_properties "$folder/data" >"$folder/properties"
         kafka_certificate "$folder" || return 1
     fi
-    launch kafka java -Xms256m -Xmx512m -XX:SharedArchiveFile="$kafka_home/classes.jsa" \
-        -cp "$kafka_home/lib/*" kafka.Kafka properties
+    kafka_launch kafka
     await kafka 120 kafka_answers
+}
+
+# kafka_launch PROCESS   with the properties in its folder
+kafka_launch() {
+    launch "$1" java -Xms256m -Xmx512m -XX:SharedArchiveFile="$kafka_home/classes.jsa" \
+        -cp "$kafka_home/lib/*" kafka.Kafka properties
 }
 
 # kcat would spend a second on a broker that does not listen yet.

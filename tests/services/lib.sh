@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Sourced by run.sh and ctl.sh: what all servers share, and the folder of a run.
 #
-# A run owns one folder, $run, named after the first of its 16 ports; making it claims both. run.sh
+# A run owns one folder, $run, named after the first of its 32 ports; making it claims both. run.sh
 # holds the lock in it while it lives, so whoever gets that lock knows that the owner is dead, and
 # reaps. Each process has a folder there, which it runs in: its log, its data, and its pid with the
 # time of its birth, so that nobody who was given the same number later is ever signalled.
@@ -19,11 +19,11 @@ run=${TICKETQ_TEST_SERVICES:-}
 lower=()
 [ "$(id -u)" -ne 0 ] || lower=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
 
-for name in redis cluster postgres pgbouncer kafka; do
+for name in redis cluster postgres pgbouncer kafka brokers; do
     # shellcheck source=/dev/null
     . "$services/$name.sh"
 done
-all_names="pgbouncer redis cluster postgres15 postgres18 kafka" # in the order in which they stop
+all_names="pgbouncer redis cluster postgres15 postgres18 kafka brokers" # in the order in which they stop
 
 # port PLACE   a place is a process, or one of the further listeners of Kafka
 port() {
@@ -40,6 +40,8 @@ port() {
     cluster.*) offset=$((7 + ${1#cluster.})) ;;
     kafka.sasl) offset=14 ;;
     kafka.tls) offset=15 ;;
+    brokers.controller.*) offset=$((18 + ${1##*.})) ;;
+    brokers.*) offset=$((15 + ${1#brokers.})) ;;
     esac
     echo $((${run##*-} + offset))
 }
@@ -149,6 +151,7 @@ resume() {
 processes_of() {
     case $1 in
     cluster) echo cluster.1 cluster.2 cluster.3 cluster.4 cluster.5 cluster.6 ;;
+    brokers) echo brokers.1 brokers.2 brokers.3 ;;
     *) echo "$1" ;;
     esac
 }
@@ -163,10 +166,10 @@ stop_all() {
     ended $jobs
 }
 
-# ports_free FIRST   nobody listens on the 16 ports nor on the buses of the cluster's nodes
+# ports_free FIRST   nobody listens on the 32 ports nor on the buses of the cluster's nodes
 ports_free() {
     local number pattern=""
-    for number in $(seq "$1" $(($1 + 15))) $(seq $(($1 + 10000)) $(($1 + 10015))); do
+    for number in $(seq "$1" $(($1 + 31))) $(seq $(($1 + 10000)) $(($1 + 10015))); do
         pattern="$pattern|$(printf %04X "$number")"
     done
     ! grep -qE ":(${pattern#|}) [0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6 2>/dev/null
@@ -176,7 +179,7 @@ ports_free() {
 # below 32768, where the system starts to hand out ports to those who connect.
 claim_run() {
     local first temp=$1
-    for first in $(seq 21000 16 22600); do
+    for first in $(seq 21000 32 22600); do
         run=$temp/ticketq-services-$first
         if ports_free "$first" && mkdir -m 711 "$run" 2>/dev/null; then
             exec 9>"$run/lock"

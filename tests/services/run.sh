@@ -10,7 +10,8 @@
 #   postgres18  TICKETQ_TEST_POSTGRES18     PostgreSQL 18
 #   pgbouncer   TICKETQ_TEST_PGBOUNCER      pgbouncer in transaction mode before PostgreSQL 15
 #   kafka       TICKETQ_TEST_KAFKA          Apache Kafka 4, one broker
-#   all         every one of them
+#   brokers     TICKETQ_TEST_KAFKA_CLUSTER  Apache Kafka 4, three brokers
+#   all         every one of them but the three brokers
 #
 # Without a command: says what the variables are and waits for Ctrl-C. What a fresh Debian machine
 # lacks is installed, from Debian or into ~/.cache/ticketq. Any number of runs go side by side; each
@@ -40,7 +41,7 @@ done
 [ $# -eq 0 ] || shift
 case $names in
 "") usage >&2 && exit 2 ;;
-*all*) names=$all_names ;;
+*all*) names=${all_names% brokers} ;;
 *pgbouncer*) names="$names postgres15" ;;
 esac
 
