@@ -34,7 +34,8 @@
  *                                 where a topic takes less
  *     rebalance=cooperative       eager; server: the protocol of Kafka 4
  *     instance=                   static membership, an id
- *     session_ms=10000            a dead member is noticed after
+ *     session_ms=20000            a dead member is noticed after; more than brokers take to
+ *                                 replace one of theirs (9 seconds and some, if not set)
  *     poll_ms=60000               a member that never polls is out after
  *     security=plaintext          ssl, sasl_plaintext, sasl_ssl
  *     sasl=, user=, password=     PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512

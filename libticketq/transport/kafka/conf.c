@@ -29,7 +29,6 @@ static const struct setting common[] = {
     {"log.queue", "true", 0},
     {"socket.nagle.disable", "true", 0},
     {"socket.keepalive.enable", "true", 0},
-    {"socket.timeout.ms", "10000", 0},
     {"reconnect.backoff.ms", "50", 0},
     {"reconnect.backoff.max.ms", "1000", 0},
     {"topic.metadata.refresh.interval.ms", "10000", 0},
@@ -40,7 +39,8 @@ static const struct setting producing[] = {
     {"enable.idempotence", "true", 0},
     {"enable.gapless.guarantee", "true", 0}, /* nothing passes a message that failed */
     {"acks", "all", 0},
-    {"max.in.flight", "1", 0}, /* nothing passes one that was refused: see producer.c */
+    {"socket.timeout.ms", "10000", 0}, /* brokers wait for one that is away before they answer */
+    {"max.in.flight", "1", 0},         /* nothing passes one that was refused: see producer.c */
     {"compression.type", "zstd", 0},
     {"compression.level", "1", 0}, /* a batch clears its tables first: a tenth of level 3 */
     {"partitioner", "murmur2", 0}, /* as clients in Java have it */
@@ -49,6 +49,7 @@ static const struct setting producing[] = {
 
 static const struct setting consuming[] = {
     {"enable.auto.commit", "false", 0},
+    {"socket.timeout.ms", "4000", 0}, /* time enough in a session to ask another for the group */
     {"enable.auto.offset.store", "false", 0},
     {"auto.offset.reset", "earliest", 0},
     {"isolation.level", "read_committed", 0},

@@ -31,7 +31,7 @@ static const struct tq__url_option known[] = {
     TQ__URL_NUMBER("linger_ms", struct kafka_options, linger_ms, 0, 500, 2),
     TQ__URL_NUMBER("capacity", struct kafka_options, capacity, 1, 1048576, 16384),
     TQ__URL_NUMBER("message_bytes", struct kafka_options, message_bytes, 1000, 100000000, 1000000),
-    TQ__URL_NUMBER("session_ms", struct kafka_options, session_ms, 1000, 300000, 10000),
+    TQ__URL_NUMBER("session_ms", struct kafka_options, session_ms, 1000, 300000, 20000),
     TQ__URL_NUMBER("poll_ms", struct kafka_options, poll_ms, 1000, 3600000, 60000),
     TQ__URL_TEXT("prefix", struct kafka_options, prefix),
     {.name = NULL},

@@ -30,7 +30,8 @@
  *
  * A message that librdkafka refuses at once ends the call of `publish`, so that its
  * relay hears of it before it hands over more of its key. A topic's first message waits
- * until the topic is there (topics.c). A full queue is TQ_FULL.
+ * until the topic is there (topics.c); a later client asks again, but does not wait, since
+ * who could answer may be the one who is away. A full queue is TQ_FULL.
  *
  * Threads: one call at a time, but for wake; `lock` guards the queue, which changes
  * with the client.
@@ -43,12 +44,13 @@
 #include "transport/kafka/flights.h"
 #include "transport/kafka/kafka.h"
 
-/* A topic's way: unasked -> asked -> there, or unasked again. */
+/* A topic's way with a client: unasked -> asked -> there, or unasked again. */
 enum topic_state { TOPIC_UNASKED = 0, TOPIC_ASKED, TOPIC_IS_THERE };
 
 struct kafka_topic {
     struct kafka_topic *next;
     enum topic_state state;
+    int was_there;             /* for a client before: this one asks as well, but does not wait */
     rd_kafka_topic_t *beneath; /* once it is there */
     char topic[TQ_TOPIC_MAX + 1];
     char name[KAFKA_NAME_SIZE]; /* at the broker */
@@ -85,16 +87,25 @@ static int begin_client(struct kafka_producer *producer, struct tq_error *err)
     return TQ_OK;
 }
 
-static void forget_topics(struct kafka_producer *producer)
+/* What was asked is answered to nobody. */
+static void leave_topics(struct kafka_producer *producer)
 {
-    for (struct kafka_topic *at = producer->topics, *next; at; at = next) {
-        next = at->next;
+    for (struct kafka_topic *at = producer->topics; at; at = at->next) {
         if (at->beneath) {
             rd_kafka_topic_destroy(at->beneath);
         }
+        at->beneath = NULL;
+        at->was_there |= at->state == TOPIC_IS_THERE;
+        at->state = producer->state->options.is_creating ? TOPIC_UNASKED : TOPIC_IS_THERE;
+    }
+}
+
+static void release_topics(struct kafka_producer *producer)
+{
+    for (struct kafka_topic *at = producer->topics, *next; at; at = next) {
+        next = at->next;
         tq__release(producer->state->env, at);
     }
-    producer->topics = NULL;
 }
 
 static void end_client(struct kafka_producer *producer)
@@ -106,7 +117,7 @@ static void end_client(struct kafka_producer *producer)
     set_queue(producer, NULL);
     rd_kafka_event_destroy(producer->event);
     rd_kafka_queue_destroy(queue);
-    forget_topics(producer);
+    leave_topics(producer);
     rd_kafka_destroy(producer->client);
     producer->event = NULL;
     producer->client = NULL;
@@ -122,6 +133,7 @@ void tq__kafka_producer_close(void *opaque, void *handle)
         rd_kafka_purge(producer->client, RD_KAFKA_PURGE_F_QUEUE);
     }
     end_client(producer);
+    release_topics(producer);
     tq__flights_done(&producer->flights, state->env);
     pthread_mutex_destroy(&producer->lock);
     tq__release(state->env, producer);
@@ -174,7 +186,12 @@ static struct kafka_topic *find_topic(struct kafka_producer *producer, const cha
     return added;
 }
 
-/* TQ_OK when it is there; TQ_FULL: it has been asked for. */
+static int is_awaited(const struct kafka_topic *topic)
+{
+    return topic->state == TOPIC_ASKED && !topic->was_there;
+}
+
+/* TQ_OK when it is there, or was; TQ_FULL: it has been asked for. */
 static int await_topic(struct kafka_producer *producer, struct kafka_topic *topic,
                        struct tq_error *err)
 {
@@ -184,7 +201,7 @@ static int await_topic(struct kafka_producer *producer, struct kafka_topic *topi
                                     err));
         topic->state = TOPIC_ASKED;
     }
-    if (topic->state == TOPIC_ASKED) {
+    if (is_awaited(topic)) {
         return TQ_FULL;
     }
     if (!topic->beneath) {
@@ -316,6 +333,18 @@ static void on_topic(void *arg, const char *name, int is_there)
     }
 }
 
+/* Nobody is held up by what is said of topics that were there. */
+static int take_answer(struct kafka_producer *producer, rd_kafka_event_t *event,
+                       struct tq_error *err)
+{
+    int is_any_awaited = 0;
+    for (const struct kafka_topic *at = producer->topics; at; at = at->next) {
+        is_any_awaited |= is_awaited(at);
+    }
+    int status = tq__kafka_topics_answer(producer->state, event, on_topic, producer, err);
+    return is_any_awaited ? status : TQ_OK;
+}
+
 /* Takes the event over. */
 static int serve(struct kafka_producer *producer, rd_kafka_event_t *event, struct tq_error *err)
 {
@@ -325,7 +354,7 @@ static int serve(struct kafka_producer *producer, rd_kafka_event_t *event, struc
         producer->event = event;
         return TQ_OK;
     case RD_KAFKA_EVENT_CREATETOPICS_RESULT:
-        status = tq__kafka_topics_answer(producer->state, event, on_topic, producer, err);
+        status = take_answer(producer, event, err);
         break;
     default:
         status = tq__kafka_notice(producer->state, event, &producer->is_broken, err);

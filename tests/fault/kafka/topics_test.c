@@ -8,7 +8,9 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include "lib/kafka_rig.h"
 #include "lib/kafka_world.h"
+#include "transport/kafka/kafka.h"
 
 #define LONG 3000 /* rounds: a minute */
 
@@ -318,6 +320,45 @@ START_TEST(partitions_that_are_added__lose_and_double_nothing)
 }
 END_TEST
 
+static int is_client(void *producer, const char *name)
+{
+    return strcmp(rd_kafka_name(tq__kafka_producer_beneath(producer)), name) == 0;
+}
+
+/* Who would have to say that it is there may be what is away. */
+START_TEST(a_topic_that_was_there__is_not_waited_for_again)
+{
+    struct kafka_rig rig = {.owner = NULL};
+    struct tq_report report;
+    const struct tq_message message = {.topic = RIG_TOPIC, .key = "k1", .payload = ""};
+    char url[512];
+    int statuses[2] = {TQ_EMPTY, TQ_EMPTY};
+    size_t count = 0;
+    kafka_world_url(url, sizeof url, "partitions=2");
+    kafka_rig_open(&rig, url);
+    void *producer = kafka_rig_producer(&rig);
+    assert_status(rig.driver->publish(rig.state, producer, &message, 1, &count, &err), TQ_FULL);
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 0, 0, 10), 1);
+    kafka_rig_reports(&rig, producer, 1, statuses);
+    char first[64] = "";
+    strncpy(first, rd_kafka_name(tq__kafka_producer_beneath(producer)), sizeof first - 1);
+    rd_kafka_test_fatal_error(tq__kafka_producer_beneath(producer),
+                              RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "on purpose");
+    for (int i = 0; i < RIG_PATIENCE && is_client(producer, first); i++) {
+        int status = rig.driver->reports(rig.state, producer, &report, 1, 0, &count, &err);
+        ck_assert(status >= 0 || status == TQ_E_UNAVAILABLE);
+    }
+    ck_assert(!is_client(producer, first));
+    const struct tq_message next = {.topic = RIG_TOPIC, .key = "k1", .payload = "", .cookie = 1};
+    assert_status(rig.driver->publish(rig.state, producer, &next, 1, &count, &err), TQ_OK);
+    ck_assert_uint_eq(count, 1);
+    kafka_rig_reports(&rig, producer, 1, statuses);
+    assert_status(statuses[1], TQ_OK);
+    rig.driver->producer_close(rig.state, producer);
+    kafka_rig_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -329,6 +370,7 @@ int main(void)
         an_event_that_a_topic_does_not_take__is_parked_alone,
         partitions_that_are_added__lose_and_double_nothing,
         a_clock_that_the_broker_does_not_believe__blames_nobody,
+        a_topic_that_was_there__is_not_waited_for_again,
     };
     kafka_world_need_broker();
     return unit_main("fault.kafka_topics", tests, sizeof tests / sizeof *tests);

@@ -32,7 +32,7 @@ START_TEST(without_options__has_the_defaults)
     ck_assert_uint_eq(options.linger_ms, 2);
     ck_assert_uint_eq(options.capacity, 16384);
     ck_assert_uint_eq(options.message_bytes, 1000000);
-    ck_assert_uint_eq(options.session_ms, 10000);
+    ck_assert_uint_eq(options.session_ms, 20000);
     ck_assert_uint_eq(options.poll_ms, 60000);
 }
 END_TEST
@@ -92,7 +92,7 @@ START_TEST(numbers__have_limits)
     } rows[] = {{"partitions", 1, 10000},     {"replication", 1, 32},
                 {"timeout_ms", 1000, 900000}, {"linger_ms", 0, 500},
                 {"capacity", 1, 1048576},     {"message_bytes", 1000, 100000000},
-                {"poll_ms", 10000, 3600000}};
+                {"poll_ms", 20000, 3600000}};
     char query[64];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const long values[] = {rows[i].min, rows[i].max, (long)rows[i].min - 1,
