@@ -137,8 +137,8 @@ static double relayed(void)
 {
     open_world();
     tq_relay *relay = open_relay(TQ_BATCH_MAX);
-    commit(0, 1);
-    relay_all(relay, 1); /* the topic is there, connections are up */
+    commit(0, PER_COMMIT);
+    relay_all(relay, PER_COMMIT); /* the topic is there, each partition knows the client */
     for (int i = 0; i < RELAYED; i += PER_COMMIT) {
         commit(i, PER_COMMIT);
     }
@@ -211,7 +211,9 @@ static double produced(void)
     char topic[256];
     open_topic(topic, sizeof topic);
     rd_kafka_t *producer = open_producer();
-    produce(producer, topic, 0);
+    for (int n = 0; n < PER_COMMIT; n++) {
+        produce(producer, topic, n);
+    }
     rd_kafka_flush(producer, 30000);
     double begin = bench_clock();
     for (int n = 0; n < RELAYED; n++) {

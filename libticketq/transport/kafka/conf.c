@@ -8,8 +8,8 @@
  * leave them out in silence where a broker or a proxy no longer knows it.
  *
  * Everything that librdkafka has to tell comes as an event on a queue that we poll: no
- * thread of its calls us. Its memory comes from malloc, because it has no other.
- * Threads: [any]; the base is constant after open.
+ * thread of its calls us, but for a partitioner (trial.c). Its memory comes from malloc, because it
+ * has no other. Threads: [any]; the base is constant after open.
  */
 #include "transport/kafka/kafka.h"
 
@@ -43,7 +43,6 @@ static const struct setting producing[] = {
     {"max.in.flight", "1", 0},         /* nothing passes one that was refused: see producer.c */
     {"compression.type", "zstd", 0},
     {"compression.level", "1", 0}, /* a batch clears its tables first: a tenth of level 3 */
-    {"partitioner", "murmur2", 0}, /* as clients in Java have it */
     {"queue.buffering.max.kbytes", "65536", 0},
 };
 

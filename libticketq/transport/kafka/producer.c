@@ -22,7 +22,8 @@
  * producer takes any of its requests as the first: of two on their way to a partition that it
  * is just getting, it may refuse one and take the other, which librdkafka then counts as
  * proof that both are there (KAFKA-15591; mended in brokers of 2026). Requests carry many
- * messages, so the rate stays what it is.
+ * messages, so the rate stays what it is. And a partition that has taken nothing of this client
+ * yet gets one message alone (trial.c).
  *
  * What a broker refuses as too large is a batch. Only a message that was in it alone, because
  * it is larger than batches may be, is refused; of any other nobody is to blame, and the next
@@ -43,11 +44,13 @@
 #include "transport/kafka/code.h"
 #include "transport/kafka/flights.h"
 #include "transport/kafka/kafka.h"
+#include "transport/kafka/trial.h"
 
 /* A topic's way with a client: unasked -> asked -> there, or unasked again. */
 enum topic_state { TOPIC_UNASKED = 0, TOPIC_ASKED, TOPIC_IS_THERE };
 
 struct kafka_topic {
+    struct kafka_trial trial; /* first, for the partitioner */
     struct kafka_topic *next;
     enum topic_state state;
     int was_there;             /* for a client before: this one asks as well, but does not wait */
@@ -104,6 +107,7 @@ static void release_topics(struct kafka_producer *producer)
 {
     for (struct kafka_topic *at = producer->topics, *next; at; at = next) {
         next = at->next;
+        tq__trial_reset(&at->trial, producer->state->env);
         tq__release(producer->state->env, at);
     }
 }
@@ -186,6 +190,15 @@ static struct kafka_topic *find_topic(struct kafka_producer *producer, const cha
     return added;
 }
 
+static rd_kafka_topic_t *begin_topic(struct kafka_producer *producer, struct kafka_topic *topic)
+{
+    rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(producer->client);
+    tq__trial_reset(&topic->trial, producer->state->env);
+    rd_kafka_topic_conf_set_opaque(conf, &topic->trial);
+    rd_kafka_topic_conf_set_partitioner_cb(conf, tq__trial_partitioner);
+    return rd_kafka_topic_new(producer->client, topic->name, conf);
+}
+
 static int is_awaited(const struct kafka_topic *topic)
 {
     return topic->state == TOPIC_ASKED && !topic->was_there;
@@ -205,7 +218,7 @@ static int await_topic(struct kafka_producer *producer, struct kafka_topic *topi
         return TQ_FULL;
     }
     if (!topic->beneath) {
-        topic->beneath = rd_kafka_topic_new(producer->client, topic->name, NULL);
+        topic->beneath = begin_topic(producer, topic);
     }
     return topic->beneath ? TQ_OK
                           : tq__fail(err, TQ_E_UNAVAILABLE, KAFKA_ORIGIN, "no topic: %s",
@@ -224,11 +237,13 @@ static rd_kafka_headers_t *make_headers(const struct tq_message *message)
 }
 
 static rd_kafka_resp_err_t produce(struct kafka_producer *producer, const struct kafka_topic *topic,
-                                   const struct tq_message *message, struct kafka_flight *flight)
+                                   int32_t partition, const struct tq_message *message,
+                                   struct kafka_flight *flight)
 {
     rd_kafka_headers_t *headers = make_headers(message);
     rd_kafka_resp_err_t code = rd_kafka_producev(
-        producer->client, RD_KAFKA_V_RKT(topic->beneath), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        producer->client, RD_KAFKA_V_RKT(topic->beneath), RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_KEY(message->key, strlen(message->key)),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)message->payload, message->payload_bytes),
         RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(flight), RD_KAFKA_V_END);
@@ -238,35 +253,50 @@ static rd_kafka_resp_err_t produce(struct kafka_producer *producer, const struct
     return code;
 }
 
-/* Takes over one message. `*out_is_last`: none may follow in this call. */
-static int publish_one(struct kafka_producer *producer, const struct tq_message *message,
-                       int64_t now_ms, int *out_is_last, struct tq_error *err)
+/* Takes over one message that may go. `*out_is_last`: none may follow in this call. */
+static int publish_to(struct kafka_producer *producer, struct kafka_topic *topic, int32_t partition,
+                      const struct tq_message *message, int64_t now_ms, int *out_is_last)
 {
-    struct kafka_topic *topic = find_topic(producer, message->topic);
-    if (!topic) {
-        return tq__nomem(KAFKA_ORIGIN, err);
-    }
-    int status = await_topic(producer, topic, err);
-    if (status != TQ_OK) {
-        return status;
-    }
     struct kafka_flight *flight = tq__flights_begin(&producer->flights, message->cookie, now_ms);
     if (!flight) {
         return TQ_FULL;
     }
     flight->bytes = strlen(message->key) + message->payload_bytes;
-    rd_kafka_resp_err_t code = produce(producer, topic, message, flight);
+    rd_kafka_resp_err_t code = produce(producer, topic, partition, message, flight);
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         tq__flights_end(&producer->flights, flight);
         return TQ_FULL;
     }
     if (code) {
-        status = tq__kafka_report_status(code, RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
+        int status = tq__kafka_report_status(code, RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
         tq__flights_settle(&producer->flights, flight, status);
         producer->is_broken |= status == TQ_E_UNAVAILABLE;
         *out_is_last = 1;
     }
     return TQ_OK;
+}
+
+static int publish_one(struct kafka_producer *producer, const struct tq_message *message,
+                       int64_t now_ms, int *out_is_last, struct tq_error *err)
+{
+    int32_t partition;
+    struct kafka_topic *topic = find_topic(producer, message->topic);
+    if (!topic) {
+        return tq__nomem(KAFKA_ORIGIN, err);
+    }
+    int status = await_topic(producer, topic, err);
+    if (status == TQ_OK) {
+        status = tq__trial_begin(&topic->trial, producer->state->env, topic->beneath, message->key,
+                                 &partition);
+    }
+    if (status != TQ_OK) {
+        return status == TQ_E_NOMEM ? tq__nomem(KAFKA_ORIGIN, err) : status;
+    }
+    status = publish_to(producer, topic, partition, message, now_ms, out_is_last);
+    if (status != TQ_OK || *out_is_last) {
+        tq__trial_undo(&topic->trial, partition);
+    }
+    return status;
 }
 
 int tq__kafka_publish(void *opaque, void *handle, const struct tq_message *messages, size_t count,
@@ -293,10 +323,15 @@ int tq__kafka_publish(void *opaque, void *handle, const struct tq_message *messa
 
 /* ---- reports ---- */
 
-static int status_of(struct kafka_producer *producer, const rd_kafka_message_t *message)
+/* What a delivery report says of its message, and of the partition. */
+static int read_report(struct kafka_producer *producer, const rd_kafka_message_t *message)
 {
     const struct kafka_flight *flight = message->_private;
     int status = tq__kafka_report_status(message->err, rd_kafka_message_status(message));
+    if (status == TQ_OK) {
+        tq__trial_pass(rd_kafka_topic_opaque(message->rkt), producer->state->env,
+                       message->partition);
+    }
     if (status != TQ_E_LIMIT || flight->bytes > producer->batch_bytes) {
         return status;
     }
@@ -316,7 +351,7 @@ static size_t take(struct kafka_producer *producer, struct tq_report *out, size_
             break;
         }
         struct kafka_flight *flight = message->_private;
-        out[count] = (struct tq_report){flight->cookie, status_of(producer, message), 0};
+        out[count] = (struct tq_report){flight->cookie, read_report(producer, message), 0};
         producer->is_broken |= out[count++].status < 0;
         tq__flights_end(&producer->flights, flight);
     }
@@ -376,7 +411,8 @@ static void take_all_back(struct kafka_producer *producer)
         const rd_kafka_message_t *message;
         while (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR &&
                (message = rd_kafka_event_message_next(event))) {
-            tq__flights_settle(&producer->flights, message->_private, status_of(producer, message));
+            tq__flights_settle(&producer->flights, message->_private,
+                               read_report(producer, message));
         }
         rd_kafka_event_destroy(event);
     }

@@ -16,13 +16,27 @@ static struct kafka_rig rig;
 static void *producer;
 static int statuses[64];
 
-static void setup(const char *query)
+static void setup_anew(const char *query)
 {
     kafka_rig_open_mock(&rig, query);
     producer = kafka_rig_producer(&rig);
     for (int i = 0; i < 64; i++) {
         statuses[i] = NONE;
     }
+}
+
+/* The partition knows the client. */
+static void introduce(void)
+{
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 63, 63, 5), 1);
+    kafka_rig_reports(&rig, producer, 1, statuses);
+    ck_assert_int_eq(statuses[63], TQ_OK);
+}
+
+static void setup(const char *query)
+{
+    setup_anew(query);
+    introduce();
 }
 
 static void teardown(void)
@@ -39,6 +53,7 @@ static int is_outage(int status)
 /* It works, whatever was before. */
 static void check_works(void)
 {
+    introduce();
     ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 1, 20, 10), 20);
     kafka_rig_reports(&rig, producer, 20, statuses);
     for (int n = 1; n <= 20; n++) {
@@ -104,6 +119,26 @@ START_TEST(refused_by_the_broker__fails_and_those_behind_are_taken_back)
 }
 END_TEST
 
+/* To a partition that knows nothing of the client, no second message goes before the first is
+ * there. */
+START_TEST(ob_21_the_first_is_refused__nothing_behind_it_passes)
+{
+    struct tq_message next = {.topic = RIG_TOPIC, .key = "k1", .payload = "", .cookie = 2};
+    struct tq_message other = {.topic = RIG_TOPIC, .key = "k2", .payload = "", .cookie = 3};
+    size_t accepted;
+    setup_anew("linger_ms=0&message_bytes=1000");
+    rd_kafka_mock_push_request_errors(rig.cluster, RIG_PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 1, 1, 800), 1);
+    assert_status(rig.driver->publish(rig.state, producer, &next, 1, &accepted, &err), TQ_FULL);
+    assert_status(rig.driver->publish(rig.state, producer, &other, 1, &accepted, &err), TQ_FULL);
+    kafka_rig_reports(&rig, producer, 1, statuses);
+    ck_assert_int_eq(statuses[1], TQ_E_INVALID);
+    check_works();
+    teardown();
+}
+END_TEST
+
 START_TEST(passing_errors__are_tried_again_without_a_word)
 {
     setup("linger_ms=0");
@@ -144,8 +179,6 @@ START_TEST(ob_21_a_new_leader_refuses_the_first__nothing_behind_it_passes)
 {
     static const size_t sizes[] = {5, 10, 20, 30};
     setup("linger_ms=0");
-    ck_assert_uint_eq(kafka_rig_publish(&rig, producer, "k1", 0, 0, sizes[0]), 1);
-    kafka_rig_reports(&rig, producer, 1, statuses);
     rd_kafka_mock_broker_set_rtt(rig.cluster, 1, 200);
     rd_kafka_mock_push_request_errors(rig.cluster, RIG_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
@@ -264,6 +297,7 @@ UNIT_MAIN("transport.kafka_producer", published__is_reported,
           ob_12_queue_full__is_fewer_accepted_and_then_none,
           too_large__is_refused_at_once_and_nothing_follows_it,
           refused_by_the_broker__fails_and_those_behind_are_taken_back,
+          ob_21_the_first_is_refused__nothing_behind_it_passes,
           passing_errors__are_tried_again_without_a_word,
           ob_21_a_new_leader_refuses_the_first__nothing_behind_it_passes,
           ob_13_fatal__is_begun_anew_and_everything_is_reported,
