@@ -148,10 +148,10 @@ static int take(tq_tx *tx, void *arg, struct tq_error *err)
     struct call *call = arg;
     call->now_ms = tq_tx_now_ms(tx);
     call->payment[0] = '\0';
+    const int64_t far_ms = 2 * (int64_t)call->lease_ms + PAUSE_MAX_MS;
     TQ_TRY(tq__uuid7(tq_tx_env(tx), call->now_ms, call->lease, err));
     const struct tq_value params[] = {tq_int(call->now_ms), tq_int(call->now_ms + call->lease_ms),
-                                      tq_text(call->lease),
-                                      tq_int(call->now_ms + 2 * (int64_t)call->lease_ms)};
+                                      tq_text(call->lease), tq_int(call->now_ms + far_ms)};
     TQ_TRY(tq_tx_exec(tx, PAYMENT_call_take, params, 4, taken_row, call, err));
     return call->payment[0] ? TQ_OK : TQ_EMPTY;
 }

@@ -17,7 +17,7 @@
 #define FAILED BOOK_OF("FAILED", "0", "0")
 #define PAID BOOK_OF("PAID", "5000", "0")
 #define BACK BOOK_OF("CANCELLED", "5000", "5000")
-#define LEASED_MS "9000000000000"
+#define LEASED "UPDATE calls SET lease = 'another', due_ms = due_ms + 5000"
 
 struct word {
     unsigned status;
@@ -142,10 +142,13 @@ static void captured_and_refunded(void)
 }
 
 /* Another caller is at work on a confirmation, of which we are told meanwhile. */
+static char leased[64];
+
 static void taken_by_another(void)
 {
     WALK("ConfirmAsked", "Pinned");
-    desk_do(&shop.desk, "UPDATE calls SET lease = 'another', due_ms = " LEASED_MS);
+    desk_do(&shop.desk, LEASED);
+    snprintf(leased, sizeof leased, "%s", ask("SELECT lease || due_ms FROM calls"));
     tell("Transaction.Paid");
 }
 
@@ -174,7 +177,7 @@ START_TEST(a_slow_caller__does_not_hurry_another)
     ck_assert_int_eq(tq_ledger_run(shop.service.ledger, announce, NULL, &shop.err), TQ_OK);
     liar.meanwhile = taken_by_another;
     step();
-    ck_assert_str_eq(ask("SELECT lease || due_ms FROM calls"), "another" LEASED_MS);
+    ck_assert_str_eq(ask("SELECT lease || due_ms FROM calls"), leased);
     ck_assert_int_eq(calls_step(&shop.service, &shop.err), TQ_EMPTY);
     end();
 }
@@ -182,7 +185,7 @@ END_TEST
 
 static void lease_runs_out(void)
 {
-    desk_do(&shop.desk, "UPDATE calls SET lease = 'another', attempts = 2, due_ms = " LEASED_MS);
+    desk_do(&shop.desk, LEASED ", attempts = 2");
 }
 
 START_TEST(an_outcome__counts_only_with_the_lease)
