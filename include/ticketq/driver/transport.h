@@ -102,7 +102,8 @@ struct tq_transport_driver {
     void (*producer_close)(void *state, void *producer);
     /**
      * Take over messages, in order: the first `*out_accepted` of them, all of which get
-     * a report. A full queue is told by accepting fewer, or TQ_FULL for none. A message
+     * a report. A full queue is told by accepting fewer, or TQ_FULL for none, and so is what
+     * must not follow before others are reported, or their topic is there. A message
      * that can never be sent is accepted and reported with its reason. Must not drop, must
      * not wait for the network. One call at a time per producer; producers at the same
      * time. Messages and what they point to are borrowed: copied before it returns.
