@@ -122,8 +122,7 @@ static int put_off_failed(tq_tx *tx, void *arg, struct tq_error *err)
     return status == TQ_OK ? put_off(tx, due->sagas, &record, err) : status;
 }
 
-/* What cannot even be put off is due again at once: the ledger's failure, which the caller hears.
- */
+/* What cannot even be put off is due again at once, so the caller hears of the ledger's failure. */
 static int put_off_all(const tq_sagas *sagas, struct tq__run *runs, size_t count,
                        struct tq_error *err)
 {

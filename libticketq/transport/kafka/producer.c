@@ -46,12 +46,13 @@
 #include "transport/kafka/kafka.h"
 #include "transport/kafka/trial.h"
 
-/* A topic's way with a client: unasked -> asked -> there, or unasked again. */
+/* A topic's way with a client: unasked -> asked -> there, or unasked again. Those that others
+   make stay unasked. */
 enum topic_state { TOPIC_UNASKED = 0, TOPIC_ASKED, TOPIC_IS_THERE };
 
 struct kafka_topic {
-    struct kafka_trial trial; /* first, for the partitioner */
     struct kafka_topic *next;
+    struct kafka_trial trial;
     enum topic_state state;
     int was_there;             /* for a client before: this one asks as well, but does not wait */
     rd_kafka_topic_t *beneath; /* once it is there */
@@ -99,7 +100,7 @@ static void leave_topics(struct kafka_producer *producer)
         }
         at->beneath = NULL;
         at->was_there |= at->state == TOPIC_IS_THERE;
-        at->state = producer->state->options.is_creating ? TOPIC_UNASKED : TOPIC_IS_THERE;
+        at->state = TOPIC_UNASKED;
     }
 }
 
@@ -183,7 +184,6 @@ static struct kafka_topic *find_topic(struct kafka_producer *producer, const cha
     if (added) {
         strncpy(added->topic, topic, TQ_TOPIC_MAX);
         tq__kafka_name(producer->state, topic, added->name);
-        added->state = producer->state->options.is_creating ? TOPIC_UNASKED : TOPIC_IS_THERE;
         added->next = producer->topics;
         producer->topics = added;
     }
@@ -204,12 +204,12 @@ static int is_awaited(const struct kafka_topic *topic)
     return topic->state == TOPIC_ASKED && !topic->was_there;
 }
 
-/* TQ_OK when it is there, or was; TQ_FULL: it has been asked for. */
+/* TQ_OK when it is there, was, or is others' to make; TQ_FULL: it has been asked for. */
 static int await_topic(struct kafka_producer *producer, struct kafka_topic *topic,
                        struct tq_error *err)
 {
     const char *const topics[] = {topic->topic};
-    if (topic->state == TOPIC_UNASKED) {
+    if (topic->state == TOPIC_UNASKED && producer->state->options.is_creating) {
         TQ_TRY(tq__kafka_topics_ask(producer->state, producer->client, producer->queue, topics, 1,
                                     err));
         topic->state = TOPIC_ASKED;

@@ -35,10 +35,15 @@ int32_t tq__trial_partitioner(const rd_kafka_topic_t *topic, const void *key, si
     return rd_kafka_msg_partitioner_murmur2(topic, key, key_bytes, partitions_count, NULL, message);
 }
 
+static int32_t count_partitions(const struct kafka_trial *trial)
+{
+    return __atomic_load_n(&trial->partitions_count, __ATOMIC_ACQUIRE);
+}
+
 /* True when there are stages: their number is known, and there is memory. */
 static int has_stages(struct kafka_trial *trial, const struct tq_env *env)
 {
-    int32_t count = __atomic_load_n(&trial->partitions_count, __ATOMIC_ACQUIRE);
+    int32_t count = count_partitions(trial);
     if (!trial->stages && count > 0) {
         trial->stages = tq__alloc(env, (size_t)count, 1);
         trial->stages_count = trial->stages ? count : 0;
@@ -52,7 +57,7 @@ int tq__trial_begin(struct kafka_trial *trial, const struct tq_env *env,
     if (trial->is_first_away) {
         return TQ_FULL;
     }
-    if (__atomic_load_n(&trial->partitions_count, __ATOMIC_ACQUIRE) == 0) {
+    if (count_partitions(trial) == 0) {
         trial->is_first_away = 1;
         *out_partition = RD_KAFKA_PARTITION_UA;
         return TQ_OK;

@@ -16,7 +16,7 @@ struct kafka_trial {
     int32_t stages_count;
 };
 
-/* librdkafka's partitioner for topics whose opaque begins with their trial. */
+/* librdkafka's partitioner for topics whose opaque is their trial. */
 int32_t tq__trial_partitioner(const rd_kafka_topic_t *topic, const void *key, size_t key_bytes,
                               int32_t partitions_count, void *trial, void *message);
 
