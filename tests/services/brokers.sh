@@ -23,15 +23,8 @@ inter.broker.listener.name=PLAIN
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAIN:PLAINTEXT
 listeners=PLAIN://$(brokers_address "$1"),CONTROLLER://$(brokers_address "controller.$1")
 log.dirs=$2
-auto.create.topics.enable=false
-min.insync.replicas=2
-offsets.topic.replication.factor=3
-transaction.state.log.replication.factor=3
-transaction.state.log.min.isr=2
-share.coordinator.state.topic.replication.factor=3
-share.coordinator.state.topic.min.isr=2
 EOF
-    kafka_small
+    kafka_small 3 2
 }
 
 # The one archive of data that is formatted becomes a node's own by the node's number.

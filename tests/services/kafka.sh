@@ -50,19 +50,21 @@ org.apache.kafka.common.security.plain.PlainLoginModule required user_ticketq="s
 listener.name.tls.ssl.keystore.type=PEM
 listener.name.tls.ssl.keystore.location=${1%/*}/broker.pem
 log.dirs=$1
-auto.create.topics.enable=false
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
 EOF
-    kafka_small
+    kafka_small 1 1
 }
 
-# What keeps a broker of a test small, and quick to be missed.
+# kafka_small COPIES LEAST   what keeps a broker of a test small, and quick to be missed; its own
+# topics have so many copies, of which so many have what is acknowledged
 kafka_small() {
     cat <<EOF
+auto.create.topics.enable=false
+min.insync.replicas=$2
+offsets.topic.replication.factor=$1
+transaction.state.log.replication.factor=$1
+transaction.state.log.min.isr=$2
+share.coordinator.state.topic.replication.factor=$1
+share.coordinator.state.topic.min.isr=$2
 log.segment.bytes=16777216
 num.partitions=4
 num.network.threads=2
