@@ -23,7 +23,12 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
     return remove(path);
 }
 
+int folder_try_remove(const char *folder)
+{
+    return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 void folder_remove(const char *folder)
 {
-    ck_assert_int_eq(nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+    ck_assert_int_eq(folder_try_remove(folder), 0);
 }

@@ -9,5 +9,7 @@
 
 void folder_make(char folder[FOLDER_SIZE]);
 void folder_remove(const char *folder);
+/* The same where nothing can be asserted any more, as the program ends. 0, or -1. */
+int folder_try_remove(const char *folder);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "lib/folder.h"
 
 #define WAIT_STEP_US 5000
 #define WAIT_STEPS 2000
@@ -58,14 +59,6 @@ static int is_listening(unsigned port)
 }
 
 /* Only who started it ends it: a test that was forked does not. */
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
-{
-    (void)status;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 /* Also where the program ends, where nothing can be asserted any more. */
 void redis_server_stop(void)
 {
@@ -73,7 +66,7 @@ void redis_server_stop(void)
         server.owner = 0;
         kill(server.pid, SIGKILL);
         waitpid(server.pid, NULL, 0);
-        nftw(server.folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        folder_try_remove(server.folder);
     }
 }
 

@@ -113,7 +113,9 @@ void rush_run(struct rush *rush, void (*disturb)(void))
     while (rush->done < RUSH_VISITORS / 3) {
         usleep(500);
     }
-    disturb();
+    if (disturb) {
+        disturb();
+    }
     for (size_t i = 0; i < RUSH_THREADS; i++) {
         pthread_join(walkers[i].thread, NULL);
     }
@@ -147,6 +149,13 @@ void rush_check(struct rush *rush)
     }
     ck_assert_uint_eq(rush->moved, 0);
     ck_assert_uint_eq(rush_state(rush).waiting, RUSH_VISITORS);
+}
+
+void rush_order(struct rush *rush, uint32_t order, int64_t value)
+{
+    struct tq_room_action action = {
+        .size = sizeof action, .order = order, .value = value, .actor = "operator"};
+    assert_status(tq_room_operate(rush->room, &action, &err), TQ_OK);
 }
 
 struct tq_room_state rush_state(struct rush *rush)

@@ -27,12 +27,13 @@ struct rush {
 void rush_begin(struct rush *rush, const char *url);
 void rush_begin_shards(struct rush *rush, const char *url, unsigned shards);
 void rush_end(struct rush *rush);
-/* Lines everybody up, and calls `disturb` when a third of them are there. */
+/* Lines everybody up, and calls `disturb`, which may be NULL, when a third of them are there. */
 void rush_run(struct rush *rush, void (*disturb)(void));
 /* Lines everybody up once more, one by one, with the place of before. */
 void rush_again(struct rush *rush);
 /* Everybody is in line under a number of his own, the one that he was told last. */
 void rush_check(struct rush *rush);
+void rush_order(struct rush *rush, uint32_t order, int64_t value);
 struct tq_room_state rush_state(struct rush *rush);
 
 #endif

@@ -205,22 +205,36 @@ static tq_relay *strict_relay(void)
     return relay;
 }
 
+static tq_inbox *inbox;
+static tq_relay *relay;
+
+/* A world whose topic has a setting of its own, with a relay that parks what it blames. */
+static void open_strict(const char *setting, const char *value)
+{
+    kafka_world_open(&world, "partitions=1");
+    make_topic(OUTBOX_TOPIC, 1, setting, value);
+    plan = (struct handler_plan){.key = ""};
+    inbox = outbox_inbox(world.store, world.transport, "payment", &plan, 1);
+    relay = strict_relay();
+}
+
+static void close_strict(void)
+{
+    tq_relay_close(relay);
+    tq_inbox_close(inbox);
+    kafka_world_close(&world);
+}
+
 /* A topic takes less than a batch of ours: each event is small enough, so none is blamed. */
 START_TEST(a_topic_that_takes_less_than_a_batch__blames_nobody)
 {
-    kafka_world_open(&world, "partitions=1");
-    make_topic(OUTBOX_TOPIC, 1, "max.message.bytes", "20000");
-    plan = (struct handler_plan){.key = ""};
-    tq_inbox *inbox = outbox_inbox(world.store, world.transport, "payment", &plan, 1);
-    tq_relay *relay = strict_relay();
+    open_strict("max.message.bytes", "20000");
     put_large(10, 1, 20, 1000);
     kafka_world_run(&world, relay, inbox, &plan, 200, LONG);
     ck_assert_int_eq(plan.told, 200);
     kafka_world_check(&world, "payment", 10, 20);
     kafka_world_check_blameless(&world);
-    tq_relay_close(relay);
-    tq_inbox_close(inbox);
-    kafka_world_close(&world);
+    close_strict();
 }
 END_TEST
 
@@ -236,11 +250,7 @@ static int note_parked(void *arg, const struct tq_parked *parked)
 START_TEST(an_event_that_a_topic_does_not_take__is_parked_alone)
 {
     int parked = 0;
-    kafka_world_open(&world, "partitions=1");
-    make_topic(OUTBOX_TOPIC, 1, "max.message.bytes", "20000");
-    plan = (struct handler_plan){.key = ""};
-    tq_inbox *inbox = outbox_inbox(world.store, world.transport, "payment", &plan, 1);
-    tq_relay *relay = strict_relay();
+    open_strict("max.message.bytes", "20000");
     put_large(10, 1, 3, 500);
     put_large(1, 4, 4, 60000);
     for (int n = 4; n <= 5; n++) {
@@ -257,9 +267,7 @@ START_TEST(an_event_that_a_topic_does_not_take__is_parked_alone)
     outbox_check_key(world.store, "payment", "k9", 5);
     assert_status(tq_outbox_parked(world.store, 10, note_parked, &parked, &err), TQ_OK);
     ck_assert_int_eq(parked, 2);
-    tq_relay_close(relay);
-    tq_inbox_close(inbox);
-    kafka_world_close(&world);
+    close_strict();
 }
 END_TEST
 
@@ -279,11 +287,7 @@ static void change_topic(const char *topic, const char *setting, const char *val
 /* To the broker every event is too old: its clock and ours are not one. */
 START_TEST(a_clock_that_the_broker_does_not_believe__blames_nobody)
 {
-    kafka_world_open(&world, "partitions=1");
-    make_topic(OUTBOX_TOPIC, 1, "message.timestamp.before.max.ms", "0");
-    plan = (struct handler_plan){.key = ""};
-    tq_inbox *inbox = outbox_inbox(world.store, world.transport, "payment", &plan, 1);
-    tq_relay *relay = strict_relay();
+    open_strict("message.timestamp.before.max.ms", "0");
     kafka_world_put(&world, 10, 1, 5);
     ck_assert_int_gt(kafka_world_run(&world, relay, inbox, &plan, 50, 20), 0);
     ck_assert_int_gt(outbox_pending(world.store), 0);
@@ -291,9 +295,7 @@ START_TEST(a_clock_that_the_broker_does_not_believe__blames_nobody)
     change_topic(OUTBOX_TOPIC, "message.timestamp.before.max.ms", "3600000");
     kafka_world_run(&world, relay, inbox, &plan, 50, LONG);
     kafka_world_check(&world, "payment", 10, 5);
-    tq_relay_close(relay);
-    tq_inbox_close(inbox);
-    kafka_world_close(&world);
+    close_strict();
 }
 END_TEST
 
@@ -302,8 +304,8 @@ START_TEST(partitions_that_are_added__lose_and_double_nothing)
 {
     kafka_world_open(&world, "partitions=2");
     plan = (struct handler_plan){.key = ""};
-    tq_inbox *inbox = outbox_inbox(world.store, world.transport, "payment", &plan, 1);
-    tq_relay *relay = outbox_relay(world.store, world.transport, "r1");
+    inbox = outbox_inbox(world.store, world.transport, "payment", &plan, 1);
+    relay = outbox_relay(world.store, world.transport, "r1");
     kafka_world_put(&world, 12, 1, 5);
     kafka_world_run(&world, relay, inbox, &plan, 60, LONG);
     tq_relay_close(relay);

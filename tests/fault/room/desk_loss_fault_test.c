@@ -47,17 +47,6 @@ static redisReply *check(redisReply *reply)
 
 #define ASK(...) check(redisCommand(server, __VA_ARGS__))
 
-static void order(uint32_t verb, int64_t value)
-{
-    struct tq_room_action action = {
-        .size = sizeof action, .order = verb, .value = value, .actor = "operator"};
-    assert_status(tq_room_operate(rush.room, &action, &err), TQ_OK);
-}
-
-static void do_nothing(void)
-{
-}
-
 static void open_room(void)
 {
     char url[128];
@@ -67,13 +56,13 @@ static void open_room(void)
     snprintf(url, sizeof url, "redis://127.0.0.1:%u?timeout_ms=3000", port);
     rush_begin_shards(&rush, url, SHARDS);
     memset(was_let_in, 0, sizeof was_let_in);
-    order(TQ_ROOM_SET_RATE, TQ_ROOM_RATE_MAX);
+    rush_order(&rush, TQ_ROOM_SET_RATE, TQ_ROOM_RATE_MAX);
 }
 
 static void begin(void)
 {
     open_room();
-    rush_run(&rush, do_nothing);
+    rush_run(&rush, NULL);
 }
 
 static void end(void)
@@ -206,7 +195,7 @@ static void fill_up(void)
 static size_t count_passes(void)
 {
     size_t count = 0;
-    rush_run(&rush, do_nothing);
+    rush_run(&rush, NULL);
     for (size_t i = 0; i < RUSH_VISITORS; i++) {
         was_let_in[i] |= rush.places[i].pass[0] != '\0';
         count += (size_t)was_let_in[i];
@@ -244,12 +233,12 @@ START_TEST(whom_a_shard_forgot__is_counted_until_it_has_recovered)
     if (what->all) {
         keep(&shard, "show:1");
     }
-    rush_run(&rush, do_nothing);
+    rush_run(&rush, NULL);
     if (!what->all) {
         keep(&shard, "show:1");
     }
     if (what->order) {
-        order(TQ_ROOM_SET_RATE, TQ_ROOM_RATE_MAX);
+        rush_order(&rush, TQ_ROOM_SET_RATE, TQ_ROOM_RATE_MAX);
     }
     fill_up();
     ck_assert_uint_eq(count_passes(), CAP);
@@ -262,7 +251,7 @@ START_TEST(whom_a_shard_forgot__is_counted_until_it_has_recovered)
         tick();
     }
     ck_assert_uint_eq(count_passes(), CAP);
-    order(TQ_ROOM_SET_OPEN, 0);
+    rush_order(&rush, TQ_ROOM_SET_OPEN, 0);
     fill_up();
     ck_assert_uint_eq(count_passes(), CAP);
     ck_assert_uint_eq(rush.moved, 0);
@@ -274,14 +263,14 @@ START_TEST(a_shard_that_is_gone__keeps_the_places_of_those_inside)
 {
     begin();
     fill_up();
-    rush_run(&rush, do_nothing);
+    rush_run(&rush, NULL);
     for (size_t i = 0; i < KEYS; i++) {
         freeReplyObject(ASK("DEL queue:{show:1}%s", endings[i]));
     }
     for (int i = 0; i < 20; i++) {
         tick();
     }
-    rush_run(&rush, do_nothing);
+    rush_run(&rush, NULL);
     ck_assert_uint_eq(rush_state(&rush).active, CAP);
     end();
 }

@@ -58,17 +58,6 @@ static struct tq_room_tick tick(void)
     return tick;
 }
 
-static void order(uint32_t verb, int64_t value)
-{
-    struct tq_room_action action = {
-        .size = sizeof action, .order = verb, .value = value, .actor = "operator"};
-    assert_status(tq_room_operate(rush.room, &action, &err), TQ_OK);
-}
-
-static void do_nothing(void)
-{
-}
-
 static void lose_everything(void)
 {
     ask("FLUSHALL");
@@ -121,13 +110,13 @@ static void fill_up(void)
 START_TEST(the_cap_holds_whatever_is_lost)
 {
     begin();
-    order(TQ_ROOM_SET_RATE, TQ_ROOM_RATE_MAX);
-    rush_run(&rush, do_nothing);
+    rush_order(&rush, TQ_ROOM_SET_RATE, TQ_ROOM_RATE_MAX);
+    rush_run(&rush, NULL);
     fill_up();
     ck_assert_uint_eq(rush_state(&rush).active, CAP);
     losses[_i].happen();
-    order(TQ_ROOM_SET_RATE, TQ_ROOM_RATE_MAX);
-    order(TQ_ROOM_SET_OPEN, 0); /* nobody recovers for so long */
+    rush_order(&rush, TQ_ROOM_SET_RATE, TQ_ROOM_RATE_MAX);
+    rush_order(&rush, TQ_ROOM_SET_OPEN, 0); /* nobody recovers for so long */
     rush_again(&rush);
     fill_up();
     ck_assert_uint_eq(rush_state(&rush).active, CAP);
@@ -138,8 +127,8 @@ END_TEST
 START_TEST(a_lost_shard_obeys_the_orders_of_before)
 {
     begin();
-    rush_run(&rush, do_nothing);
-    order(TQ_ROOM_DRAIN, 0);
+    rush_run(&rush, NULL);
+    rush_order(&rush, TQ_ROOM_DRAIN, 0);
     lose_a_shard();
     unsigned closed = 0;
     for (unsigned i = 0; i < 30; i++) {
@@ -159,8 +148,8 @@ END_TEST
 START_TEST(an_order_that_one_shard_missed_is_made_up_for)
 {
     begin();
-    rush_run(&rush, do_nothing);
-    order(TQ_ROOM_PAUSE, 0);
+    rush_run(&rush, NULL);
+    rush_order(&rush, TQ_ROOM_PAUSE, 0);
     ask("SET queue:{show:1}:state broken"); /* its scripts fail */
     struct tq_room_action action = {
         .size = sizeof action, .order = TQ_ROOM_RESET, .actor = "operator", .request_key = "once"};
