@@ -16,6 +16,8 @@ c_suites="unit conform model fault house examples"
 suites=${*:-$c_suites threads e2e services}
 passed=0
 failed=0
+failures=$(mktemp)
+trap 'rm -f "$failures"' EXIT
 
 has() {
     case " $suites " in *" $1 "*) true ;; *) false ;; esac
@@ -29,6 +31,8 @@ count_meson() {
     [ "$((ok + bad))" -eq 0 ] && { echo "no test ran" >&2; bad=1; }
     passed=$((passed + ok))
     failed=$((failed + bad))
+    grep -E '^ *[0-9]+/[0-9]+ .* (FAIL|ERROR|TIMEOUT|UNEXPECTEDPASS) |^# .*:[FE]:|^not ok|Sanitizer: ' \
+        "$1" | cut -c1-200 >>"$failures"
 }
 
 # meson_test FOLDER SUITES SERVERS   builds what the suites want, starts the servers and runs them;
@@ -74,6 +78,7 @@ run_pytest() {
         failed=$((failed + 1))
     passed=$((passed + $(counted "$log" passed)))
     failed=$((failed + $(counted "$log" failed error)))
+    grep -E '^(FAILED|ERROR) ' "$log" | cut -c1-200 >>"$failures"
     rm -f "$log"
 }
 
@@ -117,5 +122,6 @@ if [ -n "$outages" ]; then
     rm -f "$outages"
 fi
 
+[ "$failed" -eq 0 ] || cat "$failures"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
