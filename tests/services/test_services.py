@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The tool that gives tests real servers: they answer, come back after faults, leave nothing."""
+import contextlib
 import os
 import signal
 import socket
@@ -131,10 +132,11 @@ def fixture_make_run():
 
 
 def relay(listener, target):
-    """Hands bytes on between whoever connects and the target."""
+    """Hands bytes on between whoever connects and the target, until either hangs up."""
     def pump(source, sink):
-        while data := source.recv(65536):
-            sink.sendall(data)
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
         sink.close()
 
     while True:
