@@ -18,7 +18,32 @@
 #include "rig.h"
 
 #define HOST "Host: a\r\n"
+#define WAIT_STEPS 30000
 #define BACKLOG 40 /* steps that the worker has left when it is told to stop */
+
+static char folder[64];
+
+static void path_of(const char *name, char path[128])
+{
+    snprintf(path, 128, "%s/%s", folder, name);
+}
+
+static void make_file(const char *name)
+{
+    char path[128];
+    path_of(name, path);
+    FILE *file = fopen(path, "w");
+    if (file) {
+        fclose(file);
+    }
+}
+
+static int has_file(const char *name)
+{
+    char path[128];
+    path_of(name, path);
+    return access(path, F_OK) == 0;
+}
 
 /* ---- the program ---- */
 
@@ -73,13 +98,14 @@ static void get_trace(struct http_request *request)
     http_reply(request, 200, "text/plain", trace, strlen(trace));
 }
 
+/* Begins with a file that the test waits for, and ends when there is one of the test. */
 static void get_slow(struct http_request *request)
 {
-    int64_t ms = 0;
-    if (http_query_int_or(request, "ms", 0, 10000, 300, &ms)) {
-        usleep((useconds_t)ms * 1000);
-        http_reply(request, 200, "text/plain", "slow", 4);
+    make_file("begun");
+    while (!has_file("enough")) {
+        usleep(1000);
     }
+    http_reply(request, 200, "text/plain", "slow", 4);
 }
 
 static void get_work(struct http_request *request)
@@ -149,15 +175,9 @@ static const struct app_program program = {
 
 /* ---- its life ---- */
 
-static char folder[64];
 static unsigned port, internal_port, ops_port;
 static pid_t process;
 static struct wire_answer answer;
-
-static void path_of(const char *name, char path[128])
-{
-    snprintf(path, 128, "%s/%s", folder, name);
-}
 
 static unsigned port_in(const char *text, const char *name)
 {
@@ -199,7 +219,7 @@ static void start_with(const char *address)
         snprintf(listen, sizeof listen, "%s", address);
         char *words[] = {"tiny",   "--listen",   listen,         "--data", folder,
                          "--keys", keys,         "--ready-file", ready,    "--log-level",
-                         "3",      "--drain-ms", "4000",         NULL};
+                         "3",      "--drain-ms", "60000",        NULL};
         exit(app_main(&program, 13, words));
     }
 }
@@ -210,7 +230,7 @@ static void begin(void)
     snprintf(folder, sizeof folder, "/tmp/ticketq-app-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     start_with("127.0.0.1:0");
-    for (int i = 0; i < 10000 && !read_text("ready", text, sizeof text); i++) {
+    for (int i = 0; i < WAIT_STEPS && !read_text("ready", text, sizeof text); i++) {
         usleep(1000);
     }
     port = port_in(text, "listen");
@@ -259,10 +279,28 @@ static const char *get(unsigned where, const char *path, const char *fields)
 
 static void wait_for_metric(const char *line)
 {
-    for (int i = 0; i < 300 && !strstr(get(ops_port, "/metrics", ""), line); i++) {
-        usleep(10000);
+    for (int i = 0; i < WAIT_STEPS && !strstr(get(ops_port, "/metrics", ""), line); i++) {
+        usleep(1000);
     }
     ck_assert_msg(strstr(answer.body, line), "%s is not in\n%s", line, answer.body);
+}
+
+/* A request that does not end by itself, and a program that drains and waits for it. */
+static int ask_slowly_and_stop(void)
+{
+    int slow = wire_connect(port);
+    wire_send(slow, "GET /slow HTTP/1.1\r\n" HOST "\r\n");
+    for (int i = 0; i < WAIT_STEPS && !has_file("begun"); i++) {
+        usleep(1000);
+    }
+    ck_assert(has_file("begun"));
+    kill(process, SIGTERM);
+    for (int i = 0; i < WAIT_STEPS && get(ops_port, "/readyz", "")[0] && answer.status != 503;
+         i++) {
+        usleep(1000);
+    }
+    ck_assert_uint_eq(answer.status, 503);
+    return slow;
 }
 
 /* ---- tests ---- */
@@ -280,15 +318,9 @@ START_TEST(health__follows_the_life)
                     "http_route=\"/trace\",http_response_status_code=\"200\"} 2\n");
     wait_for_metric("http_route=\"\",http_response_status_code=\"404\"} 1\n");
     wait_for_metric("ticketq_build_info{version=\"" TQ_VERSION_STRING "\"} 1\n");
-    int slow = wire_connect(port);
-    wire_send(slow, "GET /slow?ms=800 HTTP/1.1\r\n" HOST "\r\n");
-    usleep(200000);
-    kill(process, SIGTERM);
-    for (int i = 0; i < 100 && get(ops_port, "/readyz", "")[0] && answer.status != 503; i++) {
-        usleep(2000);
-    }
-    ck_assert_uint_eq(answer.status, 503);
+    int slow = ask_slowly_and_stop();
     ck_assert_str_eq(answer.body, "{\"status\":\"draining\"}");
+    make_file("enough");
     wire_read(slow, &answer);
     ck_assert_uint_eq(answer.status, 200);
     ck_assert_str_eq(answer.body, "slow");
@@ -302,13 +334,7 @@ END_TEST
 START_TEST(a_second_signal__ends_at_once)
 {
     begin();
-    int slow = wire_connect(port);
-    wire_send(slow, "GET /slow?ms=3000 HTTP/1.1\r\n" HOST "\r\n");
-    usleep(200000);
-    kill(process, SIGTERM);
-    for (int i = 0; i < 500 && get(ops_port, "/readyz", "")[0] && answer.status != 503; i++) {
-        usleep(2000);
-    }
+    int slow = ask_slowly_and_stop();
     kill(process, SIGTERM);
     ck_assert_int_eq(wait_for_exit(), 128 + SIGTERM);
     wire_read(slow, &answer);

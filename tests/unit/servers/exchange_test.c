@@ -268,7 +268,7 @@ START_TEST(ambiguous_requests__are_refused_and_the_connection_ends)
         wire_send(fd, bad[i]);
         wire_read(fd, &answer);
         ck_assert_msg(answer.status == 400, "row %zu: %u", i, answer.status);
-        ck_assert_msg(wire_is_closed(fd, 2000), "row %zu stays open", i);
+        ck_assert_msg(wire_is_closed(fd), "row %zu stays open", i);
         close(fd);
     }
     ask("POST /echo/1 HTTP/1.1\r\n" HOST "Expect: magic\r\nContent-Length: 1\r\n\r\n%s", "");
@@ -310,7 +310,7 @@ START_TEST(gaps_in_a_head__are_refused_and_the_connection_ends)
         wire_send_bytes(fd, bad[i].text, bad[i].bytes);
         wire_read(fd, &answer);
         ck_assert_msg(answer.status == 400, "row %zu: %u", i, answer.status);
-        ck_assert_msg(wire_is_closed(fd, 2000), "row %zu stays open", i);
+        ck_assert_msg(wire_is_closed(fd), "row %zu stays open", i);
         close(fd);
     }
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -329,7 +329,7 @@ START_TEST(a_full_pool__sheds)
     for (int i = 0; i < 2; i++) {
         fds[i] = wire_connect(rig.port);
         wire_send(fds[i], "GET /gate HTTP/1.1\r\n" HOST "\r\n");
-        for (int k = 0; k < 2000 && (i ? http_pool_depth(rig.server, "one") < 1 : !handled); k++) {
+        for (int k = 0; k < 60000 && (i ? http_pool_depth(rig.server, "one") < 1 : !handled); k++) {
             usleep(1000);
         }
     }
@@ -353,7 +353,7 @@ START_TEST(what_is_known__is_answered_past_a_busy_pool)
     gate = handled = 0;
     int busy = wire_connect(rig.port);
     wire_send(busy, "GET /gate HTTP/1.1\r\n" HOST "\r\n");
-    for (int i = 0; i < 2000 && !atomic_load(&handled); i++) {
+    for (int i = 0; i < 60000 && !atomic_load(&handled); i++) {
         usleep(1000);
     }
     for (int i = 0; i < 3; i++) {

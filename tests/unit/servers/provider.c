@@ -73,7 +73,7 @@ void provider_refuse_hooks(unsigned count)
 
 void provider_wait_for_hooks(size_t count)
 {
-    for (int i = 0; i < 5000 && hooks() < count; i++) {
+    for (int i = 0; i < 60000 && hooks() < count; i++) {
         usleep(1000);
     }
     ck_assert_uint_eq(hooks(), count);
@@ -123,7 +123,7 @@ void provider_start(void)
         secret,  "--webhook-url", url,           "--webhook-secret", webhook, "--webhook-retry-ms",
         "20",    "--ready-file",  ready,         "--log-level",      "2",     NULL};
     ck_assert_int_eq(posix_spawn(&process, program, NULL, NULL, words, environ), 0);
-    for (int i = 0; i < 10000 && !read_ready(ready); i++) {
+    for (int i = 0; i < 60000 && !read_ready(ready); i++) {
         usleep(1000);
     }
     ck_assert_str_ne(provider.url, "");
@@ -169,7 +169,7 @@ unsigned provider_call(const char *method, const char *path, const char *key, co
                                   .headers = headers,
                                   .body = text,
                                   .body_bytes = text ? strlen(text) : 0,
-                                  .timeout_ms = 5000};
+                                  .timeout_ms = 60000};
     int rc = http_client_call(provider.client, &own, &answer, &err);
     ck_assert_msg(rc == TQ_OK || rc == TQ_E_UNKNOWN, "%s: %s", path, err.message);
     snprintf(provider.body, sizeof provider.body, "%s", answer.body.data ? answer.body.data : "");

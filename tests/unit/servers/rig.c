@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 
 void rig_open(struct rig *rig, const struct http_route *routes, size_t routes_count, void *arg,
               const struct http_listener_options *options)
@@ -39,18 +39,29 @@ void rig_open(struct rig *rig, const struct http_route *routes, size_t routes_co
 
 void rig_close(struct rig *rig)
 {
-    http_server_drain(rig->server, NULL, 2000);
+    http_server_drain(rig->server, NULL, WAIT_MS);
     http_server_free(rig->server);
     ck_assert_int_eq(rig->test.live, 0);
 }
 
-int wire_connect(unsigned port)
+/* The connection, or -1. */
+static int try_to_connect(unsigned port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
+int wire_connect(unsigned port)
+{
+    int fd = try_to_connect(port);
+    ck_assert_int_ge(fd, 0);
     return fd;
 }
 
@@ -107,11 +118,27 @@ void wire_read(int fd, struct wire_answer *answer)
     }
 }
 
-int wire_is_closed(int fd, int wait_ms)
+int wire_is_closed(int fd)
 {
     char byte;
-    struct pollfd ready = {fd, POLLIN, 0};
-    return poll(&ready, 1, wait_ms) > 0 && recv(fd, &byte, 1, 0) <= 0;
+    return !read_byte(fd, &byte);
+}
+
+static int is_accepting(unsigned port)
+{
+    int fd = try_to_connect(port);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+void wire_until_refused(unsigned port)
+{
+    for (int i = 0; i < WAIT_MS && is_accepting(port); i++) {
+        usleep(1000);
+    }
+    ck_assert(!is_accepting(port));
 }
 
 struct wire_answer wire_ask(unsigned port, const char *text)

@@ -31,10 +31,12 @@ struct wire_answer {
 int wire_connect(unsigned port);
 void wire_send(int fd, const char *text);
 void wire_send_bytes(int fd, const char *data, size_t bytes);
-/* One answer; at most 5 seconds. */
+/* One answer; waits at most a minute, as all that follows. */
 void wire_read(int fd, struct wire_answer *answer);
-/* Non-zero: the other side has closed, within `wait_ms`. */
-int wire_is_closed(int fd, int wait_ms);
+/* Waits for something to come; non-zero: it was the end. */
+int wire_is_closed(int fd);
+/* Until nobody listens there any more, as when a server drains. */
+void wire_until_refused(unsigned port);
 /* A new connection, one request, one answer. */
 struct wire_answer wire_ask(unsigned port, const char *text);
 /* Non-zero when the head has this line. */

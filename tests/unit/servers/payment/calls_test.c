@@ -23,7 +23,7 @@ static void begin(const char *card)
                                             .authorization = authorization,
                                             .channel = "LIVE",
                                             .store = "store-sandbox",
-                                            .timeout_ms = 2000};
+                                            .timeout_ms = 10000};
     assert_status(http_client_new(&shop.service.env, &shop.service.portone.client, &err), TQ_OK);
     assert_call(200, "POST", "/payments/" PAYMENT "/pre-register", NULL, PROVIDER_REGISTER);
     const char *at = strstr(provider_confirmation(PAYMENT, "5000", card, ""), "tok_");

@@ -70,7 +70,7 @@ static void begin(void)
                                             .authorization = authorization,
                                             .channel = "LIVE",
                                             .store = "store-1",
-                                            .timeout_ms = 2000};
+                                            .timeout_ms = 7000};
     assert_status(http_client_new(&shop.service.env, &shop.service.portone.client, &err), TQ_OK);
     ck_assert_int_eq(tq_ledger_run(shop.service.ledger, add_payment, NULL, &shop.err), TQ_OK);
 }

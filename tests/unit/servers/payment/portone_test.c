@@ -56,7 +56,7 @@ static void begin(void)
     portone.authorization = authorization;
     portone.channel = "LIVE";
     portone.store = "store-1";
-    portone.timeout_ms = 5000;
+    portone.timeout_ms = 60000;
     assert_status(http_client_new(&rig.env, &portone.client, &err), TQ_OK);
 }
 

@@ -101,11 +101,14 @@ START_TEST(faults__do_what_they_say)
     assert_call(200, "GET", "/payments/P1", NULL, NULL);
     assert_body("\"status\":\"PAID\"");
     assert_call(200, "POST", "/payments/P1/confirm", PROVIDER_KEY, text);
-    provider_fault("{\"operation\":\"confirm\",\"fault\":\"latePaid\",\"delayMs\":400}");
+    provider_fault("{\"operation\":\"confirm\",\"fault\":\"latePaid\",\"delayMs\":600000}");
+    assert_call(0, "POST", "/payments/P3/confirm", NULL,
+                provider_confirmation("P3", "5000", "ok", ""));
+    assert_call(200, "GET", "/payments/P3", NULL, NULL);
+    assert_body("\"status\":\"PAY_PENDING\"");
+    provider_fault("{\"operation\":\"confirm\",\"fault\":\"latePaid\",\"delayMs\":100}");
     assert_call(0, "POST", "/payments/P2/confirm", NULL,
                 provider_confirmation("P2", "5000", "ok", ""));
-    assert_call(200, "GET", "/payments/P2", NULL, NULL);
-    assert_body("\"status\":\"PAY_PENDING\"");
     provider_wait_for_hooks(2);
     assert_call(200, "GET", "/payments/P2", NULL, NULL);
     assert_body("\"status\":\"PAID\"");

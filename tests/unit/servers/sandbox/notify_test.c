@@ -18,12 +18,15 @@ START_TEST(webhooks__are_lost_doubled_reordered_and_sent_again)
     provider_wait_for_hooks(2);
     ck_assert_str_eq(provider.hooks[0].id, provider.hooks[1].id);
     ck_assert_ptr_nonnull(strstr(provider.hooks[0].body, "TWICE"));
-    provider_fault("{\"operation\":\"webhook\",\"fault\":\"reorder\"}");
+    provider_fault("{\"operation\":\"webhook\",\"fault\":\"reorder\",\"delayMs\":600000}");
     provider_pay("FIRST");
+    provider_fault("{\"operation\":\"webhook\",\"fault\":\"reorder\"}");
     provider_pay("SECOND");
+    provider_wait_for_hooks(3);
+    provider_pay("THIRD");
     provider_wait_for_hooks(4);
-    ck_assert_ptr_nonnull(strstr(provider.hooks[2].body, "SECOND"));
-    ck_assert_ptr_nonnull(strstr(provider.hooks[3].body, "FIRST"));
+    ck_assert_ptr_nonnull(strstr(provider.hooks[2].body, "SECOND")); /* FIRST is behind it */
+    ck_assert_ptr_nonnull(strstr(provider.hooks[3].body, "THIRD"));
     provider_refuse_hooks(2);
     provider_pay("AGAIN");
     provider_wait_for_hooks(7);
