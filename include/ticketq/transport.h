@@ -25,7 +25,7 @@
  * times are milliseconds.
  *
  *     partitions=, replication=   of topics that are made; the broker's default
- *     create=yes                  no: topics are made by others; without one an inbox fails
+ *     create=1                    0: topics are made by others; without one an inbox fails
  *     prefix=                     before every topic and group
  *     timeout_ms=10000            for a message to be delivered
  *     linger_ms=2                 a batch waits for more

@@ -9,10 +9,10 @@
  * and an event that was replayed is told so, not replayed again.
  *
  * It reads as a group of its own that nobody hears of again, with a ledger in memory, and
- * makes nothing: a topic, a schema or a file that is not there is told (create=no, create=0). A
- * topic has no end that it could see; it stops when none has come for --wait-ms. A broker
- * that failed, and after which no letter came, may have more of them. Exit status: 0 read,
- * 1 an event could not be replayed, 2 perhaps not everything was read.
+ * makes nothing: a topic, a schema or a file that is not there is told. A topic has no end
+ * that it could see; it stops when none has come for --wait-ms. A broker that failed, and
+ * after which no letter came, may have more of them. Exit status: 0 read, 1 an event could
+ * not be replayed, 2 perhaps not everything was read.
  */
 #include "ticketqd/letters.h"
 
@@ -28,6 +28,7 @@
 #include "core/env.h"
 #include "core/error.h"
 #include "core/json.h"
+#include "core/url.h"
 #include "transport/transport.h"
 
 #define REFUSED 1
@@ -144,22 +145,32 @@ static int open_inbox(struct letters *letters, struct tq_error *err)
                          &letters->inbox, err);
 }
 
-/* A URL with one option more. */
-static int put_url(struct tq__buf *target, const char *url, const char *option,
-                   struct tq_error *err)
+/* The URL, but nothing is made, whatever it says of that. */
+static int put_url(struct tq__buf *target, const char *url, struct tq_error *err)
 {
-    tq__buf_format(target, "%s%c%s", url, strchr(url, '?') ? '&' : '?', option);
+    const char *at = strchrnul(url, '?');
+    tq__buf_add(target, url, (size_t)(at - url));
+    tq__buf_text(target, "?create=0");
+    while (*at) {
+        const char *option = at + 1;
+        at = strchrnul(option, '&');
+        if (!tq__url_is_called("create", option, strcspn(option, "=&"))) {
+            tq__buf_format(target, "&%.*s", (int)(at - option), option);
+        }
+    }
     return tq__buf_check(target, "letters", err);
 }
 
 static int open_transport(struct letters *letters, struct tq_error *err)
 {
+    if (strncmp(letters->transport_url, "inproc:", 7) == 0) {
+        return tq__fail(err, TQ_E_UNSUPPORTED, "letters",
+                        "--transport: what one process keeps to itself has no letters for others");
+    }
     struct tq__buf url = TQ__BUF(&letters->env);
-    int is_kafka = strncmp(letters->transport_url, "kafka:", 6) == 0;
-    int rc = is_kafka ? put_url(&url, letters->transport_url, "create=no", err) : TQ_OK;
+    int rc = put_url(&url, letters->transport_url, err);
     if (rc == TQ_OK) {
-        const char *given = is_kafka ? url.data : letters->transport_url;
-        rc = tq_transport_open(&letters->env, TQ_ARGS(tq_transport_options, .url = given),
+        rc = tq_transport_open(&letters->env, TQ_ARGS(tq_transport_options, .url = url.data),
                                &letters->transport, err);
     }
     tq__buf_done(&url);
@@ -169,7 +180,7 @@ static int open_transport(struct letters *letters, struct tq_error *err)
 static int open_ledger(struct letters *letters, struct tq_error *err)
 {
     struct tq__buf url = TQ__BUF(&letters->env);
-    int rc = put_url(&url, letters->ledger_url, "create=0", err);
+    int rc = put_url(&url, letters->ledger_url, err);
     if (rc == TQ_OK) {
         rc = tq_store_open(&letters->env, TQ_ARGS(tq_store_options, .url = url.data),
                            &letters->ledger, err);
@@ -181,10 +192,6 @@ static int open_ledger(struct letters *letters, struct tq_error *err)
 static int open_all(struct letters *letters, struct tq_error *err)
 {
     TQ_TRY(open_transport(letters, err));
-    if (!(tq__transport_driver(letters->transport)->caps & TQ_TRANSPORT_SHARED)) {
-        return tq__fail(err, TQ_E_UNSUPPORTED, "letters",
-                        "--transport: what one process keeps to itself has no letters for others");
-    }
     if (letters->ledger_url) {
         TQ_TRY(open_ledger(letters, err));
     }

@@ -126,8 +126,8 @@ def test_what_is_wrong_with_a_call():
 
 
 def test_a_topic_that_is_not_there_is_told_and_not_made(broker, prefix, transport):
-    done = subprocess.run([BUILD + "/servers/ticketqd/ticketqd", "letters", "--transport", transport,
-                           "--topic", "dlq.paymnt", "--wait-ms", "4000"],
+    done = subprocess.run([BUILD + "/servers/ticketqd/ticketqd", "letters", "--transport",
+                           transport + "&create=1", "--topic", "dlq.paymnt", "--wait-ms", "4000"],
                           capture_output=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 2 and not done.stdout
     assert f"{prefix}dlq.paymnt" in done.stderr.decode().splitlines()[-1]
@@ -137,7 +137,8 @@ def test_a_topic_that_is_not_there_is_told_and_not_made(broker, prefix, transpor
 
 
 def test_a_ledger_that_is_not_there_is_told_and_not_made(tmp_path):
-    ledgers = {f"sqlite:{tmp_path}/paymnt.db": "there is no file"}
+    ledgers = {f"sqlite:{tmp_path}/paymnt.db": "there is no file",
+               f"sqlite:{tmp_path}/paymnt.db?create=1&synchronous=full": "there is no file"}
     server = os.environ.get("TICKETQ_TEST_POSTGRES")
     if server:
         ledgers[f"{server}?schema=tq_paymnt"] = "there is no schema tq_paymnt"

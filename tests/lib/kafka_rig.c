@@ -32,7 +32,7 @@ void kafka_rig_open_mock(struct kafka_rig *rig, const char *query)
     rig->owner = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     rig->cluster = rd_kafka_mock_cluster_new(rig->owner, 1);
     rd_kafka_mock_topic_create(rig->cluster, RIG_TOPIC, 2, 1);
-    snprintf(url, sizeof url, "kafka://%s?create=no%s%s",
+    snprintf(url, sizeof url, "kafka://%s?create=0%s%s",
              rd_kafka_mock_cluster_bootstraps(rig->cluster), query[0] ? "&" : "", query);
     kafka_rig_open(rig, url);
 }

@@ -3,7 +3,7 @@
  * Subscribing: a member of a group, whose partitions come and go.
  *
  *     unasked -> asked (topics are being made) -> subscribed -> placed (the group has told
- *             ->  (create=no)                  ->               its share, be it none)
+ *             ->  (create=0)                   ->               its share, be it none)
  *
  * All of it happens inside `poll`, on one queue of events: messages, partitions that are
  * given or taken, answers to commits. A message is copied into one block and belongs to

@@ -25,6 +25,7 @@ const struct kafka_secret tq__kafka_secrets[] = {
 const size_t tq__kafka_secrets_count = sizeof tq__kafka_secrets / sizeof *tq__kafka_secrets;
 
 static const struct tq__url_option known[] = {
+    TQ__URL_NUMBER("create", struct kafka_options, is_creating, 0, 1, 1),
     TQ__URL_NUMBER("partitions", struct kafka_options, partitions, 1, 10000, 0),
     TQ__URL_NUMBER("replication", struct kafka_options, replication, 1, 32, 0),
     TQ__URL_NUMBER("timeout_ms", struct kafka_options, timeout_ms, 1000, 900000, 10000),
@@ -37,11 +38,10 @@ static const struct tq__url_option known[] = {
     {.name = NULL},
 };
 
-static const char *const others[] = {"create", "rebalance", "instance"};
+static const char *const others[] = {"rebalance", "instance"};
 
 /* In the order of enum kafka_rebalance. */
 static const char *const rebalances[] = {"cooperative", "eager", "server", NULL};
-static const char *const answers[] = {"no", "yes", NULL};
 static const char *const securities[] = {"plaintext", "ssl", "sasl_plaintext", "sasl_ssl", NULL};
 static const char *const mechanisms[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", NULL};
 
@@ -120,8 +120,6 @@ static int read_word(const char *query, const char *name, const char *const *wor
 static int read_texts(struct kafka_options *options, const char *query, struct tq_error *err)
 {
     int rebalance = KAFKA_COOPERATIVE;
-    options->is_creating = 1;
-    TQ_TRY(read_word(query, "create", answers, &options->is_creating, err));
     for (const char *at = options->prefix; *at; at++) {
         if (!tq__is_id_byte(*at) && *at != '.') {
             return tq__fail(err, TQ_E_INVALID, ORIGIN, "prefix has letters, digits, '.', '-', '_'");

@@ -17,7 +17,7 @@
 enum kafka_rebalance {
     KAFKA_COOPERATIVE = 0, /* the members; only what moves is interrupted */
     KAFKA_EAGER,           /* the members; everything stops meanwhile */
-    KAFKA_SERVER           /* the broker (KIP-848): librdkafka 2.12, Kafka 4.0 */
+    KAFKA_SERVER           /* the broker (KIP-848): librdkafka 2.4, Kafka 4.0 */
 };
 
 struct kafka_options {
@@ -25,7 +25,7 @@ struct kafka_options {
     char prefix[KAFKA_PREFIX_MAX + 1]; /* of every topic and group */
     char instance[TQ_ID_SIZE];         /* "": no static membership */
     enum kafka_rebalance rebalance;
-    int is_creating;                  /* makes topics that are not there */
+    uint32_t is_creating;             /* makes topics that are not there */
     uint32_t partitions, replication; /* of those; 0: the broker's default */
     uint32_t timeout_ms;              /* for a message */
     uint32_t linger_ms;
