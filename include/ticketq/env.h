@@ -38,7 +38,7 @@ struct tq_env {
     void (*log)(void *ctx, int level, const char *origin, const char *message);
     /**
      * Optional. Sleep while `*word` equals `expected`, at most `timeout_ms`; may
-     * wake early. Without it nothing waits: calls that would return at once.
+     * wake early. Without it nothing waits: a call that would wait returns at once.
      */
     void (*park)(void *ctx, const uint32_t *word, uint32_t expected, uint32_t timeout_ms);
     /** Optional, together with park. Wake every thread that is parked on `word`. */

@@ -66,7 +66,7 @@ long tq__base64url_decode(unsigned char *target, size_t room, const char *text, 
 int tq__uuid7(const struct tq_env *env, int64_t now_ms, char target[37], struct tq_error *err);
 /* Its millisecond, or -1: it is none. */
 int64_t tq__uuid7_ms(const char *id);
-/* The same out of chance that was drawn before, for many at once. */
+/* A UUIDv7 out of chance that was drawn before, for many at once. */
 #define TQ__UUID7_CHANCE 10
 void tq__uuid7_of(int64_t now_ms, const unsigned char chance[TQ__UUID7_CHANCE], char target[37]);
 

@@ -199,18 +199,21 @@ int webhooks_clean(tq_store *ledger, int64_t age_ms, size_t limit, struct tq_err
 
 /* ---- payment.c ---- */
 
+/* What a buyer wants of a payment. */
+struct payment_wish {
+    struct payment row; /* in: user, reservation or id, token, trace; out: the payment */
+    struct app_once *once;
+    struct tq__buf answer; /* out, with TQ_OK: the stored answer */
+};
+
 /*
  * TQ_OK: `answer` is the stored answer. TQ_REPEAT, TQ_REFUSED: of app_once_begin(). TQ_GONE: no
  * such reservation, or payment, of this user. TQ_EXPIRED: the reservation is not open.
  * TQ_CLOSED: the payment is not open.
  */
-struct payment_wish {
-    struct payment row; /* in: user, reservation or id, token, trace */
-    struct app_once *once;
-    struct tq__buf answer;
-};
 int payment_begin(struct payments *service, struct payment_wish *wish, struct tq_error *err);
 int payment_confirm(struct payments *service, struct payment_wish *wish, struct tq_error *err);
+/* TQ_OK; TQ_GONE: no such payment of this user. */
 int payment_get(struct payments *service, const char *id, const char *user, struct payment *row,
                 struct tq_error *err);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "app/access.h"
+#include "core/env.h"
 #include "payment/payment.h"
 
 static void refused(struct http_request *request, int rc, const struct tq_error *err)
@@ -121,7 +122,7 @@ static void take_webhook(struct http_request *request)
 {
     struct payments *service = request->arg;
     struct tq_error err = TQ_ERROR_INIT;
-    int64_t now_ms = service->env.now_ms(service->env.ctx);
+    int64_t now_ms = tq__now_ms(&service->env);
     if (app_webhook_verify_request(service->keys, service->keys_count, request, now_ms) != TQ_OK) {
         http_problem(request, 401, "WEBHOOK_REFUSED", "The signature or the time is not good.");
         return;

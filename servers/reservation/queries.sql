@@ -72,7 +72,7 @@ SET status = $4, came_from = CASE WHEN phase = $5 THEN came_from ELSE phase END,
     cancel_reason = $8, refunded_amount = $9, hold_id = $10, fence = $11, updated_ms = $12
 WHERE reservation_id = $1 AND phase = $2 AND fence = $3
 
--- purchase.c
+-- reflect.c
 
 -- name: reservations_now
 SELECT user_id, schedule_id, phase, came_from, cancel_reason, hold_id, fence FROM reservations

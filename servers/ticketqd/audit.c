@@ -30,6 +30,7 @@
 
 #include "app/app.h"
 #include "audit_sql.h"
+#include "core/env.h"
 #include "ticketqd/copy.h"
 
 #define GRACE_MS 60000
@@ -360,7 +361,7 @@ int audit_main(int argc, char **argv)
     if (!audit.data == !audit.ledger || optind != argc) {
         return usage(stderr, UNREADABLE);
     }
-    audit.now_ms = audit.env.now_ms(audit.env.ctx);
+    audit.now_ms = tq__now_ms(&audit.env);
     audit.json = (struct tq__buf)TQ__BUF(&audit.env);
     int status = open_ledgers(&audit);
     status = status ? status : open_book(&audit);

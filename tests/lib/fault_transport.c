@@ -175,8 +175,11 @@ static int fault_reports(void *state, void *handle, struct tq_report *out_report
             out_reports[good++] = out_reports[i];
         }
     }
+    if (good == 0) {
+        return TQ_EMPTY;
+    }
     *out_count = good;
-    return good ? TQ_OK : TQ_EMPTY;
+    return TQ_OK;
 }
 
 static void fault_wake(void *state, void *handle)

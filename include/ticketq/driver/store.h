@@ -28,9 +28,9 @@
 struct tq_store_config {
     size_t size;
     const struct tq_env *env;
-    const char *scheme; /**< "sqlite" of "sqlite:/path?cache=1". */
+    const char *scheme; /**< "sqlite" of "sqlite:/path?create=0". */
     const char *path;   /**< "/path", percent-decoded. */
-    const char *query;  /**< "cache=1", as it was; "" when there is none. */
+    const char *query;  /**< "create=0", as it was; "" when there is none. */
     uint32_t busy_timeout_ms;
     uint32_t readers;
 };

@@ -93,17 +93,20 @@ static uint32_t read_counter(const uint32_t *counter)
 
 /* ---- open, close ---- */
 
+static const struct tq__url_option options[] = {
+    TQ__URL_NUMBER("capacity", struct inproc_state, capacity, 1, CAPACITY_MAX, CAPACITY_DEFAULT),
+    {.name = NULL},
+};
+
 static int inproc_open(void *opaque, const struct tq_transport_config *config, struct tq_error *err)
 {
     struct inproc_state *state = opaque;
     state->env = config->env;
-    state->capacity = CAPACITY_DEFAULT;
-    const char *query = config->query;
-    if (config->path[0] ||
-        (query[0] && (strncmp(query, "capacity=", 9) != 0 || strchr(query, '&')))) {
+    if (config->path[0]) {
         return tq__fail(err, TQ_E_INVALID, ORIGIN, "the URL is inproc: or inproc:?capacity=N");
     }
-    TQ_TRY(tq__url_number(query, "capacity", 1, CAPACITY_MAX, &state->capacity, err));
+    TQ_TRY(tq__url_names_check(config->query, options, NULL, ORIGIN, err));
+    TQ_TRY(tq__url_options_read(config->query, options, state, err));
     pthread_mutex_init(&state->lock, NULL);
     state->is_open = 1;
     return TQ_OK;
@@ -359,8 +362,11 @@ static int inproc_reports(void *opaque, void *handle, struct tq_report *out_repo
     producer->seen = read_counter(&producer->events);
     size_t count = collect(state, producer, out_reports, max);
     pthread_mutex_unlock(&state->lock);
+    if (count == 0) {
+        return TQ_EMPTY;
+    }
     *out_count = count;
-    return count ? TQ_OK : TQ_EMPTY;
+    return TQ_OK;
 }
 
 static void inproc_wake(void *opaque, void *handle)
@@ -470,8 +476,11 @@ static int inproc_poll(void *opaque, void *handle, struct tq_message *out_messag
     }
     consumer->is_woken = 0;
     pthread_mutex_unlock(&state->lock);
+    if (count == 0) {
+        return TQ_EMPTY;
+    }
     *out_count = count;
-    return count ? TQ_OK : TQ_EMPTY;
+    return TQ_OK;
 }
 
 static void inproc_consumer_wake(void *opaque, void *handle)

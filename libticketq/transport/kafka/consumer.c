@@ -568,8 +568,11 @@ int tq__kafka_poll(void *opaque, void *handle, struct tq_message *out_messages, 
                      : serve(consumer, event, err);
         timeout_ms = 0;
     }
+    if (count == 0) {
+        return status == TQ_OK ? TQ_EMPTY : TQ_E_UNAVAILABLE;
+    }
     *out_count = count;
-    return count ? TQ_OK : status == TQ_OK ? TQ_EMPTY : TQ_E_UNAVAILABLE;
+    return TQ_OK;
 }
 
 void tq__kafka_ack(void *opaque, void *handle, const uint64_t *cookies, size_t count)

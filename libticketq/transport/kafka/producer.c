@@ -463,8 +463,11 @@ int tq__kafka_reports(void *opaque, void *handle, struct tq_report *out_reports,
         count += take(producer, out_reports + count, max - count);
         timeout_ms = 0;
     }
+    if (count == 0) {
+        return status == TQ_OK ? TQ_EMPTY : TQ_E_UNAVAILABLE;
+    }
     *out_count = count;
-    return count ? TQ_OK : status == TQ_OK ? TQ_EMPTY : TQ_E_UNAVAILABLE;
+    return TQ_OK;
 }
 
 void tq__kafka_wake(void *opaque, void *handle)

@@ -12,6 +12,7 @@
 #define TOPIC "seat.events"
 #define ROUND_MS 50
 #define ROUNDS 600
+#define UNTOUCHED 77 /* an out that a driver has no business with */
 
 static struct tq_error err = TQ_ERROR_INIT;
 static struct world world;
@@ -391,12 +392,13 @@ START_TEST(a_wait_for_reports__is_ended_by_wake_also_when_that_came_first)
 {
     pthread_t thread;
     struct tq_report report;
-    size_t count = 0;
+    size_t count = UNTOUCHED;
     setup();
     driver->wake(state, producer);
     assert_status(driver->reports(state, producer, &report, 1, 60000, &count, &err), TQ_EMPTY);
     pthread_create(&thread, NULL, wake_later, NULL);
     assert_status(driver->reports(state, producer, &report, 1, 60000, &count, &err), TQ_EMPTY);
+    ck_assert_uint_eq(count, UNTOUCHED);
     pthread_join(thread, NULL);
     teardown();
 }
@@ -412,13 +414,14 @@ START_TEST(a_wait_for_messages__is_ended_by_wake_also_when_that_came_first)
 {
     pthread_t thread;
     struct tq_message message;
-    size_t count = 0;
+    size_t count = UNTOUCHED;
     setup();
     void *consumer = join("payment");
     driver->consumer_wake(state, consumer);
     assert_status(driver->poll(state, consumer, &message, 1, 60000, &count, &err), TQ_EMPTY);
     pthread_create(&thread, NULL, wake_consumer_later, consumer);
     assert_status(driver->poll(state, consumer, &message, 1, 60000, &count, &err), TQ_EMPTY);
+    ck_assert_uint_eq(count, UNTOUCHED);
     pthread_join(thread, NULL);
     driver->consumer_close(state, consumer);
     teardown();
