@@ -78,6 +78,19 @@ void room_advance(struct room_world *w, uint32_t ms)
     world_advance(&w->world, ms);
 }
 
+int64_t room_now(struct room_world *w)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    int64_t now_ms = 0;
+    assert_status(tq_store_now(w->store, &now_ms, &err), TQ_OK);
+    return now_ms;
+}
+
+int room_is_late(struct room_world *w, int64_t since_ms, int64_t ms)
+{
+    return fixture_has_own_clock() && room_now(w) - since_ms >= ms;
+}
+
 struct tq_place room_enter(struct room_world *w, const char *id, const char *token)
 {
     struct tq_error err = TQ_ERROR_INIT;

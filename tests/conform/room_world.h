@@ -30,6 +30,13 @@ void room_world_room(struct room_world *w, const struct tq_room_policy *policy);
 void room_world_forget(struct room_world *w, const struct tq_room_policy *policy);
 
 void room_advance(struct room_world *w, uint32_t ms);
+/* The store's time. */
+int64_t room_now(struct room_world *w);
+/*
+ * Non-zero: a server's own clock is so far beyond `since_ms`. What a promise says of the time
+ * before cannot be seen any more; the machine was too slow, and nothing is to be asserted.
+ */
+int room_is_late(struct room_world *w, int64_t since_ms, int64_t ms);
 struct tq_place room_enter(struct room_world *w, const char *id, const char *token);
 struct tq_place room_place(struct room_world *w, const char *id);
 int room_leave(struct room_world *w, const char *id);

@@ -5,7 +5,8 @@
  *     PROMISE(in_words, .rate = 5, .max_active = 10) { ... uses `w` ... }
  *
  * The store's clock may be real: a promise waits for about a second at most, and
- * asserts nothing that a slow machine breaks, unless the clock is the world's.
+ * asserts nothing that a slow machine breaks, unless the clock is the world's; where it had
+ * to be quick, room_is_late() tells whether it was.
  */
 #ifndef TESTS_CONFORM_ROOM_PROMISE_H
 #define TESTS_CONFORM_ROOM_PROMISE_H
