@@ -285,7 +285,8 @@ TQ_API TQ_MUST_CHECK int tq_hold_retake(tq_book *book, const struct tq_hold_ref 
  * @param limit     Most holds in this call, 1 to TQ_BATCH_MAX.
  * @param visit     Optional. Called for each after it was freed.
  * @param arg       Handed to `visit`.
- * @param out_next_ms  Optional. When the next one is due, in milliseconds from now.
+ * @param out_next_ms  Optional. When the next one may be due, in milliseconds from now;
+ *                  UINT32_MAX: there is none.
  * @param err       Optional.
  * @return TQ_OK     Some were visited.
  * @return TQ_EMPTY  None was due.

@@ -11,7 +11,8 @@
  *
  * Tables: outbox_events, _blocked, _partitions, _relays and processed_events, in the
  * database of the service that owns them. tq_outbox_prepare() makes them: call it at
- * each start, before anything else here. Work goes on in steps that the host
+ * each start, before anything else here; until then all of it is TQ_E_INVALID, with the
+ * name of a table that does not exist. Work goes on in steps that the host
  * calls, from one process or many. Threads: append belongs to its transaction;
  * a relay and an inbox are [serial], but for their wake, and a host may open several.
  */

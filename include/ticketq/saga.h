@@ -221,7 +221,8 @@ TQ_API TQ_MUST_CHECK int tq_saga_read(tq_tx *tx, tq_sagas *sagas, const char *id
  * Bring the deadline events that are due, each in a transaction of its own.
  * @param sagas        Borrowed.
  * @param limit        Most sagas in this call; more than 256 are left for the next.
- * @param out_next_ms  Optional. When the next is due, in milliseconds from now.
+ * @param out_next_ms  Optional. When the next is due, in milliseconds from now; UINT32_MAX: there
+ *                     is none.
  * @param err          Optional.
  * @return TQ_OK     Some were brought.
  * @return TQ_EMPTY  None was due.

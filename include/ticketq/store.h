@@ -30,7 +30,8 @@
  * postgres://[user[:password]@][host][:port]/database, without a password as libpq finds it
  *
  *     schema=public      whose tables these are: a service has a schema and a role of its own.
- *                        It is made where it is not there and the role may
+ *                        It is made where it is not there and the role may; the role needs
+ *                        USAGE on it, and CREATE for the tables
  *     create=1           0: a schema that is not there is TQ_E_INVALID
  *     prepared=1         0: prepare nothing on the server, nor listen to other processes: for
  *                        poolers that hand out a connection per transaction and keep no

@@ -21,8 +21,9 @@
  * be changed while events flow: a key would change its partition. Nor may a topic be
  * deleted: what was delivered to it is gone, and a consumer may take the beginning of its
  * successor for what it has read. Groups and topics begin with the `prefix` of the URL.
- * librdkafka beneath it runs threads of its own. An option that is not known is refused;
- * times are milliseconds.
+ * librdkafka beneath it runs threads of its own. Opening asks no broker: that none answers,
+ * or that they refuse the password, is what the steps of relays and inboxes say. An option
+ * that is not known is refused; times are milliseconds.
  *
  *     partitions=, replication=   of topics that are made; the broker's default
  *     create=1                    0: topics are made by others; without one an inbox fails

@@ -6,6 +6,7 @@
  */
 #include "core/url.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -80,19 +81,39 @@ int tq__url_parse(struct tq__url *out, const char *text, struct tq_error *err)
     return TQ_OK;
 }
 
-int tq__url_driver(const struct tq__url_scheme *schemes, const char *name, const void **out_driver,
-                   const char *origin, struct tq_error *err)
+static const struct tq__url_scheme *find_scheme(const struct tq__url_scheme *schemes,
+                                                const char *name)
 {
     while (schemes->name && strcmp(schemes->name, name) != 0) {
         schemes++;
     }
-    if (!schemes->name) {
-        return tq__fail(err, TQ_E_INVALID, origin, "no driver is called %s:", name);
+    return schemes;
+}
+
+static int fail_scheme(const struct tq__url_scheme *schemes, const char *name, const char *origin,
+                       struct tq_error *err)
+{
+    char names[128] = "";
+    size_t bytes = 0;
+    for (const struct tq__url_scheme *at = schemes; at->name && bytes < sizeof names; at++) {
+        if (at->driver && find_scheme(schemes, at->name) == at) {
+            bytes += (size_t)snprintf(names + bytes, sizeof names - bytes, " %s:", at->name);
+        }
     }
-    if (!schemes->driver) {
-        return tq__fail(err, TQ_E_UNSUPPORTED, origin, "%s: %s", name, schemes->why);
+    return tq__fail(err, TQ_E_INVALID, origin, "no driver is called %s:, there are%s", name, names);
+}
+
+int tq__url_driver(const struct tq__url_scheme *schemes, const char *name, const void **out_driver,
+                   const char *origin, struct tq_error *err)
+{
+    const struct tq__url_scheme *scheme = find_scheme(schemes, name);
+    if (!scheme->name) {
+        return fail_scheme(schemes, name, origin, err);
     }
-    *out_driver = schemes->driver;
+    if (!scheme->driver) {
+        return tq__fail(err, TQ_E_UNSUPPORTED, origin, "%s: %s", name, scheme->why);
+    }
+    *out_driver = scheme->driver;
     return TQ_OK;
 }
 

@@ -44,7 +44,7 @@ struct tq__url_scheme {
 };
 #define TQ__URL_ABSENT "this build has no driver for it"
 
-/* TQ_OK, TQ_E_UNSUPPORTED with the reason, TQ_E_INVALID. */
+/* TQ_OK, TQ_E_UNSUPPORTED with the reason, TQ_E_INVALID with the names that there are. */
 int tq__url_driver(const struct tq__url_scheme *schemes, const char *name, const void **out_driver,
                    const char *origin, struct tq_error *err);
 

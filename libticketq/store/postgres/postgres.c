@@ -51,55 +51,60 @@ static int read_config(struct postgres_state *state, const struct tq_store_confi
     return tq__buf_check(&state->lock, "store.postgres", err);
 }
 
-static int note_row(void *arg, const struct tq_value *columns, size_t columns_count)
+enum schema { SCHEMA_ABSENT, SCHEMA_CLOSED, SCHEMA_OPEN };
+
+static int note_schema(void *arg, const struct tq_value *columns, size_t columns_count)
 {
-    (void)columns;
     (void)columns_count;
-    *(int *)arg = 1;
+    *(enum schema *)arg = columns[0].integer ? SCHEMA_OPEN : SCHEMA_CLOSED;
     return 0;
 }
 
-static int has_schema(struct postgres_conn *conn, int *out_has, struct tq_error *err)
+/* A schema that the role may not use counts for nothing in a search path: tables would be made
+   in the one behind it, pg_temp, and go with the connection. */
+static int look_for_schema(struct postgres_conn *conn, enum schema *out_found, struct tq_error *err)
 {
     const char *schema = conn->state->target.schema;
     const struct tq_value name = {TQ_TEXT, (uint32_t)strlen(schema), 0, schema};
     const struct tq_statement statement = {
         .size = sizeof statement,
-        .sql = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
+        .sql = "SELECT has_schema_privilege(oid, 'USAGE')::integer FROM pg_catalog.pg_namespace"
+               " WHERE nspname = $1",
         .params = &name,
         .params_count = 1,
         .rows_count = 1,
-        .row = note_row,
-        .arg = out_has,
+        .row = note_schema,
+        .arg = out_found,
     };
-    *out_has = 0;
+    *out_found = SCHEMA_ABSENT;
     return tq__postgres_exec(conn, &statement, err);
 }
 
 /* Several starters may make it at once: it is there, or this one says why not. */
 static int make_schema(struct postgres_conn *conn, struct tq_error *err)
 {
+    const struct postgres_target *target = &conn->state->target;
     struct tq_error why = TQ_ERROR_INIT;
     char sql[TQ__POSTGRES_NAME_SIZE + 32];
-    int has = 0;
-    TQ_TRY(has_schema(conn, &has, err));
-    if (has) {
-        return TQ_OK;
+    enum schema found;
+    TQ_TRY(look_for_schema(conn, &found, err));
+    if (found == SCHEMA_ABSENT && target->is_creating) {
+        snprintf(sql, sizeof sql, "CREATE SCHEMA \"%s\"", target->schema);
+        if (tq__postgres_script(conn, sql, &why) == TQ_OK) {
+            return TQ_OK;
+        }
+        TQ_TRY(look_for_schema(conn, &found, err));
     }
-    if (!conn->state->target.is_creating) {
-        return tq__fail(err, TQ_E_INVALID, "store.postgres", "there is no schema %s",
-                        conn->state->target.schema);
+    if (found == SCHEMA_CLOSED) {
+        return tq__fail(err, TQ_E_INVALID, "store.postgres",
+                        "the role may not use the schema %s: its owner has to grant USAGE and"
+                        " CREATE on it",
+                        target->schema);
     }
-    snprintf(sql, sizeof sql, "CREATE SCHEMA \"%s\"", conn->state->target.schema);
-    int rc = tq__postgres_script(conn, sql, &why);
-    if (rc == TQ_OK) {
-        return TQ_OK;
-    }
-    TQ_TRY(has_schema(conn, &has, err));
-    return has ? TQ_OK
-               : tq__fail_native(err, TQ_E_INVALID, why.native, "store.postgres",
-                                 "there is no schema %s: %s", conn->state->target.schema,
-                                 why.message);
+    return found == SCHEMA_OPEN ? TQ_OK
+                                : tq__fail_native(err, TQ_E_INVALID, why.native, "store.postgres",
+                                                  "there is no schema %s%s%s", target->schema,
+                                                  *why.message ? ": " : "", why.message);
 }
 
 static int postgres_open(void *opaque, const struct tq_store_config *config, struct tq_error *err)

@@ -76,10 +76,10 @@ static int read_config(struct sqlite_state *state, const struct tq_store_config 
     return read_options(state, config->query, err);
 }
 
-static int fail_errno(const char *what, struct tq_error *err)
+static int fail_create(const char *path, struct tq_error *err)
 {
-    return tq__fail_native(err, TQ_E_UNAVAILABLE, errno, "store.sqlite", "the file cannot be %s",
-                           what);
+    return tq__fail_native(err, TQ_E_UNAVAILABLE, errno, "store.sqlite",
+                           "%.120s cannot be created: %m", path);
 }
 
 /* Makes an empty file of mode 0600 at the path, unless there is one. */
@@ -98,11 +98,11 @@ static int create_file(const struct sqlite_state *state, struct tq_error *err)
     snprintf(draft, sizeof draft, "%s.%016llx", path, (unsigned long long)chance);
     int file = openat(AT_FDCWD, draft, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0) {
-        return fail_errno("created", err);
+        return fail_create(path, err);
     }
     close(file);
     int is_linked = link(draft, path) == 0 || errno == EEXIST;
-    int rc = is_linked ? TQ_OK : fail_errno("created", err);
+    int rc = is_linked ? TQ_OK : fail_create(path, err);
     unlink(draft);
     return rc;
 }

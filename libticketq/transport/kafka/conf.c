@@ -235,7 +235,9 @@ int tq__kafka_notice(const struct kafka_state *state, rd_kafka_event_t *event, i
             rd_kafka_err2name(code), text);
     int is_missing = code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && !state->options.is_creating;
     if (is_missing || is_outage(code)) {
-        return tq__fail_native(err, TQ_E_UNAVAILABLE, code, KAFKA_ORIGIN, "%s", text);
+        int is_down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN; /* which says not where */
+        return tq__fail_native(err, TQ_E_UNAVAILABLE, code, KAFKA_ORIGIN, "%s%s%s", text,
+                               is_down ? ": " : "", is_down ? state->options.brokers : "");
     }
     return TQ_OK;
 }

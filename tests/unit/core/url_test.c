@@ -102,6 +102,7 @@ START_TEST(drivers__are_found_by_scheme)
     const void *driver = &other;
     assert_status(tq__url_driver(schemes, "none", &driver, "here", &err), TQ_E_INVALID);
     ck_assert_str_eq(err.origin, "here");
+    ck_assert_str_eq(err.message, "no driver is called none:, there are one:");
     assert_status(tq__url_driver(schemes, "on", &driver, "here", &err), TQ_E_INVALID);
     assert_status(tq__url_driver(schemes, "absent", &driver, "here", &err), TQ_E_UNSUPPORTED);
     ck_assert_str_eq(err.message, "absent: for a reason");

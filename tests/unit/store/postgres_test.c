@@ -66,6 +66,9 @@ START_TEST(a_role__needs_its_own_schema_only)
     snprintf(url, sizeof url, "%s_2", place.url);
     assert_status(open_url(url, &store), TQ_E_INVALID); /* it is not there and not to be made */
     ck_assert_ptr_nonnull(strstr(err.message, "42501"));
+    snprintf(strstr(url, "schema="), 32, "schema=pg_toast"); /* it is there, and closed to roles */
+    assert_status(open_url(url, &store), TQ_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, "grant USAGE and CREATE"));
     PGconn *pg = postgres_place_connect(&place);
     postgres_run(pg, "CREATE TABLE of_another (n BIGINT)", NULL, 0);
     PQfinish(pg);

@@ -165,6 +165,7 @@ START_TEST(what_is_not_there__is_unavailable)
     setup();
     snprintf(url, sizeof url, "sqlite:%s/none/t.db", folder);
     refuse(url, 0, TQ_E_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.message, "none/t.db cannot be created: No such file"));
     snprintf(url, sizeof url, "sqlite:%s", folder);
     refuse(url, 0, TQ_E_UNAVAILABLE);
     teardown();

@@ -240,6 +240,7 @@ START_TEST(never_there__is_said_and_nothing_is_accepted)
         status = rig.driver->reports(rig.state, producer, &report, 1, RIG_ROUND_MS, &count, &err);
     }
     assert_status(status, TQ_E_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.message, "127.0.0.1:1")); /* where it was looked for */
     teardown();
 }
 END_TEST
