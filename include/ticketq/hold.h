@@ -14,7 +14,7 @@
  *
  * A book is opened on a front (memory, Redis), on a ledger (SQLite, PostgreSQL)
  * or on both. A front alone is a lease without durable authority: a restart
- * forgets it. With both, the front refuses cheaply and wakes who waits, and the
+ * forgets it. With both, the front refuses cheaply and wakes those who wait, and the
  * ledger row is the authority: each transition is a conditional write on
  * (status, hold, fence).
  *
@@ -136,7 +136,7 @@ struct tq_seat_map {
     uint32_t seats_count; /**< Seats, in the order in which they were defined. */
     uint32_t reserved;
     uint32_t counts[4];   /**< Seats per enum tq_seat_state. */
-    size_t bits_bytes;    /**< In: room behind `bits`. Out: needed, seats_count / 4, up. */
+    size_t bits_bytes;    /**< In: room behind `bits`. Out: needed, seats_count / 4, rounded up. */
     uint8_t *bits;        /**< Seat i at bits (i%4)*2 of byte i/4. Written. Optional. */
 };
 
@@ -178,7 +178,7 @@ TQ_API TQ_MUST_CHECK int tq_book_open(const struct tq_env *env,
                                       struct tq_error *err);
 
 /**
- * Close a book. Who waits in it is woken and gets TQ_CLOSED.
+ * Close a book. Whoever waits in it is woken and gets TQ_CLOSED.
  * @param book  Taken. NULL is allowed.
  * @since 0.1
  */
@@ -214,7 +214,7 @@ TQ_API TQ_MUST_CHECK int tq_book_define(tq_book *book, const char *schedule,
  * TQ_REFUSED: the same key was granted for other seats; TQ_CLOSED: the book was
  * closed while waiting. A hold whose time ran out is in nobody's way, swept or not.
  *
- * Who waits is tried again when a seat may have become free, in order of arrival
+ * A request that waits is tried again when a seat may have become free, in order of arrival
  * within the book, and from time to time, so that a wake-up that was lost delays
  * it and no more. Without tq_env.park there is no waiting.
  *

@@ -108,7 +108,7 @@ typedef int tq_event_fn(tq_tx *tx, const struct tq_event *event, void *arg, stru
 /**
  * Called once a step, behind the commit, with the events that it applied: 1 to the inbox's
  * `batch`, those of a key in their order. They are valid during the call. What must not get
- * lost belongs into the handler: a process that dies in between never makes this call.
+ * lost belongs in the handler: a process that dies in between never makes this call.
  */
 typedef void tq_applied_fn(const struct tq_event *const events[], size_t count, void *arg);
 

@@ -28,10 +28,10 @@
  * cluster cannot answer. The visitor's id decides the shard. What is decided for the room
  * stays so: rate, cap, orders, and that a number is in one life. What changes:
  *
- *   - Order: within a shard by arrival. Across shards by number, and who enters after a
+ *   - Order: within a shard by arrival. Across shards by number, and whoever enters after a
  *     tick that began after another was answered has a higher number than the other; so at
  *     most those who came within one round of ticks of each other may change places. Through
- *     one process, who enters after another was answered is behind. A batch is in order
+ *     one process, whoever enters after another was answered is behind. A batch is in order
  *     within each shard. Numbers have gaps.
  *   - `ahead` is an estimate: those ahead in one's own shard, times the shards.
  *   - Each shard takes its part of `capacity`, rounded up, and is full by itself.
@@ -151,7 +151,7 @@ enum tq_room_order {
     TQ_ROOM_SET_CAP = 4,  /**< `value` visitors inside: 1 to TQ_ROOM_LINE_MAX. */
     TQ_ROOM_ADVANCE = 5,  /**< Let the next `value`, 1 to TQ_BATCH_MAX, in now: above rate and cap,
                                also in a pause and outside the opening times. */
-    TQ_ROOM_DRAIN = 6,    /**< Accept no new visitors; let in who is in line. */
+    TQ_ROOM_DRAIN = 6,    /**< Accept no new visitors; let in those who are in line. */
     TQ_ROOM_RESET = 7,    /**< Empty the room; a new epoch revokes every pass and place. */
     TQ_ROOM_SET_OPEN = 8, /**< `value` is the opening time; 0: open. */
     TQ_ROOM_SET_CLOSE = 9 /**< `value` is the closing time; 0: never. */
@@ -220,7 +220,7 @@ TQ_API void tq_room_close(tq_room *room);
  * place, the same number back; with a genuine pass, the same number and a slot
  * inside. A token whose time is over, or whose number is spent or (see
  * `first_sequence`) another's by now, counts as none.
- * Who is known stays where he is, and is heard from. What comes back by token
+ * A visitor whom the room knows stays in place, and is heard from. What comes back by token
  * is not refused by capacity or drain, and a pass by nothing but its epoch: it
  * was promised before.
  *

@@ -3,7 +3,8 @@
  * The ops listener, and how long requests take.
  *
  *     /livez    the process runs; asks nothing of anybody
- *     /readyz   200 from start to drain, 503 before and after, with the reason where there is one
+ *     /readyz   200 from the transport's first answer to the drain, 503 before and after, with
+ *               the reason where there is one
  *     /metrics  Prometheus text, on a thread of its own: gauges may read a database
  *
  * Durations are kept per route and status. To find a route's series costs one

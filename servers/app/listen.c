@@ -59,9 +59,7 @@ static int listen_step(void *arg, uint32_t wait_ms, struct tq_error *err)
 static void listen_wake(void *arg)
 {
     struct app_listener *listener = arg;
-    if (listener->driver->consumer_wake) {
-        listener->driver->consumer_wake(listener->state, listener->consumer);
-    }
+    listener->driver->consumer_wake(listener->state, listener->consumer);
 }
 
 void app_listener_close(struct app_listener *listener)

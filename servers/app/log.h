@@ -4,7 +4,7 @@
  *
  *     {"ts":"2026-11-22T15:04:05.678Z","level":"info","logger":"queue","msg":"room opened"}
  *
- * Nothing secret belongs into it: no tokens, no e-mail addresses. Threads: [any].
+ * Nothing secret belongs in it: no tokens, no e-mail addresses. Threads: [any].
  */
 #ifndef TICKETQ_APP_LOG_H
 #define TICKETQ_APP_LOG_H

@@ -62,8 +62,8 @@ struct reservations {
     uint32_t hold_ttl_ms;
 };
 
-/* A seat with the price it had when it was held. */
-struct reserved_seat {
+/* A seat with its price: on sale, or as it was when the seat was held. */
+struct priced_seat {
     char id[TQ_ID_SIZE];
     char grade[TQ_ID_SIZE];
     int64_t price;
@@ -89,7 +89,7 @@ struct reservation {
     int64_t refunded;
     int64_t created_ms;
     size_t seats_count;
-    struct reserved_seat seats[TQ_HOLD_SEATS_MAX];
+    struct priced_seat seats[TQ_HOLD_SEATS_MAX];
 };
 
 /* What an event brings to a purchase. */
@@ -146,7 +146,7 @@ int schedules_step(void *service, struct tq_error *err);
 /* TQ_OK; TQ_GONE: not on sale here. */
 int schedules_sale(struct reservations *service, const char *id, struct sale *out_sale);
 /* Fill grade and price of seats by their ids. TQ_OK; TQ_GONE: those in the bits are not known. */
-int schedules_price(struct reservations *service, const char *id, struct reserved_seat *seats,
+int schedules_price(struct reservations *service, const char *id, struct priced_seat *seats,
                     size_t count, uint64_t *out_unknown);
 
 /* ---- purchase.c, steps.c ---- */

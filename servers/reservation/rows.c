@@ -43,7 +43,7 @@ static int read_row(void *arg, const struct tq_value *columns, size_t count)
     row->created_ms = columns[15].integer;
     TEXT(came_from, 16);
     if (row->seats_count < TQ_HOLD_SEATS_MAX) {
-        struct reserved_seat *seat = &row->seats[row->seats_count++];
+        struct priced_seat *seat = &row->seats[row->seats_count++];
         APP_TEXT(seat->id, &columns[17]);
         APP_TEXT(seat->grade, &columns[18]);
         seat->price = columns[19].integer;

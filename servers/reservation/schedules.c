@@ -28,12 +28,6 @@
 
 #define ORIGIN "reservation"
 
-struct priced_seat {
-    char id[TQ_ID_SIZE];
-    char grade[TQ_ID_SIZE];
-    int64_t price;
-};
-
 typedef struct schedule {
     const struct tq_env *env;
     char id[TQ_ID_SIZE];
@@ -153,7 +147,7 @@ int schedules_sale(struct reservations *service, const char *id, struct sale *ou
     return TQ_OK;
 }
 
-int schedules_price(struct reservations *service, const char *id, struct reserved_seat *seats,
+int schedules_price(struct reservations *service, const char *id, struct priced_seat *seats,
                     size_t count, uint64_t *out_unknown)
 {
     const schedule *found = find(service, id);
@@ -161,8 +155,7 @@ int schedules_price(struct reservations *service, const char *id, struct reserve
     for (size_t i = 0; found && i < count; i++) {
         const struct priced_seat *seat = tq__map_get(&found->by_id, seats[i].id);
         if (seat) {
-            tq__id_copy(seats[i].grade, seat->grade);
-            seats[i].price = seat->price;
+            seats[i] = *seat;
         } else {
             *out_unknown |= (uint64_t)1 << i;
         }

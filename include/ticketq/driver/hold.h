@@ -165,7 +165,7 @@ struct tq_hold_driver {
 
     /**
      * From now on call `freed` whenever seats of the schedule become free, known or not yet.
-     * Returns when it is certain (on Redis: after the acknowledgement), so that who tries
+     * Returns when it is certain (on Redis: after the acknowledgement), so that whoever tries
      * after it misses nothing. (freed, arg, schedule) is subscribed once at a time. May block for
      * some round trips.
      * @return TQ_OK, TQ_E_NOMEM, TQ_E_UNAVAILABLE.

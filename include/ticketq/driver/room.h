@@ -134,7 +134,7 @@ struct tq_room_driver {
      * while the room is open, not closed and not paused, fewer than `max_active`
      * are inside, and the bucket holds an admission. The bucket gains `rate`
      * admissions in `rate_per_ms`, exactly, and holds at most `burst` (`rate` when
-     * that is 0). Who is let in begins a lease inside. May stop after
+     * that is 0). Whoever is let in begins a lease inside. May stop after
      * TQ_BATCH_MAX admissions.
      * @param out_tick  `next_ms` is the time until another call is of use, 1 to 1000.
      * @return TQ_OK: somebody was let in, skipped or freed. TQ_EMPTY: nobody.

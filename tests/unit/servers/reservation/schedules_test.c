@@ -37,7 +37,7 @@ START_TEST(a_schedule__is_on_sale_when_its_seats_are_here)
 {
     struct sale sale;
     uint64_t unknown = 0;
-    struct reserved_seat seats[] = {{.id = "B-2"}, {.id = "B-9"}};
+    struct priced_seat seats[] = {{.id = "B-2"}, {.id = "B-9"}};
     begin();
     ck_assert_int_eq(schedules_sale(&hall.service, "s-2", &sale), TQ_GONE);
     reader.body = DOCUMENT("[\"B-1\",\"R\",100],[\"B-2\",\"S\",0]");
