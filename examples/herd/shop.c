@@ -52,6 +52,7 @@ static int is_live(const struct seat *seat)
  */
 static void check_map(struct visitor *visitor, int64_t asked_us)
 {
+    static const char *const names[] = {"free", "held", "paying", "sold"};
     struct herd *herd = visitor->herd;
     struct seats *seats = &herd->seats;
     if (asked_us < seats->checked_us + CHECK_EVERY_US) {
@@ -64,9 +65,9 @@ static void check_map(struct visitor *visitor, int64_t asked_us)
             continue;
         }
         if (seat->buyer || (seats->states[i] == SEAT_FREE && is_live(seat))) {
-            herd_violation(herd, TAKEN_SEAT_SHOWN_FREE, "seat %s of visitor %u is shown as %d",
-                           seat->id, (seat->buyer ? seat->buyer : seat->holder) - 1,
-                           seats->states[i]);
+            herd_violation(herd, TAKEN_SEAT_SHOWN_FREE, "seat %s, %s by visitor %u, is shown as %s",
+                           seat->id, seat->buyer ? "sold" : "held",
+                           (seat->buyer ? seat->buyer : seat->holder) - 1, names[seats->states[i]]);
         }
     }
 }

@@ -23,6 +23,10 @@
 
 #include <ticketq/env.h>
 
+#ifndef CLOCK_REALTIME
+#error "ticketq/system.h: compile with -std=gnu11, or define _GNU_SOURCE before the first header"
+#endif
+
 static inline int64_t tq_system_now_ms(void *ctx)
 {
     struct timespec now;

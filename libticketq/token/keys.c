@@ -42,6 +42,11 @@ const char *tq__purpose_type(uint32_t purpose)
     return purpose < PURPOSES_COUNT ? purposes[purpose].type : NULL;
 }
 
+const char *tq__purpose_use(uint32_t purpose)
+{
+    return tq__purpose_type(purpose) ? purposes[purpose].use : "unknown";
+}
+
 int tq_keys_new(const struct tq_env *env, tq_keys **out_keys, struct tq_error *err)
 {
     struct tq_env own;

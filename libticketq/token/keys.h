@@ -38,6 +38,8 @@ tq_keys *tq__keys_ref(tq_keys *keys);
 
 /* The `typ` of a purpose; NULL when there is no such purpose. */
 const char *tq__purpose_type(uint32_t purpose);
+/* What a key of it has as `use` in JSON; never NULL. */
+const char *tq__purpose_use(uint32_t purpose);
 
 /* Each gives NULL when there is no such key; time is not looked at. */
 const struct tq__key *tq__keys_find(tq_keys *keys, const char *id);
