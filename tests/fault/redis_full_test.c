@@ -65,16 +65,24 @@ static void stop(void)
 
 /* ---- what happens to the server ---- */
 
+static void until_refused(const char *code)
+{
+    while (!has_refused(code)) {
+        usleep(1000);
+    }
+}
+
 static void fill_disk(void)
 {
     redis_server_fill_disk(1);
     usleep(1500000); /* the log is written to once a second */
+    until_refused("MISCONF");
     redis_server_fill_disk(0);
 }
 
 static void fill_memory(void)
 {
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 100 || !has_refused("OOM"); i++) {
         ask("CONFIG SET maxmemory 1");
         usleep(3000);
         ask("CONFIG SET maxmemory 0");
@@ -87,6 +95,7 @@ static void be_a_replica(void)
     for (int i = 0; i < 3; i++) {
         ask("REPLICAOF 127.0.0.1 1"); /* of nobody */
         usleep(100000);
+        until_refused("READONLY");
         ask("REPLICAOF NO ONE");
         usleep(100000);
     }
@@ -175,7 +184,7 @@ START_TEST(a_line__has_everybody_once_and_no_more_inside_than_the_cap)
     struct tq_room_action action = {
         .size = sizeof action, .order = TQ_ROOM_SET_OPEN, .actor = "operator"};
     assert_status(tq_room_operate(line.room, &action, &err), TQ_OK); /* nobody recovers */
-    for (int i = 0; i < 200 && rush_state(&line).active < CAP; i++) {
+    for (int i = 0; i < 6000 && rush_state(&line).active < CAP; i++) {
         usleep(10000);
     }
     is_over = 1;

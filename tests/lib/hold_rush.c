@@ -19,7 +19,7 @@
 #define TTL_MS 3600000
 #define ROUNDS_BEFORE 200 /* of all, before the disturbance */
 #define ROUNDS_AFTER 200
-#define HEAL_TRIES 100
+#define HEAL_TRIES 3000
 
 static struct tq_error err = TQ_ERROR_INIT;
 static char names[HOLD_RUSH_SEATS][8];
@@ -59,6 +59,18 @@ static tq_book *open_book(tq_store *front, tq_store *ledger)
     return book;
 }
 
+/* Non-zero: the outcome is not known yet, ask again. */
+static int is_open(struct hold_rush *rush, int rc)
+{
+    rush->unavailable += rc == TQ_E_UNAVAILABLE;
+    rush->unknown += rc == TQ_E_UNKNOWN;
+    if (rc == TQ_E_UNAVAILABLE || rc == TQ_E_UNKNOWN) {
+        usleep(PAUSE_US);
+        return 1;
+    }
+    return 0;
+}
+
 void hold_rush_begin(struct hold_rush *rush, const char *front_url, const char *ledger_url)
 {
     memset(rush, 0, sizeof *rush);
@@ -69,8 +81,12 @@ void hold_rush_begin(struct hold_rush *rush, const char *front_url, const char *
     rush->front = open_store(front_url);
     rush->ledger = open_store(ledger_url);
     rush->book = open_book(rush->front, rush->ledger);
-    assert_status(tq_book_define(rush->book, HOLD_RUSH_SCHEDULE, seats, HOLD_RUSH_SEATS, &err),
-                  TQ_OK);
+    int rc;
+    do {
+        rc = tq_book_define(rush->book, HOLD_RUSH_SCHEDULE, seats, HOLD_RUSH_SEATS, &err);
+    } while (is_open(rush, rc));
+    ck_assert_msg(rc >= 0, "%s: %s", err.origin, err.message);
+    rush->unavailable = rush->unknown = 0;
 }
 
 void hold_rush_end(struct hold_rush *rush)
@@ -84,18 +100,6 @@ static uint32_t draw(struct buyer *buyer, uint32_t below)
 {
     buyer->chance = buyer->chance * 1664525u + 1013904223u;
     return (buyer->chance >> 8) % below;
-}
-
-/* Non-zero: the outcome is not known yet, ask again. */
-static int is_open(struct hold_rush *rush, int rc)
-{
-    rush->unavailable += rc == TQ_E_UNAVAILABLE;
-    rush->unknown += rc == TQ_E_UNKNOWN;
-    if (rc == TQ_E_UNAVAILABLE || rc == TQ_E_UNKNOWN) {
-        usleep(PAUSE_US);
-        return 1;
-    }
-    return 0;
 }
 
 static void expect(struct hold_rush *rush, int status, int one, int other)
@@ -259,7 +263,11 @@ static void compare_map(struct hold_rush *rush, tq_book *book, const char *whose
 {
     uint8_t bits[(HOLD_RUSH_SEATS + 3) / 4];
     struct tq_seat_map map = {.size = sizeof map, .bits = bits, .bits_bytes = sizeof bits};
-    assert_status(tq_book_map(book, HOLD_RUSH_SCHEDULE, &map, &err), TQ_OK);
+    int rc;
+    do {
+        rc = tq_book_map(book, HOLD_RUSH_SCHEDULE, &map, &err);
+    } while (is_open(rush, rc));
+    assert_status(rc, TQ_OK);
     ck_assert_uint_eq(map.seats_count, HOLD_RUSH_SEATS);
     uint32_t sold = 0;
     for (size_t i = 0; i < HOLD_RUSH_SEATS; i++) {

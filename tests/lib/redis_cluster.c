@@ -106,7 +106,7 @@ static void move_keys(const struct redis_address *from, const struct redis_addre
         redisReply *keys = ask(from, "CLUSTER GETKEYSINSLOT %d 1", slot);
         count = keys->elements;
         if (count) {
-            freeReplyObject(ask(from, "MIGRATE %s %d %s 0 5000", to->host, (int)to->port,
+            freeReplyObject(ask(from, "MIGRATE %s %d %s 0 60000", to->host, (int)to->port,
                                 keys->element[0]->str));
         }
         freeReplyObject(keys);

@@ -96,7 +96,11 @@ struct walker {
 static void *walk(void *arg)
 {
     struct walker *walker = arg;
+    const size_t last = RUSH_EACH * 2 / 3;
     for (size_t i = 0; i < RUSH_EACH; i++) {
+        while (i == last && !walker->rush->is_disturbed) {
+            line_up(walker->rush, walker->first + last - 1);
+        }
         line_up(walker->rush, walker->first + i);
     }
     return NULL;
@@ -106,6 +110,7 @@ void rush_run(struct rush *rush, void (*disturb)(void))
 {
     struct walker walkers[RUSH_THREADS];
     rush->done = 0;
+    rush->is_disturbed = 0;
     for (size_t i = 0; i < RUSH_THREADS; i++) {
         walkers[i] = (struct walker){.rush = rush, .first = i * RUSH_EACH};
         ck_assert_int_eq(pthread_create(&walkers[i].thread, NULL, walk, &walkers[i]), 0);
@@ -116,6 +121,7 @@ void rush_run(struct rush *rush, void (*disturb)(void))
     if (disturb) {
         disturb();
     }
+    rush->is_disturbed = 1;
     for (size_t i = 0; i < RUSH_THREADS; i++) {
         pthread_join(walkers[i].thread, NULL);
     }

@@ -20,6 +20,7 @@ struct rush {
     tq_room *room;
     const char *prefix;                            /* of the visitors' names */
     atomic_uint done, unavailable, unknown, other; /* results of calls */
+    atomic_int is_disturbed;                       /* it is over */
     atomic_uint moved;                     /* came back with a place, and got another number */
     struct tq_place places[RUSH_VISITORS]; /* what each was told last */
 };
@@ -27,7 +28,10 @@ struct rush {
 void rush_begin(struct rush *rush, const char *url);
 void rush_begin_shards(struct rush *rush, const char *url, unsigned shards);
 void rush_end(struct rush *rush);
-/* Lines everybody up, and calls `disturb`, which may be NULL, when a third of them are there. */
+/*
+ * Lines everybody up, and calls `disturb`, which may be NULL, when a third of them are there. The
+ * last third comes when it has returned: until then who is there asks again and again.
+ */
 void rush_run(struct rush *rush, void (*disturb)(void));
 /* Lines everybody up once more, one by one, with the place of before. */
 void rush_again(struct rush *rush);

@@ -33,8 +33,11 @@ static void control(const char *action)
 static void kill_and_start(void)
 {
     for (int i = 0; i < KILLS; i++) {
+        unsigned before = rush.unavailable + rush.unknown;
         control("kill");
-        usleep(100000);
+        while (rush.unavailable + rush.unknown == before) {
+            usleep(1000);
+        }
         control("start");
         usleep(200000);
     }

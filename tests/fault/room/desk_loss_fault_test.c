@@ -186,7 +186,7 @@ static uint64_t tick(void)
 
 static void fill_up(void)
 {
-    for (int i = 0; i < 100 && tick() < CAP; i++) {
+    for (int i = 0; i < 6000 && tick() < CAP; i++) {
     }
     ck_assert_uint_eq(rush_state(&rush).active, CAP);
 }

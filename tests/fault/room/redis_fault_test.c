@@ -18,11 +18,24 @@
 static struct rush rush;
 static unsigned port;
 
-static void begin(void)
+static void begin_with(unsigned timeout_ms)
 {
     char url[128];
-    snprintf(url, sizeof url, "redis://127.0.0.1:%u?timeout_ms=300&wait_ms=100", port);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u?timeout_ms=%u&wait_ms=100", port, timeout_ms);
     rush_begin(&rush, url);
+}
+
+/* A machine that is slow is no server that is silent. */
+static void begin(void)
+{
+    begin_with(10000);
+}
+
+static void until_met(const atomic_uint *result)
+{
+    while (*result == 0) {
+        usleep(1000);
+    }
 }
 
 static void ask(const char *command)
@@ -61,7 +74,7 @@ END_TEST
 static void kill_and_start(void)
 {
     redis_server_kill();
-    usleep(300000);
+    until_met(&rush.unavailable);
     redis_server_again();
 }
 
@@ -70,7 +83,6 @@ START_TEST(a_server_that_comes_back_empty__is_filled_by_tokens)
 {
     begin();
     rush_run(&rush, kill_and_start);
-    ck_assert_uint_gt(rush.unavailable, 0);
     rush_again(&rush);
     rush_check(&rush);
     rush_end(&rush);
@@ -89,7 +101,8 @@ START_TEST(a_server_that_forgets_the_last__issues_no_number_twice)
     static struct rush late;
     begin();
     rush_run(&rush, save);
-    kill_and_start();
+    redis_server_kill();
+    redis_server_again();
     struct tq_room_state state = rush_state(&rush);
     ck_assert_int_ge(state.tail, 1);
     ck_assert_int_lt(state.tail, RUSH_VISITORS);
@@ -112,15 +125,14 @@ END_TEST
 static void pause_and_resume(void)
 {
     redis_server_pause();
-    usleep(700000);
+    until_met(&rush.unknown);
     redis_server_resume();
 }
 
 START_TEST(a_server_that_stops__is_unknown_and_nobody_enters_twice)
 {
-    begin();
+    begin_with(300);
     rush_run(&rush, pause_and_resume);
-    ck_assert_uint_gt(rush.unknown, 0);
     rush_check(&rush);
     rush_end(&rush);
 }
@@ -129,7 +141,7 @@ END_TEST
 static void fill_memory(void)
 {
     ask("CONFIG SET maxmemory 1");
-    usleep(200000);
+    until_met(&rush.unavailable);
     ask("CONFIG SET maxmemory 0");
 }
 
@@ -137,7 +149,6 @@ START_TEST(a_full_server__refuses_as_a_whole)
 {
     begin();
     rush_run(&rush, fill_memory);
-    ck_assert_uint_gt(rush.unavailable, 0);
     ck_assert_uint_eq(rush.unknown, 0);
     rush_check(&rush);
     ck_assert_int_eq(rush_state(&rush).tail, RUSH_VISITORS); /* no number was spent on a refusal */
@@ -154,7 +165,7 @@ START_TEST(a_server_that_is_not_there__is_told_soon)
     struct tq_error err = TQ_ERROR_INIT;
     struct tq_room_state state = TQ_INIT(tq_room_state);
     assert_status(tq_room_state(rush.room, &state, &err), TQ_E_UNAVAILABLE);
-    ck_assert_int_lt(tq_system_now_ms(NULL) - begin_ms, 5000);
+    ck_assert_int_lt(tq_system_now_ms(NULL) - begin_ms, 30000);
     rush_end(&rush);
 }
 END_TEST

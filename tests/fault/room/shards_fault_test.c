@@ -99,7 +99,7 @@ END_TEST
 static void fill_up(void)
 {
     uint64_t active = 0;
-    for (int i = 0; i < 100 && active < CAP; i++) {
+    for (int i = 0; i < 6000 && active < CAP; i++) {
         tick();
         active = rush_state(&rush).active;
         ck_assert_uint_le(active, CAP);
