@@ -63,7 +63,8 @@ static int purchase(tq_tx *tx, void *arg, struct tq_error *failure)
 struct buyer {
     int number;
     int64_t done;
-    int failures, unknowns, wrong;
+    atomic_int failures;
+    int unknowns, wrong;
 };
 
 /* A purchase that is there although nobody was told so, and no answer was lost, is wrong. */
@@ -97,12 +98,20 @@ static void *be_a_buyer(void *arg)
     return NULL;
 }
 
+static int failures_of(const struct buyer *buyers)
+{
+    int failures = 0;
+    for (int i = 0; i < BUYERS; i++) {
+        failures += buyers[i].failures;
+    }
+    return failures;
+}
+
 START_TEST(a_killed_server__loses_and_doubles_nothing)
 {
     struct buyer buyers[BUYERS];
     pthread_t threads[BUYERS];
     int64_t done = 0;
-    int failures = 0;
     setup("wait_ms=100&");
     for (int i = 0; i < BUYERS; i++) {
         buyers[i] = (struct buyer){.number = i};
@@ -110,8 +119,11 @@ START_TEST(a_killed_server__loses_and_doubles_nothing)
     }
     for (int i = 0; i < KILLS; i++) {
         usleep(300000);
+        int before = failures_of(buyers);
         control("kill");
-        usleep(200000);
+        while (failures_of(buyers) == before) {
+            usleep(1000);
+        }
         control("start");
     }
     usleep(300000);
@@ -119,10 +131,8 @@ START_TEST(a_killed_server__loses_and_doubles_nothing)
     for (int i = 0; i < BUYERS; i++) {
         pthread_join(threads[i], NULL);
         done += buyers[i].done;
-        failures += buyers[i].failures;
         ck_assert_int_eq(buyers[i].wrong, 0);
     }
-    ck_assert_int_ge(failures, KILLS);
     ck_assert_int_ge(done, BUYERS);
     ck_assert_int_eq(ask_number(store, "SELECT COUNT(*) FROM purchases", NULL), done);
     ck_assert_int_eq(ask_number(store,
@@ -134,22 +144,35 @@ START_TEST(a_killed_server__loses_and_doubles_nothing)
 }
 END_TEST
 
+/* It takes more than one try where a machine is slower than that. */
+static tq_store *open_impatient(void)
+{
+    struct tq_env env = tq_system_env();
+    tq_store *impatient = NULL;
+    char url[sizeof place.url + 64];
+    env.log = NULL;
+    snprintf(url, sizeof url, "%s&timeout_ms=200&connect_ms=200&wait_ms=100", place.url);
+    while (tq_store_open(&env, TQ_ARGS(tq_store_options, .url = url), &impatient, &err) < 0) {
+        ck_assert_int_eq(err.status, TQ_E_UNAVAILABLE);
+    }
+    return impatient;
+}
+
 START_TEST(a_silent_server__is_given_up_in_time)
 {
     struct tq_error own = TQ_ERROR_INIT;
-    setup("timeout_ms=200&connect_ms=200&wait_ms=100&");
+    setup("");
     assert_status(tq_ledger_run(store, purchase, (void *)(uintptr_t) "a", &err), TQ_OK);
+    tq_store *impatient = open_impatient();
     control("pause");
     int64_t begun_ms = tq_system_now_ms(NULL);
-    int status = tq_ledger_run(store, purchase, (void *)(uintptr_t) "b", &own);
+    int status = tq_ledger_run(impatient, purchase, (void *)(uintptr_t) "b", &own);
     int64_t spent_ms = tq_system_now_ms(NULL) - begun_ms;
     control("resume");
     assert_status(status, TQ_E_UNAVAILABLE);
     ck_assert_int_lt(spent_ms, 10000);
-    do {
-        status = tq_ledger_run(store, purchase, (void *)(uintptr_t) "b", &own);
-    } while (status == TQ_E_UNAVAILABLE);
-    assert_status(status, TQ_OK);
+    assert_status(tq_ledger_run(store, purchase, (void *)(uintptr_t) "b", &err), TQ_OK);
+    tq_store_close(impatient);
     ck_assert_int_eq(ask_number(store, "SELECT COUNT(*) FROM purchases", NULL), 2);
     teardown();
 }

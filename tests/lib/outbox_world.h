@@ -52,6 +52,14 @@ void outbox_run(tq_relay *relay, tq_inbox *inbox, int rounds);
  */
 void outbox_finish(tq_store *store, tq_relay *relay, tq_inbox *inbox,
                    const struct handler_plan *plan, int told);
+/* A step of a relay or inbox: well, or the broker has taken too long and is asked again. */
+#define assert_step(expression)                                                                    \
+    do {                                                                                           \
+        int step_rc = (expression);                                                                \
+        ck_assert_msg(step_rc >= 0 || step_rc == TQ_E_UNAVAILABLE, "%s: %s (%s: %s)", #expression, \
+                      tq_status_name(step_rc), err.origin, err.message);                           \
+    } while (0)
+
 /* Other processes may be part of the transport: things take a moment. */
 int outbox_takes_a_moment(const tq_transport *transport);
 

@@ -100,8 +100,7 @@ static struct tq_inbox_stats steps_of(tq_inbox *of, size_t events, int rounds)
     struct tq_inbox_stats sum = TQ_INIT(tq_inbox_stats);
     for (int i = 0; i < rounds && dealt_with(&sum) < events; i++) {
         struct tq_inbox_stats stats = TQ_INIT(tq_inbox_stats);
-        int status = tq_inbox_step(of, ROUND_MS, &stats, &err);
-        ck_assert_msg(status >= 0, "%s", err.message);
+        assert_step(tq_inbox_step(of, ROUND_MS, &stats, &err));
         sum.applied += stats.applied;
         sum.repeated += stats.repeated;
         sum.failed += stats.failed;
@@ -238,8 +237,8 @@ static struct letter visit_letter(int is_to_be_replayed)
     struct letter letter = {.is_to_be_replayed = is_to_be_replayed};
     tq_inbox *reader = open_operator(&letter);
     for (int i = 0, quiet = 0; i < ROUNDS && quiet < 10; i++) {
-        ck_assert_int_ge(tq_relay_step(relay, 0, NULL, &err), TQ_OK);
-        ck_assert_int_ge(tq_inbox_step(reader, ROUND_MS, NULL, &err), TQ_OK);
+        assert_step(tq_relay_step(relay, 0, NULL, &err));
+        assert_step(tq_inbox_step(reader, ROUND_MS, NULL, &err));
         quiet += letter.count > 0 && (is_to_be_replayed || outbox_pending(store) == 0);
     }
     tq_inbox_close(reader);
@@ -275,9 +274,9 @@ START_TEST(never_applicable__is_a_dead_letter_with_its_reason)
     ck_assert_ptr_nonnull(strstr(letter.headers, "dead-status=TQ_E_INVALID;"));
     ck_assert_ptr_nonnull(strstr(letter.headers, "shop=north;"));
     ck_assert_int_eq(ask_number(store,
-                                   "SELECT count(*) FROM processed_events WHERE event_id = $1 AND"
-                                   " dead_reason IS NOT NULL",
-                                   "e1"),
+                                "SELECT count(*) FROM processed_events WHERE event_id = $1 AND"
+                                " dead_reason IS NOT NULL",
+                                "e1"),
                      1);
     teardown();
 }
@@ -292,19 +291,19 @@ START_TEST(a_letter_that_is_replayed__is_applied_by_the_one_who_refused_it)
     plan = (struct handler_plan){.key = "k1", .status = TQ_E_INVALID, .times = 1};
     assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
     for (int i = 0; i < ROUNDS && (plan.called < 1 || other_plan.told < 1); i++) {
-        ck_assert_int_ge(tq_relay_step(relay, 0, NULL, &err), TQ_OK);
-        ck_assert_int_ge(tq_inbox_step(inbox, ROUND_MS, NULL, &err), TQ_OK);
-        ck_assert_int_ge(tq_inbox_step(other, ROUND_MS, NULL, &err), TQ_OK);
+        assert_step(tq_relay_step(relay, 0, NULL, &err));
+        assert_step(tq_inbox_step(inbox, ROUND_MS, NULL, &err));
+        assert_step(tq_inbox_step(other, ROUND_MS, NULL, &err));
     }
     for (int i = 0; i < ROUNDS && outbox_pending(store) > 1; i++) { /* the letter remains */
-        ck_assert_int_ge(tq_relay_step(relay, ROUND_MS, NULL, &err), TQ_OK);
+        assert_step(tq_relay_step(relay, ROUND_MS, NULL, &err));
     }
     ck_assert_int_eq(visit_letter(1).count, 1);
     struct tq_inbox_stats stats = {.size = sizeof stats};
     for (int i = 0; i < ROUNDS && (plan.told < 1 || stats.repeated < 1); i++) {
-        ck_assert_int_ge(tq_relay_step(relay, 0, NULL, &err), TQ_OK);
-        ck_assert_int_ge(tq_inbox_step(inbox, ROUND_MS, NULL, &err), TQ_OK);
-        ck_assert_int_ge(tq_inbox_step(other, ROUND_MS, &stats, &err), TQ_OK);
+        assert_step(tq_relay_step(relay, 0, NULL, &err));
+        assert_step(tq_inbox_step(inbox, ROUND_MS, NULL, &err));
+        assert_step(tq_inbox_step(other, ROUND_MS, &stats, &err));
     }
     ck_assert_int_eq(plan.told, 1);
     ck_assert_uint_eq(stats.repeated, 1);
@@ -409,7 +408,7 @@ START_TEST(in_06_two_consumers__both_apply)
     tq_inbox *other = outbox_inbox(store, transport, "queue", &other_plan, 0);
     assert_status(outbox_put(store, "k1", 1, 3), TQ_OK);
     for (int i = 0; i < ROUNDS && plan.told < 3; i++) {
-        ck_assert_int_ge(tq_relay_step(relay, 0, NULL, &err), TQ_OK);
+        assert_step(tq_relay_step(relay, 0, NULL, &err));
         steps_of(inbox, 1, 1);
     }
     ck_assert(driver->caps & TQ_TRANSPORT_DURABLE || outbox_pending(store) == 3);

@@ -49,8 +49,7 @@ static void *relay_events(void *arg)
 {
     struct tq_error err = TQ_ERROR_INIT;
     while (!is_over) {
-        int status = tq_relay_step(arg, 50, NULL, &err);
-        ck_assert_msg(status >= 0, "%s", err.message);
+        assert_step(tq_relay_step(arg, 50, NULL, &err));
     }
     return NULL;
 }
@@ -59,8 +58,7 @@ static void *apply_events(void *arg)
 {
     struct tq_error err = TQ_ERROR_INIT;
     while (!is_over) {
-        int status = tq_inbox_step(arg, 50, NULL, &err);
-        ck_assert_msg(status >= 0, "%s", err.message);
+        assert_step(tq_inbox_step(arg, 50, NULL, &err));
         if (plan.told == APPENDERS * EVENTS && outbox_pending(store) == 0) {
             is_over = 1;
         }
@@ -104,7 +102,7 @@ static void *wait_for_one(void *arg)
 {
     struct tq_error err = TQ_ERROR_INIT;
     while (plan.told == 0) {
-        ck_assert_int_ge(tq_inbox_step(arg, WAIT_MS, NULL, &err), TQ_OK);
+        assert_step(tq_inbox_step(arg, WAIT_MS, NULL, &err));
     }
     return NULL;
 }
@@ -114,7 +112,7 @@ static void *relay_one(void *arg)
     struct tq_error err = TQ_ERROR_INIT;
     struct tq_relay_stats stats = TQ_INIT(tq_relay_stats);
     while (stats.published == 0) {
-        ck_assert_int_ge(tq_relay_step(arg, WAIT_MS, &stats, &err), TQ_OK);
+        assert_step(tq_relay_step(arg, WAIT_MS, &stats, &err));
     }
     return NULL;
 }

@@ -27,7 +27,7 @@
 #define EACH 5 /* events of a key in a transaction */
 #define ROUNDS 20
 #define RELAYS 4
-#define SOON 3 /* events whose way is timed */
+#define SOON 5 /* events whose way is timed */
 
 static struct tq_error err = TQ_ERROR_INIT;
 static const char *program;
@@ -411,27 +411,44 @@ START_TEST(ob_08_asleep_beyond_its_lease__changes_nothing_and_joins_again)
 }
 END_TEST
 
-/* Milliseconds for some events, one after the other, committed here and applied there. */
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int is_later(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/*
+ * Milliseconds from a commit here until it is applied there: of some that come one after the
+ * other the one in the middle, since the machine may be away for one of them.
+ */
 static int64_t time_the_way(const char *options)
 {
-    struct timespec from, to;
+    int64_t ways_ms[SOON];
     setup(options);
     begin(0, "30000", "1000");
     AWAIT(count(held_by, world.relays[0].owner) == 64);
     assert_status(outbox_put(world.store, "k0", 1, 1), TQ_OK);
     AWAIT(applied() == 1 && outbox_pending(world.store) == 0);
-    clock_gettime(CLOCK_MONOTONIC, &from);
     for (int n = 2; n <= 1 + SOON; n++) {
         usleep(100000); /* it rests */
+        int64_t begun_ms = clock_ms();
         assert_status(outbox_put(world.store, "k0", n, n), TQ_OK);
         while (applied() < n) {
             usleep(1000);
         }
+        ways_ms[n - 2] = clock_ms() - begun_ms;
     }
-    clock_gettime(CLOCK_MONOTONIC, &to);
     end(0, SIGTERM);
     teardown();
-    return (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
+    qsort(ways_ms, SOON, sizeof *ways_ms, is_later);
+    return ways_ms[SOON / 2];
 }
 
 /* OB-16: without news a relay looks once a second, with them at once. */

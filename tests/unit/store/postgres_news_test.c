@@ -12,7 +12,7 @@
 #include "store/ledger.h"
 #include "store/postgres/postgres.h"
 
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 #define ALL UINT64_MAX
 
 static struct tq_error err = TQ_ERROR_INIT;

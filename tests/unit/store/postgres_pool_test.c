@@ -42,7 +42,7 @@ START_TEST(a_server_that_does_not_answer__is_given_up)
     close(hole); /* nobody there at all */
     assert_status(tq_store_open(&env, TQ_ARGS(tq_store_options, .url = url), &none, &err),
                   TQ_E_UNAVAILABLE);
-    ck_assert_int_lt(tq_system_now_ms(NULL) - begun_ms, 10000);
+    ck_assert_int_lt(tq_system_now_ms(NULL) - begun_ms, 60000);
     ck_assert_ptr_null(strstr(err.message, ":p@"));
 }
 END_TEST
