@@ -12,10 +12,13 @@
  */
 #include "ticketqd/copy.h"
 
+#include <string.h>
+
 #include <ticketq/ledger.h>
 
 #include "app/app.h"
 #include "copy_sql.h"
+#include "core/bytes.h"
 #include "core/env.h"
 #include "core/error.h"
 
@@ -142,10 +145,24 @@ static int copy_schemas(tq_tx *tx, void *arg, struct tq_error *err)
     return TQ_OK;
 }
 
+/* In the first of the schemas, because `public` need not be the role's to use; none is made. */
+static int open_ledger(const struct audit_copy *copy, tq_store **out_store, struct tq_error *err)
+{
+    struct tq__buf url = TQ__BUF(copy->env);
+    tq__buf_format(&url, "%s%cschema=%s&create=0", copy->ledger,
+                   strchr(copy->ledger, '?') ? '&' : '?', copy->services[0]);
+    int rc = tq__buf_check(&url, ORIGIN, err);
+    if (rc == TQ_OK) {
+        rc = tq_store_open(copy->env, TQ_ARGS(tq_store_options, .url = url.data), out_store, err);
+    }
+    tq__buf_done(&url);
+    return rc;
+}
+
 int audit_copy(const struct audit_copy *copy, struct tq_error *err)
 {
     tq_store *store = NULL;
-    TQ_TRY(tq_store_open(copy->env, TQ_ARGS(tq_store_options, .url = copy->ledger), &store, err));
+    TQ_TRY(open_ledger(copy, &store, err));
     int rc = tq_ledger_read(store, copy_schemas, (void *)copy, err);
     tq_store_close(store);
     return rc;

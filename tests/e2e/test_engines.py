@@ -239,6 +239,12 @@ def test_it_does_not_start_on(name, way, make_world, tmp_path):
     assert not list(tmp_path.glob("*.db"))  # not even opened
 
 
+def test_the_audit_makes_no_ledger(database):
+    done = subprocess.run([BUILD + "/servers/ticketqd/ticketqd", "audit", "--ledger", database],
+                          capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 2 and "there is no schema event" in done.stderr
+
+
 def test_the_audit_wants_one_ledger(tmp_path):
     for words in ([], ["--data", str(tmp_path), "--ledger", "postgres://a@b/c"],
                   ["--ledger", "memory:"], ["--ledger", "postgres://u@127.0.0.1:1/none?wait_ms=0"]):
