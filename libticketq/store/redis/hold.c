@@ -210,7 +210,7 @@ static char *put_u64(char *at, uint64_t number)
     return at + sizeof turned;
 }
 
-/* As hold_claim in hold_ask.lua says. */
+/* As hold_grant in hold_ask.lua says. */
 static void put_claim(struct plan *plan, size_t at, size_t i)
 {
     const struct tq_front_claim *claim = &plan->claims[i];
@@ -219,9 +219,10 @@ static void put_claim(struct plan *plan, size_t at, size_t i)
     *end++ = ' ';
     texts[0] = tq__redis_text(claim->id);
     texts[1] = end_word(plan, stpcpy(end, claim->request_key));
-    end = put_u32(put_u32(plan->words, claim->ttl_ms), claim->seats_limit);
+    end = put_u32(plan->words, claim->ttl_ms);
     *end++ = (char)claim->seats_count;
     *end++ = (char)strlen(claim->holder);
+    end = claim->seats_limit ? put_u32(end, claim->seats_limit) : end;
     texts[2] = end_word(plan, end);
     end = plan->words;
     for (size_t seat = 0; seat < claim->seats_count; seat++) {

@@ -1,6 +1,7 @@
 -- A schedule on Redis: what ticketq/driver/hold.h asks of a front, a script for each
--- step, each one atomic. Every script is `hold`, below, what it needs of `owners` and
--- `limit`, and then its own part: a server makes every function anew in every call.
+-- step, each one atomic. Every script is `hold`, below, what it needs of `lease`, `owners` and
+-- `limit`, and then its own part: a server makes every function anew in every call, and what
+-- a function finds outside of itself costs as much again.
 --
 --   seat:hold:{schedule}            string      numbers of the schedule; channel of freed seats
 --   seat:hold:{schedule}:<seat>     string      the hold that has the seat
@@ -65,10 +66,56 @@ local packed = call('GET', STATE)
 local book = packed and {peel(LAYOUT, packed)} or
   {0, LEAST, LEAST, 0, 0, 0, 0, NEVER}
 
--- What is known of holds: a table, or false when there is none. `was`: the state that is
--- stored; `name`: "holder key"; `places` and `text`: of its seats, in the order of the request.
--- A row says how long the holder's name is and how many seats there are.
+-- What is to be written, a list a command.
+local rows, timers, holders, taken, bits = {}, {}, {}, {}, {}
+
+-- Seats change in the map: those at places[from .. to], a command for each run of neighbours
+-- that one byte can hold.
+local WIDTH = {'u2', 'u4', 'u6', 'u8'}
+local SHOWN = {[0] = {'0', '0', '0', '0'}, {'1', '5', '21', '85'}, {'2', '10', '42', '170'},
+               {'3', '15', '63', '255'}}
+local function paint(places, from, to, state)
+  local first, shown, at = from, SHOWN[state], #bits
+  for i = from + 1, to + 1 do
+    if i > to or places[i] - places[i - 1] ~= 2 or i - first == 4 then
+      bits[at + 1], bits[at + 2] = 'SET', WIDTH[i - first]
+      bits[at + 3], bits[at + 4] = places[first], shown[i - first]
+      first, at = i, at + 4
+    end
+  end
+  book[COUNT + state] = book[COUNT + state] + (state > 0 and to - from + 1 or 0)
+  book[VERSION] = max(book[VERSION] + 1, LEAST)
+end
+
+-- Writes what has changed. Returns how long it is until the first timer, for the agenda; -1: it need
+-- not be told, or with `is_told_anew` that there is none. `first_ms` is the first of the new timers.
+-- The agenda is told again what it should long have come back for.
+local function write(first_ms, is_told_anew)
+  local wait = -1
+  each('HSET', LEASES, rows)
+  each('ZADD', TIMERS, timers)
+  each('ZADD', HOLDERS, holders)
+  each('MSET', nil, taken)
+  each('BITFIELD', BITS, bits)
+  if is_told_anew then
+    local first = call('ZRANGE', TIMERS, 0, 0, 'WITHSCORES')
+    book[TOLD] = first[2] and tonumber(first[2]) or NEVER
+    wait = first[2] and max(book[TOLD] - now_ms, 0) or -1
+  elseif first_ms < book[TOLD] or (first_ms < NEVER and book[TOLD] < now_ms - 1000) then
+    book[TOLD] = min(book[TOLD], first_ms)
+    wait = max(book[TOLD] - now_ms, 0)
+  end
+  local text = pack(LAYOUT, unpack(book, 1, 8))
+  if text ~= packed then call('SET', STATE, text) end
+  return wait
+end
+
+-- The row of a hold. It says how long the holder's name is and how many seats there are; `name` is
+-- "holder key"; `places` and `text`: of its seats, in the order of the request.
 local ROW = '<BBBi8i8i8sss'
+
+-- name: lease
+-- What is known of holds: a table, or false when there is none. `was`: the state that is stored.
 local leases, touched = {}, {}
 
 local function fetch(ids)
@@ -108,25 +155,6 @@ local function words(text)
   return list
 end
 
--- Seats change in the map: those at places[from .. to], a command for each run of neighbours
--- that one byte can hold.
-local WIDTH = {'u2', 'u4', 'u6', 'u8'}
-local SHOWN = {[0] = {'0', '0', '0', '0'}, {'1', '5', '21', '85'}, {'2', '10', '42', '170'},
-               {'3', '15', '63', '255'}}
-local bits = {}
-local function paint(places, from, to, state)
-  local first, shown, at = from, SHOWN[state], #bits
-  for i = from + 1, to + 1 do
-    if i > to or places[i] - places[i - 1] ~= 2 or i - first == 4 then
-      bits[at + 1], bits[at + 2] = 'SET', WIDTH[i - first]
-      bits[at + 3], bits[at + 4] = places[first], shown[i - first]
-      first, at = i, at + 4
-    end
-  end
-  book[COUNT + state] = book[COUNT + state] + (state > 0 and to - from + 1 or 0)
-  book[VERSION] = max(book[VERSION] + 1, LEAST)
-end
-
 -- The map follows a hold that has seats into another state, 0 when it has them no longer.
 local function repaint(lease, state)
   book[COUNT + lease.state] = book[COUNT + lease.state] - lease.count
@@ -140,12 +168,12 @@ local function touch(lease)
 end
 
 -- Seats that are free go to a hold: those with keys[i + 1 ..], at places[j + 1 ..].
-local taken_by, new_owners, held_by = {}, {}, nil
+local taken_by, held_by = {}, nil
 local function take(lease, state, keys, i, places, j)
-  local id, count, at = lease.id, lease.count, #new_owners
+  local id, count, at = lease.id, lease.count, #taken
   for n = i + 1, i + count do
     local key = keys[n]
-    taken_by[key], new_owners[at + 1], new_owners[at + 2] = id, key, id
+    taken_by[key], taken[at + 1], taken[at + 2] = id, key, id
     at = at + 2
   end
   paint(places, j + 1, j + count, state)
@@ -178,10 +206,10 @@ local function lapse(lease)
   return true
 end
 
-local requests, new_rows = {}, {}
+local requests = {}
 local function ask_by(lease)
-  local name, id, at = lease.name, lease.id, #new_rows
-  requests[name], new_rows[at + 1], new_rows[at + 2] = id, name, id
+  local name, id, at = lease.name, lease.id, #rows
+  requests[name], rows[at + 1], rows[at + 2] = id, name, id
 end
 
 local function forget(lease)
@@ -190,10 +218,10 @@ local function forget(lease)
   touch(lease)
 end
 
--- Sorts what is to be written of the holds into lists, a list a command. Of what ended, at
+-- Sorts what is to be written of the holds into the lists, and writes them. Of what ended, at
 -- most two for each that ended now are forgotten: those that ended longest ago.
-local function write_leases()
-  local rows, timers, holders, first, timer_ms, timer = new_rows, {}, {}, NEVER, nil, nil
+local function write_leases(is_told_anew)
+  local first, timer_ms, timer = NEVER, nil, nil
   local gone, untimed, unheld, ended, recalled = {}, {}, {}, {}, {}
   if ends > 0 then
     local oldest = call('ZRANGE', ENDED, '0', format('%d', 2 * ends - 1), 'WITHSCORES')
@@ -243,11 +271,9 @@ local function write_leases()
       untimed[#untimed + 1] = id
     end
   end
-  each('HSET', LEASES, rows)
-  each('ZADD', TIMERS, timers)
   each('ZREM', TIMERS, untimed)
-  each('ZADD', HOLDERS, holders)
   each('ZREM', HOLDERS, unheld)
+  local wait = write(first, is_told_anew)
   each('ZADD', ENDED, ended)
   each('ZREM', ENDED, recalled)
   if gone[1] then -- with the request keys that are still theirs
@@ -259,30 +285,12 @@ local function write_leases()
     end
     each('HDEL', LEASES, list)
   end
-  return first
+  return wait
 end
 
--- Writes back what has changed. Begins the answer: {wait, now}, the wait being until the first
--- timer, for the agenda; a wait of -1: it need not be told, or with `is_told_anew` that there
--- is none. It is told again what it should long have come back for.
+-- Writes back what has changed, and tells of freed seats. Begins the answer: {wait, now}.
 local function close_book(is_told_anew)
-  local wait = -1
-  if #touched > 0 then
-    local first = write_leases()
-    if first < book[TOLD] or (first < NEVER and book[TOLD] < now_ms - 1000) then
-      book[TOLD] = min(book[TOLD], first)
-      wait = max(book[TOLD] - now_ms, 0)
-    end
-    each('MSET', nil, new_owners)
-    each('BITFIELD', BITS, bits)
-  end
-  if is_told_anew then
-    local first = call('ZRANGE', TIMERS, 0, 0, 'WITHSCORES')
-    book[TOLD] = first[2] and tonumber(first[2]) or NEVER
-    wait = first[2] and max(book[TOLD] - now_ms, 0) or -1
-  end
-  local text = pack(LAYOUT, unpack(book, 1, 8))
-  if text ~= packed then call('SET', STATE, text) end
+  local wait = write_leases(is_told_anew)
   if #freed > 0 then call('SPUBLISH', STATE, concat(freed, ' ')) end
   return {wait, now_ms}
 end

@@ -18,7 +18,7 @@ if least >= 0 then
   each('HSET', PLACES, more)
   book[SEATS] = seats_count + #more / 2
   if #more > 0 then book[VERSION] = max(book[VERSION] + 1, LEAST) end
-  close_book()
+  write(NEVER)
 end
 return {#more / 2, seats_count}
 
@@ -173,4 +173,4 @@ return untidy
 if book[SEATS] < tonumber(ARGV[2]) then return GONE end
 book[KNOWN] = 1
 book[FENCE] = max(book[FENCE], tonumber(ARGV[1]))
-return close_book(true)
+return {write(NEVER, true), now_ms}

@@ -30,8 +30,8 @@ return reply
 
 -- name: hold_return
 -- ARGV: time, hold, ... of those that a visitor did not want to be told yet.
-each('ZADD', TIMERS, ARGV)
-return close_book(true)
+timers = ARGV
+return {write(NEVER, true), now_ms}
 
 -- name: hold_tidy
 -- KEYS: behind those of the schedule, seats that were freed. Removes the keys that speak for no

@@ -44,6 +44,8 @@ static const char *const hold_keys[] = {"",         "/places", "/bits",  "/lease
         {LUA_hold, __VA_ARGS__}, "seat:hold:", hold_keys, ":"                                      \
     }
 
+#define LEASE(...) HOLD(LUA_lease, __VA_ARGS__)
+
 static const char *const agenda_keys[] = {"", "/told", NULL};
 
 /* Its one key is the call's own: the kind of the page. */
@@ -72,18 +74,18 @@ const struct redis_script tq__redis_scripts[REDIS_SCRIPTS] = {
         DESK(LUA_history, LUA_bucket, LUA_whole, LUA_pace, LUA_shards, LUA_desk, LUA_room_desk),
     [REDIS_DESK_OPERATE] =
         DESK(LUA_history, LUA_bucket, LUA_whole, LUA_shards, LUA_desk, LUA_room_operate),
-    [REDIS_HOLD_CLAIM] = HOLD(LUA_limit, LUA_hold_claim),
-    [REDIS_HOLD_CHANGE] = HOLD(LUA_no_retake, LUA_hold_change),
-    [REDIS_HOLD_RETAKE] = HOLD(LUA_owners, LUA_limit, LUA_displace, LUA_retake, LUA_hold_change),
+    [REDIS_HOLD_CLAIM] = HOLD(LUA_hold_grant, LUA_lease, LUA_limit, LUA_hold_claim),
+    [REDIS_HOLD_CHANGE] = LEASE(LUA_no_retake, LUA_hold_change),
+    [REDIS_HOLD_RETAKE] = LEASE(LUA_owners, LUA_limit, LUA_displace, LUA_retake, LUA_hold_change),
     [REDIS_HOLD_DEFINE] = HOLD(LUA_hold_define),
-    [REDIS_HOLD_LOAD] = HOLD(LUA_owners, LUA_displace, LUA_hold_load),
-    [REDIS_HOLD_UNTOLD] = HOLD(LUA_hold_untold),
-    [REDIS_HOLD_FREE] = HOLD(LUA_hold_free),
+    [REDIS_HOLD_LOAD] = LEASE(LUA_owners, LUA_displace, LUA_hold_load),
+    [REDIS_HOLD_UNTOLD] = LEASE(LUA_hold_untold),
+    [REDIS_HOLD_FREE] = LEASE(LUA_hold_free),
     [REDIS_HOLD_KNOWN] = HOLD(LUA_hold_known),
-    [REDIS_HOLD_SWEEP] = HOLD(LUA_hold_sweep),
+    [REDIS_HOLD_SWEEP] = LEASE(LUA_hold_sweep),
     [REDIS_HOLD_RETURN] = HOLD(LUA_hold_return),
     [REDIS_HOLD_TIDY] = {{LUA_hold_tidy}, "seat:hold:", hold_keys, ":"},
-    [REDIS_HOLD_SEATS] = HOLD(LUA_hold_seats),
+    [REDIS_HOLD_SEATS] = LEASE(LUA_hold_seats),
     [REDIS_HOLD_MAP] = HOLD(LUA_hold_map),
     [REDIS_CACHE_TAKE] = CACHE(LUA_cache_take),
     [REDIS_CACHE_PUT] = CACHE(LUA_cache_put),
