@@ -8,7 +8,8 @@
 --   seat:hold:{schedule}/places     hash        key of a seat -> where its two bits are
 --   seat:hold:{schedule}/bits       string      the seat map, first seat in the highest bits
 --   seat:hold:{schedule}/leases     hash        hold -> ROW; "holder key" of a request -> hold
---   seat:hold:{schedule}/holders    sorted set  "holder hold" of each live hold, by name
+--   seat:hold:{schedule}/holders    sorted set  "holder hold" of each live hold, by name; kept
+--                                               from the first limit of a holder on
 --   seat:hold:{schedule}/timers     sorted set  holds by their time, until a sweep has told them
 --   seat:hold:{schedule}/ended      sorted set  ended holds by when they ended, to be forgotten
 --
@@ -32,7 +33,8 @@ local OK, TAKEN, GONE, STALE, REPEAT, FULL, REFUSED = 0, 1, 3, 4, 5, 8, 9
 local HOLD, PAYING, SOLD, RELEASED, EXPIRED = 1, 2, 3, 4, 5
 local KEEP_MS, KEEP_MAX, NEVER = 600000, 65536, 4503599627370496
 local call, min, max, concat = redis.call, math.min, math.max, table.concat
-local format, gmatch, match, sub = string.format, string.gmatch, string.match, string.sub
+local format, gmatch, match = string.format, string.gmatch, string.match
+local find, sub = string.find, string.sub
 local pack, peel = struct.pack, struct.unpack
 
 local time = call('TIME')
@@ -59,12 +61,13 @@ end
 local LEAST = now_ms * 1024
 
 -- The numbers of the schedule: how many of its seats are in a state is at COUNT + state;
--- at TOLD, when the agenda knows that a timer is due.
-local KNOWN, FENCE, VERSION, SEATS, COUNT, TOLD = 1, 2, 3, 4, 4, 8
-local LAYOUT = '<i8i8i8i8i8i8i8i8'
+-- at TOLD, when the agenda knows that a timer is due; at INDEXED, 1 when `holders` is kept.
+-- What older processes have written ends before INDEXED.
+local KNOWN, FENCE, VERSION, SEATS, COUNT, TOLD, INDEXED = 1, 2, 3, 4, 4, 8, 9
+local LAYOUT = '<i8i8i8i8i8i8i8i8i8'
 local packed = call('GET', STATE)
-local book = packed and {peel(LAYOUT, packed)} or
-  {0, LEAST, LEAST, 0, 0, 0, 0, NEVER}
+local book = packed and {peel(LAYOUT, #packed < 72 and packed .. pack('<i8', 0) or packed)} or
+  {0, LEAST, LEAST, 0, 0, 0, 0, NEVER, 0}
 
 -- What is to be written, a list a command.
 local rows, timers, holders, taken, bits = {}, {}, {}, {}, {}
@@ -87,9 +90,9 @@ local function paint(places, from, to, state)
   book[VERSION] = max(book[VERSION] + 1, LEAST)
 end
 
--- Writes what has changed. Returns how long it is until the first timer, for the agenda; -1: it need
--- not be told, or with `is_told_anew` that there is none. `first_ms` is the first of the new timers.
--- The agenda is told again what it should long have come back for.
+-- Writes what has changed. Returns how long it is until the first timer, for the agenda; -1: it
+-- need not be told, or with `is_told_anew` that there is none. `first_ms` is the first of the new
+-- timers. The agenda is told again what it should long have come back for.
 local function write(first_ms, is_told_anew)
   local wait = -1
   each('HSET', LEASES, rows)
@@ -105,7 +108,7 @@ local function write(first_ms, is_told_anew)
     book[TOLD] = min(book[TOLD], first_ms)
     wait = max(book[TOLD] - now_ms, 0)
   end
-  local text = pack(LAYOUT, unpack(book, 1, 8))
+  local text = pack(LAYOUT, unpack(book, 1, 9))
   if text ~= packed then call('SET', STATE, text) end
   return wait
 end
@@ -221,7 +224,7 @@ end
 -- Sorts what is to be written of the holds into the lists, and writes them. Of what ended, at
 -- most two for each that ended now are forgotten: those that ended longest ago.
 local function write_leases(is_told_anew)
-  local first, timer_ms, timer = NEVER, nil, nil
+  local first, timer_ms, timer, is_indexed = NEVER, nil, nil, book[INDEXED] == 1
   local gone, untimed, unheld, ended, recalled = {}, {}, {}, {}, {}
   if ends > 0 then
     local oldest = call('ZRANGE', ENDED, '0', format('%d', 2 * ends - 1), 'WITHSCORES')
@@ -251,10 +254,10 @@ local function write_leases(is_told_anew)
                                             lease.fence, lease.granted_ms, lease.expires_ms,
                                             lease.name, lease.places, lease.text)
     end
-    if lives and not lived then
+    if is_indexed and lives and not lived then
       at = #holders
       holders[at + 1], holders[at + 2] = '0', lease.holder .. ' ' .. id
-    elseif lived and not lives then
+    elseif is_indexed and lived and not lives then
       unheld[#unheld + 1] = lease.holder .. ' ' .. id
     end
     if lease.ended_ms and not lease.is_forgotten then
@@ -315,10 +318,33 @@ local function keys_of(lease)
 end
 
 -- name: limit
--- How many seats a holder has, for who has a limit.
+-- How many seats a holder has, for who has a limit. Where nobody has, an index of holders would be
+-- kept for nothing, so the first who has one makes it, of the holds as they are stored.
 held_by = {}
+local function index_holders()
+  local cursor = '0'
+  call('UNLINK', HOLDERS)
+  repeat
+    local page, members = call('HSCAN', LEASES, cursor, 'COUNT', SLICE), {}
+    local fields, count = page[2], 0
+    for i = 1, #fields, 2 do
+      if not find(fields[i], ' ', 1, true) then -- the row of a hold
+        local state, length, _, _, _, _, name = peel(ROW, fields[i + 1])
+        if state <= SOLD then
+          members[count + 1], members[count + 2] = '0', sub(name, 1, length + 1) .. fields[i]
+          count = count + 2
+        end
+      end
+    end
+    each('ZADD', HOLDERS, members)
+    cursor = page[1]
+  until cursor == '0'
+  book[INDEXED] = 1
+end
+
 local function seats_held(holder)
   local mine, count = held_by[holder], 0
+  if book[INDEXED] ~= 1 then index_holders() end
   if not mine then
     local ids = call('ZRANGEBYLEX', HOLDERS, '[' .. holder .. ' ', '(' .. holder .. '!')
     for i = 1, #ids do ids[i] = sub(ids[i], #holder + 2) end

@@ -28,7 +28,8 @@ for i = 1, #places do
 end
 
 if is_plain then
-  local from, fence, first_ms, timer_ms, timer = 0, max(book[FENCE], LEAST - 1), NEVER, 0, nil
+  local from, fence, is_indexed = 0, max(book[FENCE], LEAST - 1), book[INDEXED] == 1
+  local first_ms, timer_ms, timer = NEVER, 0, nil
   for i = 1, #names do
     local id, name, at = ARGV[4 * i - 3], names[i], 4 * i
     local ttl_ms, count, length = peel(CLAIM, ARGV[at - 1])
@@ -40,7 +41,7 @@ if is_plain then
     rows[at - 3], rows[at - 2], rows[at - 1], rows[at] = id,
       pack(ROW, HOLD, length, count, fence, now_ms, expires_ms, name,
            concat(places, ' ', from + 1, to), ARGV[at]), name, id
-    holders[2 * i - 1], holders[2 * i] = '0', sub(name, 1, length + 1) .. id
+    if is_indexed then holders[2 * i - 1], holders[2 * i] = '0', sub(name, 1, length + 1) .. id end
     timers[2 * i - 1], timers[2 * i] = timer, id
     answers[2 * i + 1], answers[2 * i + 2] = OK, fence
     for n = from + 1, to do taken[2 * n - 1], taken[2 * n] = KEYS[OWN - 1 + n], id end

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How a schedule comes to Redis: seats in slices, holds of the ledger in slices, then
- * what the ledger does not have is looked for among the live ones, a slice at a time,
+ * what the ledger does not have is looked for among all that are known, a page at a time,
  * and at last the schedule is known. No claim is granted before that, and each slice is
  * true by itself, so a load may stop anywhere and be repeated, also by two at once. A server
  * that forgets the schedule in the middle of it is noticed by each step, and told all again.
- * hold_load.lua says what is decided. Cost: O(seats + holds of the ledger + live holds).
+ * hold_load.lua says what is decided. Cost: O(seats + holds, here and there).
  */
 #include <stdio.h>
 
@@ -197,28 +197,24 @@ static int load_rows(const struct loading *loading, struct tq_error *err)
 
 /* Holds without a timer that the ledger may not have. */
 struct live {
-    char from[2 * TQ_ID_SIZE];
-    char ids[LIVE_SLICE][TQ_ID_SIZE];
-    size_t count;
+    char from[REDIS_DIGITS_SIZE];
+    struct tq__buf ids;
 };
 
-/* {where to go on or '', holds...} */
+/* {where to go on or 0, holds with a space between them} */
 static int read_live(struct redis_call *call, struct redis_answer *answer)
 {
     struct live *live = call->out;
     const redisReply *reply = answer->reply;
-    int is_bad = reply->type != REDIS_REPLY_ARRAY || reply->elements > 1 + LIVE_SLICE;
+    int is_bad = reply->type != REDIS_REPLY_ARRAY;
     const char *from = is_bad ? "" : tq__redis_string(reply, 0, &is_bad);
-    is_bad |= strlen(from) >= sizeof live->from;
-    if (is_bad) {
+    const char *ids = is_bad ? "" : tq__redis_string(reply, 1, &is_bad);
+    if (is_bad || strlen(from) >= sizeof live->from) {
         return tq__redis_nonsense(call);
     }
     memcpy(live->from, from, strlen(from) + 1);
-    live->count = 0;
-    for (size_t i = 1; i < reply->elements; i++) {
-        tq__id_copy(live->ids[live->count++], tq__redis_string(reply, i, &is_bad));
-    }
-    return is_bad ? tq__redis_nonsense(call) : TQ_OK;
+    tq__buf_text(&live->ids, ids);
+    return tq__buf_check(&live->ids, "store.redis", &call->err);
 }
 
 static int next_live(const struct loading *loading, struct live *live, struct tq_error *err)
@@ -228,46 +224,46 @@ static int next_live(const struct loading *loading, struct live *live, struct tq
                                       tq__redis_digits(most, LIVE_SLICE)};
     struct redis_call call = {
         .script = REDIS_HOLD_UNTOLD, .args = args, .args_count = 3, .read = read_live, .out = live};
+    tq__buf_clear(&live->ids);
     return run(loading, &call, err);
 }
 
-/* Frees those of the slice that are not among the rows. */
-static int free_slice(const struct loading *loading, const struct tq__map *rows,
-                      const struct live *live, struct tq_error *err)
+/* Frees those of the page that are not among the rows. */
+static int free_page(const struct loading *loading, const struct tq__map *rows, struct live *live,
+                     struct tq_error *err)
 {
     struct redis_text args[1 + LIVE_SLICE] = {tq__redis_text(loading->fence)};
-    size_t count = 1;
-    for (size_t i = 0; i < live->count; i++) {
-        if (!tq__map_get(rows, live->ids[i])) {
-            args[count++] = tq__redis_text(live->ids[i]);
+    char *rest = NULL, *id = live->ids.bytes ? strtok_r(live->ids.data, " ", &rest) : NULL;
+    int rc = TQ_OK;
+    while (rc == TQ_OK && id) {
+        size_t count = 1;
+        for (; id && count <= LIVE_SLICE; id = strtok_r(NULL, " ", &rest)) {
+            if (!tq__map_get(rows, id)) {
+                args[count++] = tq__redis_text(id);
+            }
         }
+        struct redis_call call = {.script = REDIS_HOLD_FREE, .args = args, .args_count = count};
+        rc = count > 1 ? run_untidy(loading, &call, err) : TQ_OK;
     }
-    if (count == 1) {
-        return TQ_OK;
-    }
-    struct redis_call call = {.script = REDIS_HOLD_FREE, .args = args, .args_count = count};
-    return run_untidy(loading, &call, err);
+    return rc;
 }
 
 /* Free what nothing else would: no timer, not in the ledger. */
 static int free_untold(const struct loading *loading, struct tq_error *err)
 {
     const struct tq_front_load *load = loading->load;
+    struct live live = {.from = "0", .ids = TQ__BUF(loading->env)};
     struct tq__map rows;
-    struct live *live = tq__alloc(loading->env, 1, sizeof *live);
-    if (!live) {
-        return tq__nomem("store.redis", err);
-    }
     int rc = tq__map_init(&rows, loading->env, err);
     for (size_t i = 0; rc == TQ_OK && i < load->leases_count; i++) {
-        rc = load->leases[i].ended ? TQ_OK : tq__map_put(&rows, load->leases[i].id, live, err);
+        rc = load->leases[i].ended ? TQ_OK : tq__map_put(&rows, load->leases[i].id, &live, err);
     }
     do {
-        rc = rc == TQ_OK ? next_live(loading, live, err) : rc;
-        rc = rc == TQ_OK ? free_slice(loading, &rows, live, err) : rc;
-    } while (rc == TQ_OK && live->from[0]);
+        rc = rc == TQ_OK ? next_live(loading, &live, err) : rc;
+        rc = rc == TQ_OK ? free_page(loading, &rows, &live, err) : rc;
+    } while (rc == TQ_OK && strcmp(live.from, "0") != 0);
     tq__map_done(&rows);
-    tq__release(loading->env, live);
+    tq__buf_done(&live.ids);
     return rc;
 }
 

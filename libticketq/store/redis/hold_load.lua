@@ -137,21 +137,20 @@ close_book()
 return {status, unpack(untidy, 1, min(#untidy, 4 * SLICE))}
 
 -- name: hold_untold
--- ARGV: the highest fence of the ledger; where the last call stopped; how many to look at.
--- {where to go on or '', holds that have no timer...}
-local fence, list = tonumber(ARGV[1]), {''}
-local members = call('ZRANGEBYLEX', HOLDERS, ARGV[2] == '' and '-' or '(' .. ARGV[2], '+', 'LIMIT',
-                     0, ARGV[3])
-if #members == tonumber(ARGV[3]) then list[1] = members[#members] end
-for i = 1, #members do members[i] = match(members[i], '%S+$') end
-fetch(members)
-for i = 1, #members do
-  local lease = leases[members[i]]
-  if lease and lease.fence <= fence and (lease.state == PAYING or lease.state == SOLD) then
-    list[#list + 1] = lease.id
+-- ARGV: the highest fence of the ledger; where the last call stopped, at first 0; how many fields
+-- to look at. {where to go on, at the end 0, holds that have no timer}
+local fence, list = tonumber(ARGV[1]), {}
+local page = call('HSCAN', LEASES, ARGV[2], 'COUNT', ARGV[3])
+local fields = page[2]
+for i = 1, #fields, 2 do
+  if not find(fields[i], ' ', 1, true) then -- the row of a hold
+    local state, _, _, its_fence = peel(ROW, fields[i + 1])
+    if its_fence <= fence and (state == PAYING or state == SOLD) then
+      list[#list + 1] = fields[i]
+    end
   end
 end
-return list
+return {page[1], concat(list, ' ')}
 
 -- name: hold_free
 -- ARGV: the highest fence of the ledger; holds that it does not have.

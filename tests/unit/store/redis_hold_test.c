@@ -93,6 +93,20 @@ static void claim_many(size_t count, const char *const *schedules, size_t schedu
     assert_status(driver->claim(state, claims, count, holds, &err), TQ_OK);
 }
 
+/* Of the first of them. */
+static int change_first(enum tq_hold_verb verb)
+{
+    struct tq_hold_result result = TQ_INIT(tq_hold_result);
+    const struct tq_front_change change = {.size = sizeof change,
+                                           .schedule = "one",
+                                           .id = ids[0],
+                                           .holder = "ann",
+                                           .fence = holds[0].fence,
+                                           .verb = verb};
+    assert_status(driver->change(state, &change, 1, &result, &err), TQ_OK);
+    return result.status;
+}
+
 START_TEST(an_array__may_be_long_and_of_many_schedules)
 {
     static const char *const schedules[] = {"one", "two", "three", "nobody-knows"};
@@ -117,21 +131,13 @@ END_TEST
 START_TEST(a_held_seat__has_its_key_as_long_as_it_is_held)
 {
     static const char *const schedules[] = {"one"};
-    struct tq_hold_result result = TQ_INIT(tq_hold_result);
     begin();
     assert_status(define("one", 10), TQ_OK);
     claim_many(1, schedules, 1, 60000);
     claim_many(2, schedules, 1, 100); /* the first is there and stays as it is */
     ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s0 seat:hold:{one}:s5"), 2);
     ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s6"), 0);
-    const struct tq_front_change change = {.size = sizeof change,
-                                           .schedule = "one",
-                                           .id = "h0",
-                                           .holder = "ann",
-                                           .fence = holds[0].fence,
-                                           .verb = TQ_HOLD_RELEASE};
-    assert_status(driver->change(state, &change, 1, &result, &err), TQ_OK);
-    ck_assert_int_eq(result.status, TQ_OK);
+    ck_assert_int_eq(change_first(TQ_HOLD_RELEASE), TQ_OK);
     ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s0 seat:hold:{one}:s2"), 0);
     ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s3"), 1);
     usleep(110000);
@@ -139,6 +145,82 @@ START_TEST(a_held_seat__has_its_key_as_long_as_it_is_held)
     assert_status(driver->sweep(state, 10, NULL, NULL, &next_ms, &err), TQ_OK);
     ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s3 seat:hold:{one}:s5"), 0);
     ck_assert_uint_eq(next_ms, UINT32_MAX);
+    end();
+}
+END_TEST
+
+static int claim_limited(const char *key, const char *const *which, size_t count, uint32_t limit)
+{
+    const struct tq_front_claim claim = {.size = sizeof claim,
+                                         .schedule = "one",
+                                         .holder = "ann",
+                                         .request_key = key,
+                                         .id = key,
+                                         .seats = which,
+                                         .seats_count = (uint32_t)count,
+                                         .ttl_ms = 60000,
+                                         .seats_limit = limit};
+    struct tq_hold hold = {.size = sizeof hold};
+    assert_status(driver->claim(state, &claim, 1, &hold, &err), TQ_OK);
+    return hold.status;
+}
+
+/* As an older process leaves it, which knows no number behind the eighth. */
+static void write_as_before(void)
+{
+    redisReply *numbers = redisCommand(other, "GETRANGE seat:hold:{one} 0 63");
+    ck_assert(numbers && numbers->len == 64);
+    freeReplyObject(redisCommand(other, "SET seat:hold:{one} %b", numbers->str, numbers->len));
+    freeReplyObject(numbers);
+}
+
+START_TEST(a_limit_that_comes_late__counts_what_the_holder_had_before)
+{
+    static const char *const schedules[] = {"one"};
+    const size_t had = (size_t)MANY * EACH;
+    begin();
+    assert_status(define("one", had + 10), TQ_OK);
+    claim_many(MANY, schedules, 1, 60000);
+    ck_assert_int_eq(number_of("EXISTS seat:hold:{one}/holders"), 0);
+    ck_assert_int_eq(change_first(TQ_HOLD_RELEASE), TQ_OK);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(claim_limited("a", seats + had, 2, had - EACH + 1), TQ_FULL);
+        ck_assert_int_eq(number_of("ZCARD seat:hold:{one}/holders"), MANY - 1);
+        write_as_before();
+    }
+    ck_assert_int_eq(claim_limited("a", seats + had, 2, had - EACH + 2), TQ_OK);
+    ck_assert_int_eq(claim_limited("b", seats + had + 2, 1, 0), TQ_OK);
+    ck_assert_int_eq(claim_limited("c", seats + had + 3, 1, had - EACH + 3), TQ_FULL);
+    ck_assert_int_eq(number_of("ZCARD seat:hold:{one}/holders"), MANY + 1);
+    end();
+}
+END_TEST
+
+START_TEST(claims_of_one_array__see_each_other)
+{
+    static const char *const pairs[][2] = {{"s1", "s2"}, {"s3", "s4"}, {"s2", "s5"}, {"s5", "s6"}};
+    static const char *const keys[] = {"a", "b", "c", "a"};
+    static const int expected[] = {TQ_OK, TQ_OK, TQ_TAKEN, TQ_REFUSED};
+    begin();
+    assert_status(define("one", 10), TQ_OK);
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(ids[i], sizeof ids[i], "h%zu", i);
+        claims[i] = (struct tq_front_claim){.size = sizeof claims[i],
+                                            .schedule = "one",
+                                            .holder = "ann",
+                                            .request_key = keys[i],
+                                            .id = ids[i],
+                                            .seats = pairs[i],
+                                            .seats_count = 2,
+                                            .ttl_ms = 60000};
+        holds[i].size = sizeof holds[i];
+    }
+    assert_status(driver->claim(state, claims, 4, holds, &err), TQ_OK);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(holds[i].status, expected[i]);
+    }
+    ck_assert_uint_eq(holds[2].taken, 1);
+    ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s5 seat:hold:{one}:s6"), 0);
     end();
 }
 END_TEST
@@ -303,6 +385,8 @@ int main(void)
 {
     const TTest *const tests[] = {an_array__may_be_long_and_of_many_schedules,
                                   a_held_seat__has_its_key_as_long_as_it_is_held,
+                                  a_limit_that_comes_late__counts_what_the_holder_had_before,
+                                  claims_of_one_array__see_each_other,
                                   seats__at_the_limit_and_over_it,
                                   a_load_of_many_slices__brings_all_and_frees_what_is_not_there,
                                   a_sweep__goes_in_pieces_over_schedules_and_may_be_stopped,
