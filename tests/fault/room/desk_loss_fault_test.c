@@ -53,7 +53,7 @@ static void open_room(void)
     unsigned port = redis_server_start(NULL);
     ck_assert_uint_ne(port, 0);
     server = redisConnect("127.0.0.1", (int)port);
-    snprintf(url, sizeof url, "redis://127.0.0.1:%u?timeout_ms=3000", port);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u?timeout_ms=10000", port);
     rush_begin_shards(&rush, url, SHARDS);
     memset(was_let_in, 0, sizeof was_let_in);
     rush_order(&rush, TQ_ROOM_SET_RATE, TQ_ROOM_RATE_MAX);

@@ -23,7 +23,7 @@ static unsigned port;
 static void begin(void)
 {
     char url[128];
-    snprintf(url, sizeof url, "redis://127.0.0.1:%u?timeout_ms=300&wait_ms=100", port);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u?timeout_ms=10000&wait_ms=100", port);
     rush_begin_shards(&rush, url, SHARDS);
 }
 

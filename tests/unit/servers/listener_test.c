@@ -20,7 +20,7 @@
 
 #define CONNECTIONS_MAX 1024
 #define ROUNDS 5
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 60000
 
 static void handle(struct http_request *request)
 {
