@@ -66,7 +66,13 @@ SET version = version + 1,
 WHERE schedule = $1
 RETURNING fence, seats
 
--- A hold is written before its seats; a request key that is known stops it.
+-- A hold is written before its seats. Without a look at what is there, all or none:
+-- name: insert_new
+INSERT INTO tq_holds (schedule, id, holder, request_key, state, fence, granted_ms, expires_ms,
+                      sweep_ms, seats_count, seats)
+VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $7, $8, $9)
+
+-- The same, and a request key that is known stops it.
 -- name: insert
 INSERT INTO tq_holds (schedule, id, holder, request_key, state, fence, granted_ms, expires_ms,
                       sweep_ms, seats_count, seats)

@@ -218,6 +218,14 @@ START_TEST(a_large_batch__is_one_call)
         assert_named(holds[i].status, TQ_OK);
         ck_assert(i == 0 || holds[i].fence > holds[i - 1].fence);
     }
+    uint64_t first = holds[0].fence, last = holds[COUNT - 2].fence;
+    /* Again, but for one, which is new among known ones and wants what is taken. */
+    requests[COUNT - 1].request_key = "new";
+    assert_status(tq_hold_acquire(w.book, requests, COUNT, holds, &err), TQ_OK);
+    for (int i = 0; i < COUNT; i++) {
+        assert_named(holds[i].status, i == COUNT - 1 ? TQ_TAKEN : TQ_REPEAT);
+    }
+    ck_assert(holds[0].fence == first && holds[COUNT - 2].fence == last);
     assert_status(tq_book_map(w.book, "large", &map, &err), TQ_OK);
     ck_assert_uint_eq(map.counts[TQ_SEAT_HOLD], COUNT * EACH);
     hold_world_close(&w);
