@@ -5,6 +5,10 @@
  * queue. So under load a batch is as large as what arrives during one round trip, and
  * a lone caller waits for nobody.
  *
+ * Those who were just served come back while the next leader is at work, so two halves would
+ * take turns. What a leader can do before it knows its batch (`ready`: ask for something that
+ * takes a round trip) it does before it takes it, and both halves are in it.
+ *
  * Batches are numbered. A request learns the number of its batch when it queues: batches
  * take up to batch_max off the front, so its place in the queue says which one. The first
  * of a batch leads it. `done` counts the batches that were carried out: batch n is led by
@@ -15,7 +19,7 @@
  *
  * Invariants: at most one leader; requests run in order of arrival; a caller leads at most
  * one batch for each request it brought, so that no caller works for others without end.
- * Threads: `run` is called without the lock. Counts wrap around, differences do not.
+ * Threads: `ready` and `run` are called without the lock. Counts wrap around, differences do not.
  */
 #include "core/combine.h"
 
@@ -34,6 +38,7 @@ void tq__combine_init(struct tq__combine *combine, size_t batch_max, tq__combine
     combine->taken = 0;
     atomic_init(&combine->done, 0);
     combine->batch_max = batch_max ? batch_max : 1;
+    combine->ready = NULL;
     combine->run = run;
     combine->owner = owner;
 }
@@ -100,6 +105,9 @@ static struct tq__combine_item *take_batch(struct tq__combine *combine, size_t *
 static void lead(struct tq__combine *combine)
 {
     size_t count;
+    if (combine->ready) {
+        combine->ready(combine->owner);
+    }
     struct tq__combine_item *first = take_batch(combine, &count);
     combine->run(combine->owner, first, count);
     uint32_t done = atomic_fetch_add(&combine->done, 1) + 1;

@@ -23,6 +23,9 @@ struct tq__combine_item {
  */
 typedef void tq__combine_fn(void *owner, struct tq__combine_item *first, size_t count);
 
+/* What a leader does before it takes its batch: who comes meanwhile is part of it. */
+typedef void tq__combine_ready_fn(void *owner);
+
 struct tq__combine {
     pthread_mutex_t lock;           /* guards what follows, but for `done` */
     struct tq__combine_item *first; /* who waits for a leader */
@@ -31,6 +34,7 @@ struct tq__combine {
     uint32_t taken;   /* batches that were begun */
     atomic_uint done; /* batches that were carried out; who waits sleeps on it */
     size_t batch_max;
+    tq__combine_ready_fn *ready; /* NULL: nothing; for the owner to set */
     tq__combine_fn *run;
     void *owner;
 };

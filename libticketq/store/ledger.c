@@ -19,6 +19,11 @@
 #include "core/args.h"
 #include "core/env.h"
 
+static void get_ready(void *owner)
+{
+    tq__ledger_begin_early(owner);
+}
+
 static void run_batch(void *owner, struct tq__combine_item *first, size_t count)
 {
     struct tq__run *run = (struct tq__run *)first;
@@ -55,6 +60,7 @@ int tq__ledger_attach(tq_store *store, uint32_t busy_timeout_ms, void **out_atta
     pthread_mutex_init(&ledger->running.lock, NULL);
     tq__news_init(ledger);
     tq__combine_init(&ledger->combine, TQ_EACH_MAX, run_batch, ledger);
+    ledger->combine.ready = get_ready;
     *out_attachment = ledger;
     return TQ_OK;
 }

@@ -51,6 +51,14 @@ struct tq__ledger {
     uint32_t busy_timeout_ms;
     struct tq__combine combine; /* who waits to write */
     struct {
+        int is_there;     /* begun for the next who writes, and what came of it: */
+        int64_t begun_ms; /* by the host's clock */
+        int status;
+        void *conn;
+        int64_t now_ms;
+        struct tq_error err;
+    } early; /* the leader's */
+    struct {
         pthread_mutex_t lock;
         struct tq_tx *first; /* transactions that a thread is running */
     } running;
@@ -106,6 +114,8 @@ struct tq__run {
 /* Hand the result to the caller, with the record when it is a failure. */
 int tq__run_result(const struct tq__run *run, struct tq_error *err);
 
+/* For the combiner's leader: begin the transaction that its batch will run in. */
+void tq__ledger_begin_early(struct tq__ledger *ledger);
 /* Run a request in a transaction of its own; its result is in `run`. */
 void tq__ledger_run_alone(struct tq__ledger *ledger, uint32_t mode, struct tq__run *run);
 /* Run a list of at most TQ_EACH_MAX requests in one transaction; each has its own result. */

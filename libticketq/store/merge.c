@@ -2,6 +2,9 @@
 /*
  * Runs requests in transactions: one alone, or many in one.
  *
+ * The leader begins its transaction before it takes its batch, so that who comes during that
+ * round trip is part of it: on a server batches become twice as large.
+ *
  * Merged, requests are in groups: those that brought the same body for many, in one; any
  * other in a group of its own. BEGIN; for each group SAVEPOINT, body, and RELEASE or
  * ROLLBACK TO as its results say; one COMMIT. What can come of it, and who is told:
@@ -47,10 +50,49 @@ enum again {
     SPLIT, /* try each request alone */
 };
 
+static void copy_failure(struct tq_error *err, int status, const struct tq_error *from)
+{
+    tq__fail_native(err, status, from->native, from->origin, "%s", from->message);
+}
+
+void tq__ledger_begin_early(struct tq__ledger *ledger)
+{
+    ledger->early.begun_ms = tq__now_ms(ledger->env);
+    ledger->early.err = (struct tq_error)TQ_ERROR_INIT;
+    ledger->early.status = ledger->driver->begin(ledger->state, TQ_TX_WRITE, &ledger->early.conn,
+                                                 &ledger->early.now_ms, &ledger->early.err);
+    ledger->early.is_there = 1;
+}
+
+static int take_early(struct tq__ledger *ledger, tq_tx *tx, struct tq_error *err)
+{
+    ledger->early.is_there = 0;
+    tx->conn = ledger->early.conn;
+    tx->now_ms = ledger->early.now_ms;
+    if (ledger->early.status < 0) {
+        copy_failure(err, ledger->early.status, &ledger->early.err);
+    }
+    return ledger->early.status;
+}
+
+/* Only the leader writes: nobody else looks at what was begun early. */
+static int is_early(const struct tq__ledger *ledger, uint32_t mode)
+{
+    return mode == TQ_TX_WRITE && ledger->early.is_there;
+}
+
+/* When the attempt that comes began. */
+static int64_t attempt_begun_ms(const struct tq__ledger *ledger, uint32_t mode)
+{
+    return is_early(ledger, mode) ? ledger->early.begun_ms : tq__now_ms(ledger->env);
+}
+
 static int begin(struct tq__ledger *ledger, uint32_t mode, tq_tx *tx, struct tq_error *err)
 {
     *tx = (tq_tx){.ledger = ledger, .thread = pthread_self()};
-    TQ_TRY(ledger->driver->begin(ledger->state, mode, &tx->conn, &tx->now_ms, err));
+    TQ_TRY(is_early(ledger, mode)
+               ? take_early(ledger, tx, err)
+               : ledger->driver->begin(ledger->state, mode, &tx->conn, &tx->now_ms, err));
     pthread_mutex_lock(&ledger->running.lock);
     tx->next = ledger->running.first;
     ledger->running.first = tx;
@@ -134,7 +176,7 @@ int tq__run_result(const struct tq__run *run, struct tq_error *err)
 {
     /* A body that failed without a word leaves the caller's record as it was. */
     if (run->result < 0 && run->err.status == run->result) {
-        tq__fail_native(err, run->result, run->err.native, run->err.origin, "%s", run->err.message);
+        copy_failure(err, run->result, &run->err);
     }
     return run->result;
 }
@@ -163,7 +205,7 @@ void tq__ledger_run_alone(struct tq__ledger *ledger, uint32_t mode, struct tq__r
     uint32_t left_ms = ledger->busy_timeout_ms;
     enum again again;
     do {
-        int64_t begun_ms = tq__now_ms(ledger->env);
+        int64_t begun_ms = attempt_begun_ms(ledger, mode);
         again = attempt_alone(ledger, mode, run);
         tq__backoff_count(begun_ms, ledger->env, &left_ms);
     } while (again == BUSY && tq__backoff_wait(&backoff, ledger->env, &left_ms));
@@ -325,7 +367,7 @@ void tq__ledger_run_merged(struct tq__ledger *ledger, struct tq__run *first)
     int status;
     collect(&batch, first);
     do {
-        int64_t begun_ms = tq__now_ms(ledger->env);
+        int64_t begun_ms = attempt_begun_ms(ledger, TQ_TX_WRITE);
         again = attempt_merged(ledger, &batch, &status, &err);
         tq__backoff_count(begun_ms, ledger->env, &left_ms);
     } while (again == BUSY && tq__backoff_wait(&backoff, ledger->env, &left_ms));

@@ -108,6 +108,68 @@ START_TEST(lone_caller__waits_for_nobody)
 }
 END_TEST
 
+/* ---- before a batch is taken ---- */
+
+struct early {
+    struct tq__combine combine;
+    struct request other;
+    pthread_t thread;
+    int is_started;
+    size_t counts[2], batches;
+};
+
+static void *come(void *arg)
+{
+    struct early *early = arg;
+    tq__combine_submit(&early->combine, &early->other.item);
+    return NULL;
+}
+
+static size_t waiting(struct early *early)
+{
+    pthread_mutex_lock(&early->combine.lock);
+    size_t count = early->combine.waiting;
+    pthread_mutex_unlock(&early->combine.lock);
+    return count;
+}
+
+/* Somebody comes while the leader gets ready. */
+static void get_ready(void *owner)
+{
+    struct early *early = owner;
+    if (!early->is_started) {
+        early->is_started = 1;
+        ck_assert_int_eq(pthread_create(&early->thread, NULL, come, early), 0);
+        while (waiting(early) < 2) {
+            sched_yield();
+        }
+    }
+}
+
+static void note_batch(void *owner, struct tq__combine_item *first, size_t count)
+{
+    struct early *early = owner;
+    (void)first;
+    early->counts[early->batches++] = count;
+}
+
+START_TEST(who_comes_while_the_leader_gets_ready__is_in_its_batch)
+{
+    struct early early = {0};
+    struct request request = {0};
+    tq__combine_init(&early.combine, 8, note_batch, &early);
+    early.combine.ready = get_ready;
+    tq__combine_submit(&early.combine, &request.item);
+    pthread_join(early.thread, NULL);
+    ck_assert_uint_eq(early.batches, 1);
+    ck_assert_uint_eq(early.counts[0], 2);
+    tq__combine_submit(&early.combine, &request.item);
+    ck_assert_uint_eq(early.batches, 2);
+    ck_assert_uint_eq(early.counts[1], 1);
+    tq__combine_done(&early.combine);
+}
+END_TEST
+
 #define BROUGHT 7
 
 static void *bring_several(void *arg)
@@ -148,4 +210,5 @@ END_TEST
 
 UNIT_MAIN("core.combine", many_threads__are_merged_and_each_is_served_once,
           batches__hold_to_the_limit, lone_caller__waits_for_nobody,
+          who_comes_while_the_leader_gets_ready__is_in_its_batch,
           callers__may_bring_several_across_batches)
