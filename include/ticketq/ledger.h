@@ -175,7 +175,8 @@ TQ_API TQ_MUST_CHECK int tq_tx_exec(tq_tx *tx, const char *sql, const struct tq_
                                     struct tq_error *err);
 
 /**
- * Run one statement for many rows of parameters: one round trip where the engine can.
+ * Run one statement for many rows of parameters: one round trip where the engine can. Several
+ * rows of an INSERT may be one statement there, for which a trigger FOR EACH STATEMENT runs once.
  *
  * @param tx            Borrowed.
  * @param sql           One statement that returns no rows.

@@ -5,8 +5,12 @@
  *   what is pending
  *   SAVEPOINT         where a unique constraint may object (sql.c)
  *   prepare           when the connection does not know the statement yet
- *   run, run, ...     for each row of parameters
+ *   run, run, ...     for each row of parameters, or each block of rows
  *   RELEASE
+ *
+ * To run a statement is about a third of what a row costs the server, so where no row depends on
+ * another (sql.c) and nobody wants to know of each what became of it, rows go in blocks: one
+ * statement inserts as many as its width says, and what does not fill a width goes in the next.
  *
  * What is sure not to meet one goes without a savepoint; and when nobody wants to know how many
  * rows it changed either, it is only asked: its answer is the first to be read by the next round
@@ -65,13 +69,14 @@ static int read_types(const struct tq_statement *statement, Oid *types, struct t
     return TQ_OK;
 }
 
-static void ask_row(struct postgres_wire *wire, const struct postgres_statement *prepared,
-                    const struct tq_value *params)
+/* Runs one width of a statement. */
+static void ask_rows_of(struct postgres_wire *wire, const struct postgres_statement *prepared,
+                        size_t width, const struct tq_value *params)
 {
     const char *values[TQ__POSTGRES_PARAMS_MAX];
     int lengths[TQ__POSTGRES_PARAMS_MAX];
     uint64_t integers[TQ__POSTGRES_PARAMS_MAX];
-    size_t count = prepared->read.params_count;
+    size_t count = prepared->read.params_count * tq__postgres_rows_of[width];
     for (size_t i = 0; i < count; i++) {
         const struct tq_value *value = &params[i];
         values[i] = value->type == TQ_NULL ? NULL : value->data ? value->data : "";
@@ -82,7 +87,7 @@ static void ask_row(struct postgres_wire *wire, const struct postgres_statement 
             lengths[i] = sizeof integers[i];
         }
     }
-    tq__postgres_ask_run(wire, prepared->name, count, values, lengths);
+    tq__postgres_ask_run(wire, prepared->names[width], count, values, lengths);
 }
 
 /* ---- values from the server ---- */
@@ -173,22 +178,55 @@ static uint32_t changed_by(PGresult *result)
     return is_read ? 0 : (uint32_t)strtoul(PQcmdTuples(result), NULL, 10);
 }
 
+/* ---- blocks of rows ---- */
+
+/*
+ * The widest that the rest of the rows fills. Nobody could tell which of a block's rows changed
+ * how many, and what has no name cannot be there in several widths.
+ */
+static size_t width_for(const struct postgres_statement *prepared,
+                        const struct tq_statement *statement, size_t rows_left)
+{
+    int is_any = prepared->read.row && prepared->names[0][0] && !statement->out_changed;
+    size_t width = is_any ? TQ__POSTGRES_WIDTHS - 1 : 0;
+    while (width > 0 &&
+           (tq__postgres_rows_of[width] > rows_left ||
+            tq__postgres_rows_of[width] * statement->params_count > TQ__POSTGRES_PARAMS_MAX)) {
+        width--;
+    }
+    return width;
+}
+
+/* All widths that it takes, a bit each. */
+static uint32_t widths_of(const struct postgres_statement *prepared,
+                          const struct tq_statement *statement)
+{
+    uint32_t widths = 0;
+    for (size_t left = statement->rows_count, width; left > 0;
+         left -= tq__postgres_rows_of[width]) {
+        width = width_for(prepared, statement, left);
+        widths |= 1u << width;
+    }
+    return widths;
+}
+
 /* ---- one round trip ---- */
 
 /* What has become of it. */
 struct trip {
     PGresult *last; /* the last row's answer, when it is to be looked at */
     PGresult *bad;
+    uint32_t widths;  /* that are run */
+    uint32_t missing; /* of these, what has to be prepared */
     int is_ok;
     int is_own; /* what came before the statement went well */
-    int is_prepared_now;
     int is_guarded;
 };
 
-static int read_rows(struct postgres_wire *wire, const struct tq_statement *statement,
-                     struct trip *trip)
+static int read_rows(struct postgres_wire *wire, const struct postgres_statement *prepared,
+                     const struct tq_statement *statement, struct trip *trip)
 {
-    for (size_t i = 0; i < statement->rows_count; i++) {
+    for (size_t i = 0; i < statement->rows_count;) {
         PGresult *result = tq__postgres_answer(wire);
         if (!result || !tq__postgres_is_ok(result)) {
             trip->bad = result;
@@ -202,6 +240,7 @@ static int read_rows(struct postgres_wire *wire, const struct tq_statement *stat
         } else {
             PQclear(result);
         }
+        i += tq__postgres_rows_of[width_for(prepared, statement, statement->rows_count - i)];
     }
     return 1;
 }
@@ -209,46 +248,58 @@ static int read_rows(struct postgres_wire *wire, const struct tq_statement *stat
 static void ask_rows(struct postgres_wire *wire, const struct postgres_statement *prepared,
                      const struct tq_statement *statement)
 {
-    for (size_t i = 0; i < statement->rows_count; i++) {
-        ask_row(wire, prepared, statement->params + i * statement->params_count);
+    for (size_t i = 0, width; i < statement->rows_count; i += tq__postgres_rows_of[width]) {
+        width = width_for(prepared, statement, statement->rows_count - i);
+        ask_rows_of(wire, prepared, width, statement->params + i * statement->params_count);
     }
 }
 
-static void ask(struct postgres_wire *wire, const struct postgres_statement *prepared,
-                const struct tq_statement *statement, int is_guarded)
+static int ask(struct postgres_conn *conn, struct postgres_statement *prepared,
+               const struct tq_statement *statement, const struct trip *trip, struct tq_error *err)
 {
-    if (is_guarded) {
+    struct postgres_wire *wire = &conn->wire;
+    if (trip->is_guarded) {
         tq__postgres_ask_control(wire, POSTGRES_ROWS_SAVEPOINT);
     }
-    if (!prepared->is_prepared) {
-        tq__postgres_ask_prepare(wire, prepared->name, prepared->sql, prepared->read.params_count,
-                                 prepared->types);
-    }
+    TQ_TRY(tq__postgres_prepare(&conn->statements, wire, prepared, trip->missing, err));
     ask_rows(wire, prepared, statement);
-    if (is_guarded) {
+    if (trip->is_guarded) {
         tq__postgres_ask_control(wire, POSTGRES_ROWS_RELEASE);
     }
     tq__postgres_ask_end(wire);
+    return TQ_OK;
 }
 
-/* `before` answers belong to what was asked before the statement. */
-static struct trip travel(struct postgres_wire *wire, size_t before,
-                          struct postgres_statement *prepared, const struct tq_statement *statement)
+static int read_prepared(struct postgres_wire *wire, struct postgres_statement *prepared,
+                         struct trip *trip)
 {
-    struct trip trip = {.is_prepared_now = !prepared->is_prepared,
-                        .is_guarded = prepared->read.is_guarded && !statement->is_sure};
-    size_t guard = trip.is_guarded ? 1 : 0;
-    ask(wire, prepared, statement, trip.is_guarded);
-    trip.is_own = tq__postgres_answers_ok(wire, before, &trip.bad);
-    trip.is_ok = trip.is_own && tq__postgres_answers_ok(wire, guard, &trip.bad);
-    if (trip.is_ok && trip.is_prepared_now) {
-        trip.is_ok = tq__postgres_answers_ok(wire, 1, &trip.bad);
-        prepared->is_prepared = trip.is_ok && prepared->name[0] != '\0';
+    for (size_t width = 0; width < TQ__POSTGRES_WIDTHS; width++) {
+        if (trip->missing & 1u << width) {
+            if (!tq__postgres_answers_ok(wire, 1, &trip->bad)) {
+                return 0;
+            }
+            prepared->there |= prepared->names[0][0] ? 1u << width : 0;
+        }
     }
-    trip.is_ok = trip.is_ok && read_rows(wire, statement, &trip) &&
-                 tq__postgres_answers_ok(wire, guard, &trip.bad);
-    trip.is_ok &= tq__postgres_answers_end(wire);
-    return trip;
+    return 1;
+}
+
+/* TQ_OK when there are answers. What was asked before the statement is answered first. */
+static int travel(struct postgres_conn *conn, struct postgres_statement *prepared,
+                  const struct tq_statement *statement, struct trip *trip, struct tq_error *err)
+{
+    struct postgres_wire *wire = &conn->wire;
+    size_t before = wire->asked, guard;
+    trip->is_guarded = prepared->read.is_guarded && !statement->is_sure;
+    guard = trip->is_guarded ? 1 : 0;
+    TQ_TRY(ask(conn, prepared, statement, trip, err));
+    trip->is_own = tq__postgres_answers_ok(wire, before, &trip->bad);
+    trip->is_ok = trip->is_own && tq__postgres_answers_ok(wire, guard, &trip->bad) &&
+                  read_prepared(wire, prepared, trip) &&
+                  read_rows(wire, prepared, statement, trip) &&
+                  tq__postgres_answers_ok(wire, guard, &trip->bad);
+    trip->is_ok &= tq__postgres_answers_end(wire);
+    return TQ_OK;
 }
 
 /* ---- a statement of a body ---- */
@@ -313,7 +364,8 @@ static int fail_all(struct postgres_conn *conn, const PGresult *bad, struct tq_e
 
 static int fail(struct postgres_conn *conn, const struct trip *trip, struct tq_error *err)
 {
-    if (!trip->is_own || (!trip->is_prepared_now && is_out_of_date(trip->bad))) {
+    int is_known = trip->widths != trip->missing;
+    if (!trip->is_own || (is_known && is_out_of_date(trip->bad))) {
         return fail_all(conn, trip->bad, err);
     }
     int status = fail_as(conn, trip->bad, err);
@@ -329,10 +381,9 @@ static int fail(struct postgres_conn *conn, const struct trip *trip, struct tq_e
 
 /* Nobody wants to know what comes of it, unless it fails. Never on a host's connection, where
    nothing is prepared: we do not see the end of its transaction. */
-static int is_late(const struct postgres_statement *prepared, const struct tq_statement *statement)
+static int is_late(const struct tq_statement *statement, const struct trip *trip)
 {
-    return statement->is_sure && !statement->row && !statement->out_changed &&
-           prepared->is_prepared;
+    return statement->is_sure && !statement->row && !statement->out_changed && !trip->missing;
 }
 
 int tq__postgres_catch_up(struct postgres_conn *conn, struct tq_error *err)
@@ -366,13 +417,15 @@ static int run(struct postgres_conn *conn, const struct tq_statement *statement,
     TQ_TRY(tq__postgres_find(&conn->statements, wire, statement->sql, statement->params_count,
                              types, &prepared, err));
     TQ_TRY(check(prepared, statement, err));
-    if (is_late(prepared, statement)) {
+    struct trip trip = {.widths = widths_of(prepared, statement)};
+    trip.missing = trip.widths & ~prepared->there;
+    if (is_late(statement, &trip)) {
         ask_rows(wire, prepared, statement);
         return TQ_OK;
     }
-    struct trip trip = travel(wire, wire->asked, prepared, statement);
+    TQ_TRY(travel(conn, prepared, statement, &trip, err));
     int rc = trip.is_ok ? TQ_OK : fail(conn, &trip, err);
-    if (!trip.is_ok && !prepared->is_prepared) {
+    if (!trip.is_ok && !prepared->there) {
         tq__postgres_forget(&conn->statements, prepared);
     }
     if (rc == TQ_OK && trip.last) {

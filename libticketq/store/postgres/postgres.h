@@ -62,10 +62,14 @@ struct postgres_sql {
     size_t params_count; /* `$1` to `$params_count` */
     int is_control;      /* begins or ends transactions, or changes settings: not for bodies */
     int is_guarded;      /* a unique constraint may object: wants a savepoint around it */
+    size_t row, row_end; /* where its `(row)` is, if it may have many; else 0 */
 };
 
 /* TQ_OK, or TQ_E_INVALID: empty, or parameters with a gap. */
 int tq__postgres_sql_read(struct postgres_sql *out_sql, const char *sql, struct tq_error *err);
+/* Adds an INSERT of so many rows, each with parameters of its own. */
+void tq__postgres_sql_widen(struct tq__buf *target, const char *sql,
+                            const struct postgres_sql *read, size_t rows);
 /* The first statement of a script and its length; NULL when there is none left. */
 const char *tq__postgres_sql_next(const char *script, size_t *out_bytes);
 /* Adds a statement in PostgreSQL's words. */
@@ -137,13 +141,17 @@ int tq__postgres_is_ok(const PGresult *result);
 /* Statements that a connection keeps. */
 #define TQ__POSTGRES_STATEMENTS_MAX 128
 
+/* A statement for one row, and the same for blocks of rows. */
+#define TQ__POSTGRES_WIDTHS 3
+extern const size_t tq__postgres_rows_of[TQ__POSTGRES_WIDTHS];
+
 struct postgres_statement {
     struct postgres_statement *newer, *older;
     struct postgres_sql read;
-    char name[48];   /* on the server; "" when it is not kept there */
-    int is_prepared; /* it is there */
-    char *sql;       /* behind `types` */
-    Oid types[];     /* of `$1`, ...; 0: PostgreSQL decides */
+    char names[TQ__POSTGRES_WIDTHS][48]; /* on the server; "" when it is not kept there */
+    uint32_t there;                      /* widths of which it is there, a bit each */
+    char *sql;                           /* behind `types` */
+    Oid types[];                         /* of `$1`, ...; 0: PostgreSQL decides */
 };
 
 struct postgres_statements {
@@ -166,6 +174,10 @@ int tq__postgres_find(struct postgres_statements *statements, struct postgres_wi
                       const char *sql, size_t params_count, const Oid *types,
                       struct postgres_statement **out, struct tq_error *err);
 
+/* Ask for these widths; a statement for which that fails is forgotten. */
+int tq__postgres_prepare(struct postgres_statements *statements, struct postgres_wire *wire,
+                         struct postgres_statement *statement, uint32_t widths,
+                         struct tq_error *err);
 /* Forget one that the server does not have. */
 void tq__postgres_forget(struct postgres_statements *statements,
                          struct postgres_statement *statement);

@@ -8,6 +8,8 @@
  *   control   a first word that begins or ends transactions or changes settings
  *   guarded   writes and does not say ON CONFLICT DO NOTHING for every constraint: a unique
  *             one may object, and the transaction has to go on after that
+ *   row       an INSERT of one row of parameters and constants, so that no row depends on
+ *             those before it, and many of them may be one statement
  *
  * Two things are translated in a script. A key that the engine issues has another name
  * here. And a table with such a key is a queue, whose rows come at one end and go at the
@@ -218,6 +220,53 @@ static int count_params(const struct params *params, size_t *out_count)
     return 0;
 }
 
+static int is_sign(const struct token *token, char sign)
+{
+    return token->kind == SIGN && *token->text == sign;
+}
+
+static struct token token_behind(const struct token *token, const char *end)
+{
+    return next_token(token->text + token->bytes, end);
+}
+
+/* Behind a row: nothing, or ON CONFLICT ... DO NOTHING. */
+static int is_plain_end(struct token token, const char *end)
+{
+    static const char *const others[] = {"returning", "where"};
+    static const char *const spares[] = {"do", "nothing"};
+    struct phrase spare = {spares, 2, 0};
+    int is_plain = token.kind == END;
+    for (; token.kind != END; token = token_behind(&token, end)) {
+        if (token.kind == PARAM || is_one_of(&token, others, sizeof others / sizeof *others)) {
+            return 0;
+        }
+        is_plain = completes(&spare, &token);
+    }
+    return is_plain;
+}
+
+/* Notes where the row of an INSERT is, if it has nothing but parameters and constants. */
+static void find_row(struct postgres_sql *sql, const char *begin, const char *end)
+{
+    struct token token = next_token(begin, end);
+    while (token.kind != END && token.kind != PARAM && !is_word(&token, "values")) {
+        token = token_behind(&token, end);
+    }
+    struct token open = token_behind(&token, end);
+    if (!is_word(&token, "values") || !is_sign(&open, '(')) {
+        return;
+    }
+    token = token_behind(&open, end);
+    while (is_sign(&token, ',') || (token.kind != SIGN && token.kind != END)) {
+        token = token_behind(&token, end);
+    }
+    if (is_sign(&token, ')') && is_plain_end(token_behind(&token, end), end)) {
+        sql->row = (size_t)(open.text - begin);
+        sql->row_end = (size_t)(token.text + 1 - begin);
+    }
+}
+
 int tq__postgres_sql_read(struct postgres_sql *out_sql, const char *sql, struct tq_error *err)
 {
     static const char *const spares[] = {"conflict", "do", "nothing"};
@@ -241,7 +290,38 @@ int tq__postgres_sql_read(struct postgres_sql *out_sql, const char *sql, struct 
     }
     out_sql->is_control = is_control_word(&first);
     out_sql->is_guarded = is_writing && !(is_spared && is_word(&first, "insert"));
+    out_sql->row = out_sql->row_end = 0;
+    if (is_word(&first, "insert") && out_sql->params_count) {
+        find_row(out_sql, sql, end);
+    }
     return TQ_OK;
+}
+
+/* Adds a row whose parameters have numbers that are `shift` higher. */
+static void add_row(struct tq__buf *target, const char *row, const char *end, size_t shift)
+{
+    const char *copied = row;
+    for (struct token token = next_token(row, end); token.kind != END;
+         token = token_behind(&token, end)) {
+        if (token.kind == PARAM) {
+            int64_t number = tq__text_number(token.text + 1, token.bytes - 1, INT32_MAX);
+            tq__buf_add(target, copied, (size_t)(token.text - copied));
+            tq__buf_format(target, "$%zu", (size_t)number + shift);
+            copied = token.text + token.bytes;
+        }
+    }
+    tq__buf_add(target, copied, (size_t)(end - copied));
+}
+
+void tq__postgres_sql_widen(struct tq__buf *target, const char *sql,
+                            const struct postgres_sql *read, size_t rows)
+{
+    tq__buf_add(target, sql, read->row);
+    for (size_t i = 0; i < rows; i++) {
+        tq__buf_text(target, i ? ", " : "");
+        add_row(target, sql + read->row, sql + read->row_end, i * read->params_count);
+    }
+    tq__buf_text(target, sql + read->row_end);
 }
 
 const char *tq__postgres_sql_next(const char *script, size_t *out_bytes)

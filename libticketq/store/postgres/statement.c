@@ -8,7 +8,8 @@
  * statement is prepared anew. Of more than TQ__POSTGRES_STATEMENTS_MAX the one that was
  * not used for longest goes.
  *
- * Names on the server have a number that no other connection has: behind a pooler that
+ * An INSERT of one row can also be there for a block of them (sql.c); with the statement its blocks
+ * go. Names on the server have a number that no other connection has: behind a pooler that
  * swaps servers a name then means this statement or nothing, never another's. Without
  * preparing all are prepared as the unnamed statement, each in the round trip that runs it.
  * Threads: the connection's.
@@ -19,6 +20,8 @@
 #include <string.h>
 
 #include "core/env.h"
+
+const size_t tq__postgres_rows_of[TQ__POSTGRES_WIDTHS] = {1, 4, 16};
 
 int tq__postgres_statements_init(struct postgres_statements *statements, int is_prepared,
                                  const struct tq_env *env, struct tq_error *err)
@@ -49,14 +52,55 @@ void tq__postgres_forget(struct postgres_statements *statements, struct postgres
     tq__release(statements->env, at);
 }
 
+static int prepare_width(const struct postgres_statements *statements, struct postgres_wire *wire,
+                         const struct postgres_statement *statement, size_t width,
+                         struct tq_error *err)
+{
+    size_t rows = tq__postgres_rows_of[width], count = statement->read.params_count;
+    Oid types[TQ__POSTGRES_PARAMS_MAX];
+    struct tq__buf sql = TQ__BUF(statements->env);
+    for (size_t i = 0; i < rows * count; i++) {
+        types[i] = statement->types[i % count];
+    }
+    if (rows > 1) {
+        tq__postgres_sql_widen(&sql, statement->sql, &statement->read, rows);
+    } else {
+        tq__buf_text(&sql, statement->sql);
+    }
+    int rc = tq__buf_check(&sql, "store.postgres", err);
+    if (rc == TQ_OK) {
+        tq__postgres_ask_prepare(wire, statement->names[width], sql.data, rows * count, types);
+    }
+    tq__buf_done(&sql);
+    return rc;
+}
+
+int tq__postgres_prepare(struct postgres_statements *statements, struct postgres_wire *wire,
+                         struct postgres_statement *statement, uint32_t widths,
+                         struct tq_error *err)
+{
+    int rc = TQ_OK;
+    for (size_t width = 0; rc == TQ_OK && width < TQ__POSTGRES_WIDTHS; width++) {
+        if (widths & 1u << width) {
+            rc = prepare_width(statements, wire, statement, width, err);
+        }
+    }
+    if (rc < 0) {
+        tq__postgres_forget(statements, statement);
+    }
+    return rc;
+}
+
 /* On the server first, with the questions that come. */
 static void drop(struct postgres_statements *statements, struct postgres_wire *wire,
                  struct postgres_statement *at)
 {
     char sql[80];
-    if (at->is_prepared) {
-        snprintf(sql, sizeof sql, "DEALLOCATE %s", at->name);
-        tq__postgres_ask_text(wire, sql);
+    for (size_t width = 0; width < TQ__POSTGRES_WIDTHS; width++) {
+        if (at->there & 1u << width) {
+            snprintf(sql, sizeof sql, "DEALLOCATE %s", at->names[width]);
+            tq__postgres_ask_text(wire, sql);
+        }
     }
     tq__postgres_forget(statements, at);
 }
@@ -86,8 +130,8 @@ static int add(struct postgres_statements *statements, const char *sql, const Oi
     if (params_count == read.params_count) {
         memcpy(made->types, types, types_bytes);
     }
-    if (statements->is_prepared) {
-        snprintf(made->name, sizeof made->name, "tq_%016llx_%llu",
+    for (size_t width = 0; statements->is_prepared && width < TQ__POSTGRES_WIDTHS; width++) {
+        snprintf(made->names[width], sizeof made->names[width], "tq_%016llx_%llu",
                  (unsigned long long)statements->nonce, (unsigned long long)++statements->counter);
     }
     int rc = tq__map_put(&statements->by_sql, made->sql, made, err);

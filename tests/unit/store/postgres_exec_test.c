@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * store/postgres/exec.c and statement.c on a server: kinds of values, statements that are
- * prepared anew, and the connection of a host.
+ * prepared anew, blocks of rows, and the connection of a host.
  */
 #include <string.h>
 
@@ -199,6 +199,165 @@ START_TEST(a_statement_that_no_longer_fits_its_table__is_prepared_anew)
 }
 END_TEST
 
+/* ---- blocks of rows ---- */
+
+#define BLOCK_ROWS 43 /* two of 16, two of 4, three alone */
+
+struct block {
+    size_t count;
+    int64_t first; /* `n` of the first row; the others follow */
+    int status;
+    int64_t prepared; /* statements on the server behind it */
+};
+
+static int read_count(void *arg, const struct tq_value *columns, size_t columns_count)
+{
+    (void)columns_count;
+    *(int64_t *)arg = columns[0].integer;
+    return 0;
+}
+
+/* Every other row has no name, and none has a small one. */
+static void fill(struct tq_value (*rows)[3], char (*names)[16], const struct block *block)
+{
+    for (size_t i = 0; i < block->count; i++) {
+        int64_t n = block->first + (int64_t)i;
+        snprintf(names[i], sizeof names[i], "n%lld", (long long)n);
+        rows[i][0] = n % 2 ? tq_text(names[i]) : (struct tq_value){0};
+        rows[i][1] = tq_int(n);
+        rows[i][2] = (struct tq_value){0};
+    }
+}
+
+static int insert_block(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    struct block *block = arg;
+    struct tq_value rows[BLOCK_ROWS][3];
+    char names[BLOCK_ROWS][16];
+    fill(rows, names, block);
+    block->status = tq_tx_exec_many(tx, "INSERT INTO t (name, n, small) VALUES ($1, $2, $3)",
+                                    rows[0], 3, block->count, NULL, failure);
+    assert_status(tq_tx_exec(tx,
+                             "SELECT COUNT(*) FROM pg_prepared_statements"
+                             " WHERE statement LIKE 'INSERT INTO t (name%'",
+                             NULL, 0, read_count, &block->prepared, failure),
+                  TQ_OK);
+    return TQ_OK;
+}
+
+static void check_rows(size_t count)
+{
+    ck_assert_int_eq(ask_number(store, "SELECT COUNT(*) FROM t", NULL), (int64_t)count);
+    ck_assert_int_eq(ask_number(store,
+                                "SELECT COUNT(*) FROM t WHERE small IS NOT NULL"
+                                " OR name IS DISTINCT FROM"
+                                " CASE WHEN n % 2 = 1 THEN 'n' || n END",
+                                NULL),
+                     0);
+    ck_assert_int_eq(
+        ask_number(store, "SELECT COUNT(*) FROM t a JOIN t b ON a.id < b.id AND a.n >= b.n", NULL),
+        0);
+}
+
+START_TEST(rows_that_go_in_blocks__are_all_there_in_their_order)
+{
+    static const size_t counts[] = {1, 3, 4, 5, 15, 16, 17, 20, 21, BLOCK_ROWS};
+    size_t all = 0;
+    setup("");
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        struct block block = {.count = counts[i], .first = (int64_t)all};
+        assert_status(tq_ledger_run(store, insert_block, &block, &err), TQ_OK);
+        assert_status(block.status, TQ_OK);
+        all += counts[i];
+        check_rows(all);
+        ck_assert_int_eq(block.prepared, i < 2 ? 1 : i < 5 ? 2 : 3);
+    }
+    teardown();
+}
+END_TEST
+
+START_TEST(a_row_that_is_there__undoes_all_blocks_and_the_transaction_goes_on)
+{
+    setup("");
+    for (int64_t there = 1; there < BLOCK_ROWS; there += 2) {
+        struct block one = {.count = 1, .first = there}, all = {.count = BLOCK_ROWS, .first = 0};
+        assert_status(postgres_exec_on(store, "DELETE FROM t", &err), TQ_OK);
+        assert_status(tq_ledger_run(store, insert_block, &one, &err), TQ_OK);
+        assert_status(tq_ledger_run(store, insert_block, &all, &err), TQ_OK);
+        assert_status(all.status, TQ_REPEAT);
+        check_rows(1);
+    }
+    teardown();
+}
+END_TEST
+
+/* The types of a block change with those of its statement. */
+static int change_block_types(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    struct tq_value rows[BLOCK_ROWS][3];
+    char names[BLOCK_ROWS][16];
+    struct block block = {.count = 20};
+    (void)arg;
+    fill(rows, names, &block);
+    rows[19][2] = tq_int(7);
+    assert_status(insert_block(tx, &(struct block){.count = 20, .first = 1000}, failure), TQ_OK);
+    assert_status(tq_tx_exec_many(tx, "INSERT INTO t (name, n, small) VALUES ($1, $2, $3)", rows[0],
+                                  3, block.count, NULL, failure),
+                  TQ_OK);
+    block = (struct block){.count = 1, .first = 2000};
+    assert_status(insert_block(tx, &block, failure), TQ_OK);
+    ck_assert_int_eq(block.prepared, 3); /* those before are gone */
+    return TQ_OK;
+}
+
+START_TEST(blocks__follow_the_kinds_of_their_values)
+{
+    setup("");
+    assert_status(tq_ledger_run(store, change_block_types, NULL, &err), TQ_OK);
+    ck_assert_int_eq(ask_number(store, "SELECT SUM(small) FROM t", NULL), 7);
+    ck_assert_int_eq(ask_number(store, "SELECT COUNT(*) FROM t", NULL), 41);
+    teardown();
+}
+END_TEST
+
+static int count_each(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    struct tq_value rows[BLOCK_ROWS][3];
+    char names[BLOCK_ROWS][16];
+    const struct block block = {.count = BLOCK_ROWS};
+    fill(rows, names, &block);
+    return tq_tx_exec_many(
+        tx, "INSERT INTO t (name, n, small) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", rows[0], 3,
+        block.count, arg, failure);
+}
+
+START_TEST(where_it_is_asked_for__each_row_tells_what_it_changed)
+{
+    struct block there = {.count = 1, .first = 17};
+    uint32_t changed[BLOCK_ROWS];
+    setup("");
+    assert_status(tq_ledger_run(store, insert_block, &there, &err), TQ_OK);
+    assert_status(tq_ledger_run(store, count_each, changed, &err), TQ_OK);
+    for (size_t i = 0; i < BLOCK_ROWS; i++) {
+        ck_assert_uint_eq(changed[i], i == 17 ? 0 : 1);
+    }
+    assert_status(tq_ledger_run(store, count_each, NULL, &err), TQ_OK);
+    teardown();
+}
+END_TEST
+
+START_TEST(where_nothing_stays_prepared__rows_go_alone)
+{
+    struct block block = {.count = BLOCK_ROWS};
+    setup("prepared=0&");
+    assert_status(tq_ledger_run(store, insert_block, &block, &err), TQ_OK);
+    assert_status(block.status, TQ_OK);
+    ck_assert_int_eq(block.prepared, 0);
+    check_rows(BLOCK_ROWS);
+    teardown();
+}
+END_TEST
+
 /* ---- statements that are gone ---- */
 
 static int use(tq_tx *tx, void *arg, struct tq_error *failure)
@@ -362,6 +521,11 @@ POSTGRES_MAIN("store.postgres.exec", columns__have_the_kind_of_their_value,
               blobs__come_back_as_they_were, statements__follow_the_kinds_of_their_values,
               a_number__has_64_bits_beside_a_smaller_one,
               a_statement_that_no_longer_fits_its_table__is_prepared_anew,
+              rows_that_go_in_blocks__are_all_there_in_their_order,
+              a_row_that_is_there__undoes_all_blocks_and_the_transaction_goes_on,
+              blocks__follow_the_kinds_of_their_values,
+              where_it_is_asked_for__each_row_tells_what_it_changed,
+              where_nothing_stays_prepared__rows_go_alone,
               a_statement_that_does_not_stay__is_told_once_for_all_connections,
               no_table__can_stand_in_for_one_of_the_schema, a_hosts_transaction__is_taken_part_in,
               a_hosts_transaction__hears_of_a_failed_write_at_once,

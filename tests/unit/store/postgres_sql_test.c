@@ -54,6 +54,59 @@ START_TEST(statements__are_read)
 }
 END_TEST
 
+/* What two rows of a statement are, or NULL where rows may depend on each other. */
+static void check_widened(const char *sql, const char *expected)
+{
+    struct test_env test;
+    test_env_init(&test, 1);
+    struct tq_env env = test_env_of(&test);
+    struct tq__buf buf = TQ__BUF(&env);
+    struct postgres_sql read;
+    assert_status(tq__postgres_sql_read(&read, sql, &err), TQ_OK);
+    ck_assert_msg((read.row != 0) == (expected != NULL), "%s", sql);
+    if (expected) {
+        tq__postgres_sql_widen(&buf, sql, &read, 2);
+        assert_status(tq__buf_check(&buf, "test", &err), TQ_OK);
+        ck_assert_str_eq(buf.data, expected);
+    }
+    tq__buf_done(&buf);
+    ck_assert_int_eq(test.live, 0);
+}
+
+START_TEST(a_row_of_parameters_and_constants__may_be_many)
+{
+    static const char *const texts[][2] = {
+        {"INSERT INTO t (a) VALUES ($1)", "INSERT INTO t (a) VALUES ($1), ($2)"},
+        {"insert into s.t values($2,$1, $2,NULL,1,'$1 (' ) ",
+         "insert into s.t values($2,$1, $2,NULL,1,'$1 (' ), ($4,$3, $4,NULL,1,'$1 (' ) "},
+        {"INSERT INTO t (a) VALUES ($1) ON CONFLICT DO NOTHING",
+         "INSERT INTO t (a) VALUES ($1), ($2) ON CONFLICT DO NOTHING"},
+        {"INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO NOTHING -- why",
+         "INSERT INTO t (a) VALUES ($1), ($2) ON CONFLICT (a) DO NOTHING -- why"},
+        {"INSERT INTO t (a) VALUES (1)", NULL},
+        {"INSERT INTO t (a) VALUES ($1), ($2)", NULL},
+        {"INSERT INTO t (a) VALUES ($1 + 1)", NULL},
+        {"INSERT INTO t (a) VALUES (-$1)", NULL},
+        {"INSERT INTO t (a) VALUES (f($1))", NULL},
+        {"INSERT INTO t (a) VALUES ((SELECT MAX(a) FROM t WHERE a < $1))", NULL},
+        {"INSERT INTO t (a) VALUES ($1) RETURNING a", NULL},
+        {"INSERT INTO t (a) VALUES ($1) ON CONFLICT DO NOTHING RETURNING nothing", NULL},
+        {"INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET b = 1", NULL},
+        {"INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) WHERE b = $2 DO NOTHING", NULL},
+        {"INSERT INTO t (a) VALUES ($1", NULL},
+        {"INSERT INTO t (a) VALUES", NULL},
+        {"INSERT INTO t (a) SELECT $1", NULL},
+        {"INSERT INTO t (a) SELECT b FROM (VALUES ($1)) AS v (b)", NULL},
+        {"WITH x AS (SELECT $1) INSERT INTO t (a) VALUES ($1)", NULL},
+        {"UPDATE t SET a = $1", NULL},
+        {"VALUES ($1)", NULL},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        check_widened(texts[i][0], texts[i][1]);
+    }
+}
+END_TEST
+
 START_TEST(what_is_no_statement__is_refused)
 {
     static const char *const mistakes[] = {
@@ -133,5 +186,6 @@ START_TEST(an_issued_key__has_another_name)
 }
 END_TEST
 
-UNIT_MAIN("store.postgres.sql", statements__are_read, what_is_no_statement__is_refused,
+UNIT_MAIN("store.postgres.sql", statements__are_read,
+          a_row_of_parameters_and_constants__may_be_many, what_is_no_statement__is_refused,
           parameters__are_limited, a_script__is_taken_apart, an_issued_key__has_another_name)
