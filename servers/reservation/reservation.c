@@ -35,7 +35,8 @@ struct recording {
     struct hold_wish *wish;
     const struct tq_hold_request *request;
     const struct tq_hold *claim;
-    int refused; /* the outcome that made the last run undo itself; 0: none */
+    int refused;     /* the outcome that made the last run undo itself; 0: none */
+    int is_recorded; /* in the last run: a reservation has the claim already */
 };
 
 static int64_t total_of(const struct reservation *row)
@@ -85,6 +86,15 @@ static int undo(struct recording *recording, int outcome)
     return TQ_E_INVALID;
 }
 
+/* Of two requests with one key either may record the claim that the front gave to the first. */
+static int look_for_claim(tq_tx *tx, struct recording *recording, struct tq_error *err)
+{
+    char id[TQ_ID_SIZE];
+    TQ_TRY(reservation_row_of_hold(tx, recording->claim->id, id, err));
+    recording->is_recorded = id[0] != '\0';
+    return TQ_OK;
+}
+
 /*
  * Claim the key of the request and count the person's seats. TQ_OK: go on. A key that another
  * request of this run is at work with has no answer yet: that is left for a run of its own.
@@ -93,10 +103,13 @@ static int admit(tq_tx *tx, struct recording *recording, struct tq_error *err)
 {
     struct hold_wish *wish = recording->wish;
     int status = recording->claim->status;
-    recording->refused = 0; /* of an earlier run */
+    recording->refused = recording->is_recorded = 0; /* of an earlier run */
     int rc = app_once_begin(tx, wish->once, err);
     if (rc == TQ_REPEAT && !wish->once->status) {
         return tq__fail(err, TQ_E_BUSY, ORIGIN, "the key is being used");
+    }
+    if (rc == TQ_REPEAT) {
+        TQ_TRY(look_for_claim(tx, recording, err));
     }
     if (rc != TQ_OK) {
         return rc;
@@ -224,7 +237,7 @@ int reservation_hold(struct reservations *service, struct hold_wish *wish, struc
                                       .seats = seats,
                                       .seats_count = wish->row.seats_count,
                                       .ttl_ms = service->hold_ttl_ms};
-    struct recording recording = {service, wish, &request, &claim, 0};
+    struct recording recording = {service, wish, &request, &claim, 0, 0};
     int rc = check(service, wish, err);
     if (rc != TQ_OK) {
         return rc;
@@ -239,7 +252,7 @@ int reservation_hold(struct reservations *service, struct hold_wish *wish, struc
         return claim.status;
     }
     rc = tq_ledger_run_each(service->ledger, record, &recording, err);
-    if (claim.status == TQ_OK && rc != TQ_OK && rc != TQ_E_UNKNOWN) {
+    if (claim.status == TQ_OK && rc != TQ_OK && rc != TQ_E_UNKNOWN && !recording.is_recorded) {
         give_claim_back(service, &claim);
     }
     return rc == TQ_E_INVALID && recording.refused ? recording.refused : rc;
