@@ -18,6 +18,7 @@ static struct {
     atomic_long calls;
     struct tq_front_change last;
     void (*before_load)(void);
+    void (*after_claim)(void);
 } plan;
 
 struct fault_state {
@@ -39,6 +40,11 @@ long fault_hold_calls(void)
 void fault_hold_before_load(void (*happen)(void))
 {
     plan.before_load = happen;
+}
+
+void fault_hold_after_claim(void (*happen)(void))
+{
+    plan.after_claim = happen;
 }
 
 struct tq_front_change fault_hold_last_change(void)
@@ -67,20 +73,27 @@ static const struct tq_hold_driver *inner(void)
         rc;                                                                                        \
     })
 
+static void happen_once(void (**happen)(void))
+{
+    void (*happens)(void) = *happen;
+    *happen = NULL;
+    if (happens) {
+        happens();
+    }
+}
+
 static int fault_load(void *state, const struct tq_front_load *load, struct tq_error *err)
 {
-    void (*happen)(void) = plan.before_load;
-    plan.before_load = NULL;
-    if (happen) {
-        happen();
-    }
+    happen_once(&plan.before_load);
     return CALL(load, load);
 }
 
 static int fault_claim(void *state, const struct tq_front_claim *claims, size_t count,
                        struct tq_hold *out_holds, struct tq_error *err)
 {
-    return CALL(claim, claims, count, out_holds);
+    int status = CALL(claim, claims, count, out_holds);
+    happen_once(&plan.after_claim);
+    return status;
 }
 
 static int fault_change(void *state, const struct tq_front_change *changes, size_t count,

@@ -25,6 +25,8 @@ void fault_hold_set(enum fault_hold_kind kind, long at);
 long fault_hold_calls(void);
 /* Run before the next load reaches the front, once. */
 void fault_hold_before_load(void (*happen)(void));
+/* Run once behind the next claim, before its caller hears what came of it. */
+void fault_hold_after_claim(void (*happen)(void));
 /* The last change that was asked for; strings as long as the caller's. */
 struct tq_front_change fault_hold_last_change(void);
 

@@ -23,7 +23,8 @@ struct hall {
     struct desk desk;
     struct reservations service;
     struct tq_error err;
-    unsigned keys; /* of requests so far */
+    unsigned keys;                        /* of requests so far */
+    const struct tq_store_driver *driver; /* of the front; NULL: as it is */
 };
 
 static struct hall hall;
@@ -50,7 +51,8 @@ static inline void hall_open_book(struct tq_error *told)
 {
     struct tq_error err = *told;
     struct reservations *service = &hall.service;
-    assert_status(tq_store_open(&service->env, TQ_ARGS(tq_store_options, .url = "memory:"),
+    assert_status(tq_store_open(&service->env,
+                                TQ_ARGS(tq_store_options, .url = "memory:", .driver = hall.driver),
                                 &service->front, &err),
                   TQ_OK);
     assert_status(

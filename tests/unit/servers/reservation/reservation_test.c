@@ -5,6 +5,7 @@
  */
 #include "hall.h"
 
+#include "lib/fault_hold.h"
 #include "lib/merged.h"
 
 #define KEY "a-key-that-comes-again"
@@ -100,6 +101,25 @@ START_TEST(holds_at_the_same_time__each_for_itself)
     ck_assert_str_eq(ask("SELECT CAST(SUM(seats) AS TEXT) FROM person_seats"), "3");
     ck_assert_str_eq(ask("SELECT CAST(COUNT(*) AS TEXT) FROM reservations"), "2");
     ck_assert_str_eq(ask("SELECT CAST(COUNT(*) AS TEXT) FROM sagas"), "2");
+    hall_close();
+}
+END_TEST
+
+static void come_with_the_same_key(void)
+{
+    ck_assert_int_eq(hold_as("ann", KEY, 0, 2, NULL), TQ_OK);
+}
+
+START_TEST(who_has_the_claim_comes_second_to_the_ledger__the_claim_stays)
+{
+    hall_open();
+    hall_close_book();
+    hall.driver = &fault_hold_driver;
+    hall_open_book(&hall.err);
+    fault_hold_after_claim(come_with_the_same_key);
+    ck_assert_int_eq(hold_as("ann", KEY, 0, 2, NULL), TQ_REPEAT);
+    ck_assert_uint_eq(seats_in(TQ_SEAT_HOLD), 2);
+    ck_assert_int_eq(hold("bob", 1, 1, NULL), TQ_TAKEN);
     hall_close();
 }
 END_TEST
@@ -224,8 +244,9 @@ END_TEST
 
 UNIT_MAIN("servers.reservation.reservation", a_hold_writes_everything_at_once,
           the_persons_limit__below_at_and_over, a_refusal_leaves_no_trace, a_key_that_comes_again,
-          holds_at_the_same_time__each_for_itself, the_front_comes_back_after_a_restart,
-          what_is_not_on_sale, only_the_owner_extends_and_cancels,
-          the_sweep_ends_what_has_run_out_and_nothing_else,
+          holds_at_the_same_time__each_for_itself,
+          who_has_the_claim_comes_second_to_the_ledger__the_claim_stays,
+          the_front_comes_back_after_a_restart, what_is_not_on_sale,
+          only_the_owner_extends_and_cancels, the_sweep_ends_what_has_run_out_and_nothing_else,
           who_comes_before_the_sweep_gets_the_seat_and_the_old_reservation_ends,
           the_list_is_newest_first_and_goes_on_behind_a_cursor)
