@@ -117,7 +117,7 @@ int tq_book_define(tq_book *book, const char *schedule, const char *const *seats
     struct define define = {schedule, seats, seats_count};
     int rc = tq_ledger_run(book->ledger, define_body, &define, err);
     TQ_TRY(rc);
-    TQ_TRY(book->front ? tq__book_rebuild(book, schedule, 1, err) : TQ_OK);
+    TQ_TRY(book->front ? tq__book_rebuild(book, schedule, TQ__REBUILD_PAST, err) : TQ_OK);
     return rc;
 }
 
@@ -148,7 +148,7 @@ int tq_book_map(tq_book *book, const char *schedule, struct tq_seat_map *map, st
     tq__book_settle_doubts(book);
     int rc = book->driver->map(book->state, schedule, map, err);
     if (rc == TQ_GONE && book->ledger) {
-        rc = tq__book_rebuild(book, schedule, 0, err);
+        rc = tq__book_rebuild(book, schedule, TQ__REBUILD_GONE, err);
         rc = rc == TQ_OK ? book->driver->map(book->state, schedule, map, err) : rc;
     }
     return rc;

@@ -61,8 +61,14 @@ int tq__front_tell(tq_book *book, uint32_t verb, const struct tq_hold_ref *refs,
 
 /* rebuild.c: a front that lost its memory, or contradicted the ledger. */
 
-/* Load the schedule from the ledger: TQ_OK or TQ_GONE. Unless forced, only if it is not there. */
-int tq__book_rebuild(tq_book *book, const char *schedule, int is_forced, struct tq_error *err);
+enum tq__rebuild {
+    TQ__REBUILD_GONE, /* only if it is not there */
+    TQ__REBUILD_ANEW,
+    TQ__REBUILD_PAST, /* from a ledger that may have gone back */
+};
+/* Load the schedule from the ledger: TQ_OK or TQ_GONE. */
+int tq__book_rebuild(tq_book *book, const char *schedule, enum tq__rebuild how,
+                     struct tq_error *err);
 void tq__book_doubt(tq_book *book, const char *schedule);
 /* Doubt the schedule if its front may have gone back to an earlier state. */
 void tq__book_notice(tq_book *book, const char *schedule);

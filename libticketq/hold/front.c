@@ -74,9 +74,10 @@ static int claim_lost(tq_book *book, const struct tq_hold_request *requests, siz
     for (size_t i = 0; i < count; i++) {
         int rc = TQ_OK;
         for (int tries = 0; rc == TQ_OK && is_lost(&holds[i]); tries++) {
-            rc = tries < LOST_TRIES ? tq__book_rebuild(book, requests[i].schedule, 0, err)
-                                    : tq__fail(err, TQ_E_UNAVAILABLE, "hold",
-                                               "the front forgets as fast as it is told");
+            rc = tries < LOST_TRIES
+                     ? tq__book_rebuild(book, requests[i].schedule, TQ__REBUILD_GONE, err)
+                     : tq__fail(err, TQ_E_UNAVAILABLE, "hold",
+                                "the front forgets as fast as it is told");
             rc = rc == TQ_OK ? claim(book, &requests[i], 1, &holds[i], err) : rc;
         }
         TQ_TRY(rc);

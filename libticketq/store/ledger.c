@@ -74,6 +74,12 @@ void tq__ledger_detach(void *attachment)
     tq__release(ledger->env, ledger);
 }
 
+uint64_t tq__ledger_life(tq_store *store)
+{
+    const struct tq__ledger *ledger = tq__store_attachment(store);
+    return ledger->driver->life ? ledger->driver->life(ledger->state) : 0;
+}
+
 int tq__ledger_of(tq_store *store, struct tq__ledger **out_ledger, struct tq_error *err)
 {
     TQ_TRY(TQ__REQUIRE("ledger", err, store));

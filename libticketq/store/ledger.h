@@ -127,6 +127,8 @@ void tq__ledger_run_merged(struct tq__ledger *ledger, struct tq__run *first);
  */
 int tq__ledger_run_many(tq_store *store, struct tq__run *runs, size_t count, struct tq_error *err);
 
+/* The driver's `life`; 0 where it has none. */
+uint64_t tq__ledger_life(tq_store *store);
 int tq__ledger_of(tq_store *store, struct tq__ledger **out_ledger, struct tq_error *err);
 /* TQ_E_INVALID when this thread is running a transaction of the ledger. */
 int tq__ledger_check_nesting(struct tq__ledger *ledger, struct tq_error *err);

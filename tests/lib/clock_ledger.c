@@ -53,6 +53,12 @@ static void clock_rouse(void *opaque)
     around->ledger->rouse(state->state);
 }
 
+static uint64_t clock_life(void *opaque)
+{
+    const struct clock_state *state = opaque;
+    return around->ledger->life(state->state);
+}
+
 static int clock_open(void *opaque, const struct tq_store_config *config, struct tq_error *err)
 {
     struct clock_state *state = opaque;
@@ -82,6 +88,7 @@ const struct tq_store_driver *clock_ledger_around(const struct tq_store_driver *
     ledger.adopt = clock_adopt;
     ledger.listen = clock_listen;
     ledger.rouse = clock_rouse;
+    ledger.life = inner->ledger->life ? clock_life : NULL;
     driver = *inner;
     driver.state_size = sizeof(struct clock_state);
     driver.open = clock_open;

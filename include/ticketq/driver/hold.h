@@ -40,7 +40,7 @@ struct tq_front_load {
     size_t leases_count;
     uint64_t fence;    /**< The highest that the ledger has accepted; 0: none. */
     uint32_t is_truth; /**< `leases` is all that the ledger has: see `load`. */
-    uint32_t reserved;
+    uint32_t is_past;  /**< It may have had more, and have gone back. */
 };
 
 /** A hold as the ledger has it. */
@@ -111,9 +111,9 @@ struct tq_hold_driver {
      * is put in place and displaces a HOLD or a lower fence on its seats; one that
      * ended here with the same fence stays ended. One that ended there ends here, unless it
      * has a higher fence, and is remembered with its key. With `is_truth`, what is PAYING or
-     * SOLD here, with a fence up to `fence`, and is not among the leases, is freed (a
-     * HOLD ends by its timer). Not atomic: may be split, may stop half way, and can be
-     * repeated. May block for a round trip a slice.
+     * SOLD here, with a fence up to `fence` (with `is_past`, any), and is not among the
+     * leases, is freed (a HOLD ends by its timer). Not atomic: may be split, may stop half way, and
+     * can be repeated. May block for a round trip a slice.
      * @return TQ_OK (a seat was new), TQ_REPEAT, TQ_E_LIMIT (over TQ_SCHEDULE_SEATS_MAX; nothing
      *         was done), TQ_E_CORRUPT (a lease names an unknown seat), TQ_E_NOMEM,
      *         TQ_E_UNAVAILABLE, TQ_E_UNKNOWN.

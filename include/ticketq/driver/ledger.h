@@ -158,6 +158,14 @@ struct tq_ledger_driver {
     int (*listen)(void *state, uint32_t timeout_ms, uint64_t *out_news, struct tq_error *err);
     /** Make `listen` return, or the next one. Never blocks, takes no lock. From any thread. */
     void (*rouse)(void *state);
+
+    /**
+     * Optional since ABI 1: for a driver whose place may go back to an earlier state, as a standby
+     * does that takes over and lacks the last commits. A number that is another one when that may
+     * have happened since the store was opened: the server was started anew, or another one
+     * writes; 0 until then. Fronts are then loaded anew. Never blocks. From any thread.
+     */
+    uint64_t (*life)(void *state);
 };
 
 #endif /* TICKETQ_DRIVER_LEDGER_H */

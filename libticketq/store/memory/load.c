@@ -305,7 +305,7 @@ int tq__memory_load(struct memory_holds *holds, const struct tq_front_load *load
         TQ_TRY(load_lease(holds, schedule, &load->leases[i], err));
     }
     if (load->is_truth) {
-        free_untold(holds, schedule, load->fence);
+        free_untold(holds, schedule, load->is_past ? UINT64_MAX : load->fence);
     }
     if (schedule->fence < load->fence) {
         schedule->fence = load->fence;

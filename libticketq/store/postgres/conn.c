@@ -21,6 +21,9 @@
  * default_transaction_read_only) is none that we connect to but for reading; where a session that
  * we have becomes such, what it refuses is certainly not applied.
  *
+ * Each writing transaction is also told when its server was started. Another time than the one
+ * before is another server, or the same one again, and either may lack commits (`life`).
+ *
  * An adopted connection is the host's: nothing is set and nothing prepared on it, and it is
  * in libpq's ordinary mode between two calls. Threads: pool.c.
  */
@@ -35,19 +38,34 @@ static const char *const begin_sql[] = {
     [TQ_TX_SCHEMA] = "BEGIN ISOLATION LEVEL READ COMMITTED",
 };
 
-static int take_integer(void *arg, const struct tq_value *columns, size_t columns_count)
+/* What a question without parameters says last. */
+struct reply {
+    int64_t before, last;
+};
+
+static int take_reply(void *arg, const struct tq_value *columns, size_t columns_count)
 {
-    *(int64_t *)arg = columns[columns_count - 1].integer;
+    struct reply *reply = arg;
+    reply->before = columns_count > 1 ? columns[columns_count - 2].integer : 0;
+    reply->last = columns[columns_count - 1].integer;
     return 0;
 }
 
-/* The last column of a question without parameters. */
-static int ask(struct postgres_conn *conn, const char *sql, int64_t *out, struct tq_error *err)
+static int ask_both(struct postgres_conn *conn, const char *sql, struct reply *out,
+                    struct tq_error *err)
 {
     const struct tq_statement statement = {
-        .size = sizeof statement, .sql = sql, .rows_count = 1, .row = take_integer, .arg = out};
-    *out = 0;
+        .size = sizeof statement, .sql = sql, .rows_count = 1, .row = take_reply, .arg = out};
+    *out = (struct reply){0};
     return tq__postgres_exec(conn, &statement, err);
+}
+
+static int ask(struct postgres_conn *conn, const char *sql, int64_t *out, struct tq_error *err)
+{
+    struct reply reply;
+    int rc = ask_both(conn, sql, &reply, err);
+    *out = reply.last;
+    return rc;
 }
 
 int tq__postgres_clock(struct postgres_conn *conn, int64_t *out_now_ms, struct tq_error *err)
@@ -66,10 +84,23 @@ static int lock_schema(struct postgres_conn *conn, struct tq_error *err)
                : tq__fail(err, TQ_E_BUSY, "store.postgres", "somebody else is changing the schema");
 }
 
+static void note_server(struct postgres_state *state, int64_t started_us)
+{
+    if (state->started_us && state->started_us != started_us) {
+        atomic_fetch_add(&state->lives, 1);
+    }
+    state->started_us = started_us;
+}
+
 static int begin_on(struct postgres_conn *conn, int64_t *out_now_ms, struct tq_error *err)
 {
+    struct reply reply;
     tq__postgres_ask_text(&conn->wire, begin_sql[conn->mode]);
-    TQ_TRY(ask(conn, conn->state->settings.data, out_now_ms, err));
+    TQ_TRY(ask_both(conn, conn->state->settings.data, &reply, err));
+    *out_now_ms = reply.last;
+    if (conn->mode != TQ_TX_READ) {
+        note_server(conn->state, reply.before);
+    }
     return conn->mode == TQ_TX_SCHEMA ? lock_schema(conn, err) : TQ_OK;
 }
 
@@ -256,6 +287,12 @@ static int postgres_adopt(void *opaque, void *native, void **out_conn, int64_t *
     return TQ_OK;
 }
 
+static uint64_t postgres_life(void *opaque)
+{
+    struct postgres_state *state = opaque;
+    return atomic_load(&state->lives);
+}
+
 const struct tq_ledger_driver tq__postgres_ledger = {
     .size = sizeof(struct tq_ledger_driver),
     .begin = postgres_begin,
@@ -271,4 +308,5 @@ const struct tq_ledger_driver tq__postgres_ledger = {
     .tell = tq__postgres_tell,
     .listen = tq__postgres_listen,
     .rouse = tq__postgres_rouse,
+    .life = postgres_life,
 };

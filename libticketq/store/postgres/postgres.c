@@ -27,6 +27,7 @@ static void write_statements(struct postgres_state *state)
                    " set_config('lock_timeout', '%u', TRUE),"
                    " set_config('statement_timeout', '%u', TRUE),"
                    " set_config('idle_in_transaction_session_timeout', '%u', TRUE),"
+                   " CAST(EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000 AS BIGINT),"
                    " " TQ__POSTGRES_CLOCK,
                    target->schema, state->busy_timeout_ms, target->timeout_ms, target->idle_ms);
     tq__buf_format(&state->lock,

@@ -232,6 +232,8 @@ struct postgres_state {
         struct postgres_wire wire; /* that listens */
         int rouse_fd;
     } news;
+    int64_t started_us;      /* the server that wrote last; whoever has the writer has it */
+    atomic_uint lives;       /* times that it was another one than before */
     struct tq__buf settings; /* SQL that sets what holds for a transaction and gives the clock */
     struct tq__buf lock;     /* SQL that tries the lock of the schema */
 };

@@ -19,12 +19,14 @@
 #define ROWS_SLICE 64
 #define LIVE_SLICE 512
 #define TRIES 4
+#define FENCE_MAX (1ull << 53) /* above all that a script counts to */
 
 struct loading {
     struct redis_client *client;
     const struct tq_env *env;
     const struct tq_front_load *load;
     char fence[24];
+    char freed_fence[24]; /* up to which what the ledger does not have is freed */
     char seats_count[24];
 };
 
@@ -220,7 +222,8 @@ static int read_live(struct redis_call *call, struct redis_answer *answer)
 static int next_live(const struct loading *loading, struct live *live, struct tq_error *err)
 {
     char most[REDIS_DIGITS_SIZE];
-    const struct redis_text args[] = {tq__redis_text(loading->fence), tq__redis_text(live->from),
+    const struct redis_text args[] = {tq__redis_text(loading->freed_fence),
+                                      tq__redis_text(live->from),
                                       tq__redis_digits(most, LIVE_SLICE)};
     struct redis_call call = {
         .script = REDIS_HOLD_UNTOLD, .args = args, .args_count = 3, .read = read_live, .out = live};
@@ -232,7 +235,7 @@ static int next_live(const struct loading *loading, struct live *live, struct tq
 static int free_page(const struct loading *loading, const struct tq__map *rows, struct live *live,
                      struct tq_error *err)
 {
-    struct redis_text args[1 + LIVE_SLICE] = {tq__redis_text(loading->fence)};
+    struct redis_text args[1 + LIVE_SLICE] = {tq__redis_text(loading->freed_fence)};
     char *rest = NULL, *id = live->ids.bytes ? strtok_r(live->ids.data, " ", &rest) : NULL;
     int rc = TQ_OK;
     while (rc == TQ_OK && id) {
@@ -316,6 +319,8 @@ int tq__redis_hold_load(void *opaque, const struct tq_front_load *load, struct t
         .client = state->client, .env = tq__redis_env(state->client), .load = load};
     int rc = TQ_GONE;
     snprintf(loading.fence, sizeof loading.fence, "%llu", (unsigned long long)load->fence);
+    snprintf(loading.freed_fence, sizeof loading.freed_fence, "%llu",
+             load->is_past ? FENCE_MAX : (unsigned long long)load->fence);
     snprintf(loading.seats_count, sizeof loading.seats_count, "%zu", load->seats_count);
     for (int i = 0; i < TRIES && rc == TQ_GONE; i++) {
         rc = load_once(&loading, err);

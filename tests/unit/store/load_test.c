@@ -53,7 +53,8 @@ static struct tq_front_lease row(const char *id, uint64_t fence, uint32_t seat_s
                                    .ended = ended};
 }
 
-static int load(const struct tq_front_lease *leases, size_t count, uint64_t fence)
+static int load_from(uint32_t is_past, const struct tq_front_lease *leases, size_t count,
+                     uint64_t fence)
 {
     const struct tq_front_load all = {.size = sizeof all,
                                       .schedule = "s",
@@ -62,8 +63,14 @@ static int load(const struct tq_front_lease *leases, size_t count, uint64_t fenc
                                       .leases = leases,
                                       .leases_count = count,
                                       .fence = fence,
-                                      .is_truth = 1};
+                                      .is_truth = 1,
+                                      .is_past = is_past};
     return front->load(&state, &all, &err);
+}
+
+static int load(const struct tq_front_lease *leases, size_t count, uint64_t fence)
+{
+    return load_from(0, leases, count, fence);
 }
 
 /* States of a, b, c as text. */
@@ -178,6 +185,11 @@ START_TEST(what_has_no_timer__is_freed_when_the_ledger_has_it_not)
     assert_status(load(NULL, 0, 4), TQ_REPEAT); /* a look from before it */
     ck_assert_str_eq(map(), "pp-");
     assert_status(load(NULL, 0, 5), TQ_REPEAT);
+    ck_assert_str_eq(map(), "---");
+    assert_status(load(&lease, 1, 5), TQ_REPEAT);
+    lease = row("x", 6, TQ_SEAT_SOLD, TQ_OK);
+    assert_status(load(&lease, 1, 6), TQ_REPEAT);
+    assert_status(load_from(1, NULL, 0, 4), TQ_REPEAT); /* the ledger went back behind it */
     ck_assert_str_eq(map(), "---");
     claim("mine");
     assert_status(load(NULL, 0, UINT64_MAX >> 1), TQ_REPEAT); /* a claim has its time */
