@@ -8,8 +8,9 @@
  *
  * The store has decoded the part before the `?` as a whole; so a password may contain
  * anything (the last `@` ends it), a user everything but a colon. An IPv6 address stands in
- * brackets. Without a password libpq looks where it always does (a password file).
- * Threads: [pure].
+ * brackets. Several hosts are refused: libpq would give readers the first that answers, which may
+ * be a standby that lacks what was just written, and would go no further at one that says nothing.
+ * Without a password libpq looks where it always does (a password file). Threads: [pure].
  */
 #include "store/postgres/postgres.h"
 
@@ -101,6 +102,26 @@ static int read_path(struct postgres_target *target, const char *path)
     return read_address(target, address, (size_t)(slash - address));
 }
 
+/* What libpq would only say when it is to connect, as if the server were away, or would take. */
+static int check(const struct postgres_target *target, struct tq_error *err)
+{
+    static const char *const modes[] = {"disable", "allow",     "prefer",
+                                        "require", "verify-ca", "verify-full"};
+    size_t i = 0;
+    while (i < sizeof modes / sizeof *modes && strcmp(target->sslmode, modes[i]) != 0) {
+        i++;
+    }
+    if (i == sizeof modes / sizeof *modes) {
+        return tq__fail(err, TQ_E_INVALID, "store.postgres", "there is no sslmode \"%s\"",
+                        target->sslmode);
+    }
+    if (strchr(target->host, ',')) {
+        return tq__fail(err, TQ_E_INVALID, "store.postgres",
+                        "one host: an address or a proxy that follows who takes writes");
+    }
+    return tq__id_check(target->schema, "schema", "store.postgres", err);
+}
+
 int tq__postgres_target_read(struct postgres_target *out_target, const char *path,
                              const char *query, struct tq_error *err)
 {
@@ -111,5 +132,5 @@ int tq__postgres_target_read(struct postgres_target *out_target, const char *pat
     }
     TQ_TRY(tq__url_names_check(query, options, NULL, "store.postgres", err));
     TQ_TRY(tq__url_options_read(query, options, out_target, err));
-    return tq__id_check(out_target->schema, "schema", "store.postgres", err);
+    return check(out_target, err);
 }

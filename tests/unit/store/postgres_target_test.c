@@ -66,14 +66,15 @@ END_TEST
 START_TEST(malformed_urls__are_refused)
 {
     static const char *const paths[] = {
-        "",          "//",           "//host",   "//host/",    "/host/t",
-        "host/t",    "//h/t/u",      "//h:/t",   "//h:0/t",    "//h:65536/t",
-        "//h:12x/t", "//h:123456/t", "//[::1/t", "//[::1]5/t", "//u:p@h:70000/t",
+        "",         "//",         "//host",          "//host/",     "/host/t",   "host/t",
+        "//h/t/u",  "//h:/t",     "//h:0/t",         "//h:65536/t", "//h:12x/t", "//h:123456/t",
+        "//[::1/t", "//[::1]5/t", "//u:p@h:70000/t", "//a,b/t",     "//a,b:1/t", "//a:1,b:1/t",
     };
     static const char *const queries[] = {
-        "schema=",      "schema=a.b",     "schema=a%22b",   "prepared=2",
-        "timeout_ms=0", "wait_ms=600001", "connect_ms=abc", "options=-c",
-        "schem=x",      "schema",         "idle_ms=0",      "sslmode=0123456789abcdef",
+        "schema=",        "schema=a.b",     "schema=a%22b",   "prepared=2",
+        "timeout_ms=0",   "wait_ms=600001", "connect_ms=abc", "options=-c",
+        "schem=x",        "schema",         "idle_ms=0",      "sslmode=0123456789abcdef",
+        "sslmode=requir", "sslmode=",       "host=a,b",
     };
     struct postgres_target target;
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
