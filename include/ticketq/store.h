@@ -42,8 +42,8 @@
  *     timeout_ms=30000   for a statement, on the server and for its answer
  *     idle_ms=30000      for a body between two statements, before the server gives it up
  *     wait_ms=1000       as above
- *     host=/run/postgresql   a folder of Unix sockets, or any host, but one: where a standby may take
- *                        over, an address or a proxy that follows
+ *     host=/run/postgresql   a folder of Unix sockets, or any host, but one: where a standby may
+ *                        take over, an address or a proxy that follows
  *     sslmode=prefer, sslrootcert=   as libpq has them
  *
  * A server that takes no writes, as a standby, is TQ_E_UNAVAILABLE; a store that is open reads.

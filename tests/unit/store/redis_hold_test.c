@@ -280,7 +280,7 @@ START_TEST(a_load_of_many_slices__brings_all_and_frees_what_is_not_there)
     ck_assert_uint_eq(map.counts[TQ_SEAT_SOLD], MANY);
     ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s0"), 0);
     ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s1490"), 1);
-    load_sold(MANY, 10, 1); /* what the ledger has, and it went back behind the fences of the rest */
+    load_sold(MANY, 10, 1); /* it went back behind the fences of the rest */
     assert_status(driver->map(state, "one", &map, &err), TQ_OK);
     ck_assert_uint_eq(map.counts[TQ_SEAT_SOLD], 10);
     end();
