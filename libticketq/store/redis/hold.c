@@ -8,9 +8,8 @@
  * comes at the same time joins: one execution for all. When some of an array had their
  * effect and others failed, the result is TQ_E_UNKNOWN.
  *
- * Behind an execution comes what need not be atomic with it: the agenda is told of a
- * timer that is earlier than it knows (hardly ever, since new holds run out last), and
- * the keys of freed seats are removed. Either may get lost and does no harm.
+ * Behind an execution comes what need not be atomic with it, and may get lost: the agenda is told
+ * of a timer earlier than it knows (hardly ever: new holds run out last), keys of freed seats go.
  */
 #include "store/redis/hold_parts.h"
 
@@ -384,7 +383,7 @@ static int run_plan(struct plan *plan, enum redis_script_id script, struct tq_er
     return rc == TQ_EMPTY ? TQ_OK : rc;
 }
 
-/* OK, fence; or status, seats in the way, fence, granted, expires, hold. */
+/* The first's fence; or OK, fence, or status, seats in the way, fence, granted, expires, hold. */
 static void read_claim(struct part *part, size_t i, struct redis_answer *answer, int *is_bad)
 {
     const struct tq_front_claim *claim = &part->plan->claims[i];
@@ -398,14 +397,16 @@ static void read_claim(struct part *part, size_t i, struct redis_answer *answer,
     }
     const redisReply *reply = answer->reply;
     size_t at = answer->cursor;
-    out->status = (int32_t)tq__redis_number(reply, at, is_bad);
+    int is_plain = reply->elements == 3;
+    out->status = is_plain ? TQ_OK : (int32_t)tq__redis_number(reply, at, is_bad);
     if (out->status == TQ_OK) {
+        int64_t fence = tq__redis_number(reply, is_plain ? 2 : at + 1, is_bad);
+        out->fence = (uint64_t)fence + (is_plain ? at - 2 : 0);
         out->taken = 0;
-        out->fence = (uint64_t)tq__redis_number(reply, at + 1, is_bad);
         out->granted_ms = tq__redis_number(reply, 1, is_bad);
         out->expires_ms = out->granted_ms + claim->ttl_ms;
         tq__id_copy(out->id, claim->id);
-        answer->cursor += 2;
+        answer->cursor += is_plain ? 1 : 2;
         return;
     }
     out->taken = (uint64_t)tq__redis_number(reply, at + 1, is_bad);

@@ -73,21 +73,25 @@ local book = packed and {peel(LAYOUT, #packed < 72 and packed .. pack('<i8', 0) 
 local rows, timers, holders, taken, bits = {}, {}, {}, {}, {}
 
 -- Seats change in the map: those at places[from .. to], a command for each run of neighbours
--- that one byte can hold.
+-- that one byte can hold. Returns whether all are neighbours.
 local WIDTH = {'u2', 'u4', 'u6', 'u8'}
 local SHOWN = {[0] = {'0', '0', '0', '0'}, {'1', '5', '21', '85'}, {'2', '10', '42', '170'},
                {'3', '15', '63', '255'}}
 local function paint(places, from, to, state)
-  local first, shown, at = from, SHOWN[state], #bits
+  local first, shown, at, last, is_run = from, SHOWN[state], #bits, places[from] + 0, true
   for i = from + 1, to + 1 do
-    if i > to or places[i] - places[i - 1] ~= 2 or i - first == 4 then
+    local place = i <= to and places[i] + 0
+    local is_next = place == last + 2
+    if not is_next or i - first == 4 then
       bits[at + 1], bits[at + 2] = 'SET', WIDTH[i - first]
       bits[at + 3], bits[at + 4] = places[first], shown[i - first]
-      first, at = i, at + 4
+      first, at, is_run = i, at + 4, is_run and (is_next or i > to)
     end
+    last = place
   end
   book[COUNT + state] = book[COUNT + state] + (state > 0 and to - from + 1 or 0)
   book[VERSION] = max(book[VERSION] + 1, LEAST)
+  return is_run
 end
 
 -- Writes what has changed. Returns how long it is until the first timer, for the agenda; -1: it
@@ -114,7 +118,8 @@ local function write(first_ms, is_told_anew)
 end
 
 -- The row of a hold. It says how long the holder's name is and how many seats there are; `name` is
--- "holder key"; `places` and `text`: of its seats, in the order of the request.
+-- "holder key"; `places` and `text`: of its seats, in the order of the request. Where places are
+-- fewer than seats the others are neighbours of the last.
 local ROW = '<BBBi8i8i8sss'
 
 -- name: lease
@@ -158,10 +163,16 @@ local function words(text)
   return list
 end
 
+local function places_of(lease)
+  local places = words(lease.places)
+  for i = #places + 1, lease.count do places[i] = format('%d', places[i - 1] + 2) end
+  return places
+end
+
 -- The map follows a hold that has seats into another state, 0 when it has them no longer.
 local function repaint(lease, state)
   book[COUNT + lease.state] = book[COUNT + lease.state] - lease.count
-  paint(words(lease.places), 1, lease.count, state)
+  paint(places_of(lease), 1, lease.count, state)
 end
 
 local function touch(lease)

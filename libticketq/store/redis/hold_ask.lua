@@ -4,7 +4,8 @@
 -- KEYS: the seats of all claims. ARGV, for each claim: id, "holder key", CLAIM, seats: how
 -- many milliseconds, how many seats, how long the holder's name is, the holder's limit, which is
 -- left out where there is none.
--- {wait, now, answers...}; an answer is OK, fence or
+-- {wait, now, fence of the first, the next has the next}: all are granted; or {wait, now,
+-- answers...}; an answer is OK, fence or
 -- status, seats in the way, fence, granted, expires, id of the hold or ''.
 --
 -- Here are claims that nothing is in the way of, all that have come together: most, before
@@ -13,7 +14,7 @@
 if book[KNOWN] ~= 1 then return GONE end
 local CLAIM, UNLIMITED = '<I4BB', 6
 local places, owners = each('HMGET', PLACES, KEYS, OWN), each('MGET', nil, KEYS, OWN)
-local names, seen, answers, is_plain = {}, {}, {0, 0}, true
+local names, seen, is_plain = {}, {}, true
 for i = 1, #ARGV / 4 do names[i] = ARGV[4 * i - 2] end
 local known = each('HMGET', LEASES, names)
 for i = 1, #names do
@@ -38,23 +39,22 @@ if is_plain then
       first_ms, timer_ms, timer = min(first_ms, expires_ms), expires_ms, format('%.0f', expires_ms)
     end
     fence = fence + 1
+    local mine = paint(places, from + 1, to, HOLD) and places[from + 1] or
+      concat(places, ' ', from + 1, to)
     rows[at - 3], rows[at - 2], rows[at - 1], rows[at] = id,
-      pack(ROW, HOLD, length, count, fence, now_ms, expires_ms, name,
-           concat(places, ' ', from + 1, to), ARGV[at]), name, id
+      pack(ROW, HOLD, length, count, fence, now_ms, expires_ms, name, mine, ARGV[at]), name, id
     if is_indexed then holders[2 * i - 1], holders[2 * i] = '0', sub(name, 1, length + 1) .. id end
     timers[2 * i - 1], timers[2 * i] = timer, id
-    answers[2 * i + 1], answers[2 * i + 2] = OK, fence
     for n = from + 1, to do taken[2 * n - 1], taken[2 * n] = KEYS[OWN - 1 + n], id end
-    paint(places, from + 1, to, HOLD)
     from = to
   end
   book[FENCE] = fence
-  answers[1], answers[2] = write(first_ms), now_ms
-  return answers
+  return {write(first_ms), now_ms, fence - #names + 1}
 end
 
 -- name: hold_claim
 -- Claims, one after the other.
+local answers = {0, 0}
 fetch(owners)
 fetch(known)
 
@@ -172,7 +172,7 @@ local function retake(lease, order, fence, state)
   local status, new_fence = may_retake(lease, order, fence)
   if status ~= OK then return status end
   lease.fence, lease.granted_ms, lease.expires_ms = new_fence, now_ms, 0
-  take(lease, state, keys_of(lease), 0, words(lease.places), 0)
+  take(lease, state, keys_of(lease), 0, places_of(lease), 0)
   return OK
 end
 

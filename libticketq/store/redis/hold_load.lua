@@ -120,7 +120,7 @@ local function load_live(lease, row)
     update(lease, row.state)
   else
     if lives then book[COUNT + lease.state] = book[COUNT + lease.state] - lease.count end
-    take(lease, row.state, keys_of(lease), 0, words(lease.places), 0)
+    take(lease, row.state, keys_of(lease), 0, places_of(lease), 0)
   end
   book[FENCE] = max(book[FENCE], row.fence)
   return OK

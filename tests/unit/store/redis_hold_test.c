@@ -93,17 +93,17 @@ static void claim_many(size_t count, const char *const *schedules, size_t schedu
     assert_status(driver->claim(state, claims, count, holds, &err), TQ_OK);
 }
 
-/* Of the first of them. */
-static int change_first(enum tq_hold_verb verb)
+/* Of one of "ann". */
+static int change(const struct tq_hold *hold, enum tq_hold_verb verb)
 {
     struct tq_hold_result result = TQ_INIT(tq_hold_result);
-    const struct tq_front_change change = {.size = sizeof change,
+    const struct tq_front_change wanted = {.size = sizeof wanted,
                                            .schedule = "one",
-                                           .id = ids[0],
+                                           .id = hold->id,
                                            .holder = "ann",
-                                           .fence = holds[0].fence,
+                                           .fence = hold->fence,
                                            .verb = verb};
-    assert_status(driver->change(state, &change, 1, &result, &err), TQ_OK);
+    assert_status(driver->change(state, &wanted, 1, &result, &err), TQ_OK);
     return result.status;
 }
 
@@ -137,7 +137,7 @@ START_TEST(a_held_seat__has_its_key_as_long_as_it_is_held)
     claim_many(2, schedules, 1, 100); /* the first is there and stays as it is */
     ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s0 seat:hold:{one}:s5"), 2);
     ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s6"), 0);
-    ck_assert_int_eq(change_first(TQ_HOLD_RELEASE), TQ_OK);
+    ck_assert_int_eq(change(&holds[0], TQ_HOLD_RELEASE), TQ_OK);
     ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s0 seat:hold:{one}:s2"), 0);
     ck_assert_int_eq(number_of("EXISTS seat:hold:{one}:s3"), 1);
     usleep(110000);
@@ -149,7 +149,7 @@ START_TEST(a_held_seat__has_its_key_as_long_as_it_is_held)
 }
 END_TEST
 
-static int claim_limited(const char *key, const char *const *which, size_t count, uint32_t limit)
+static struct tq_hold claim(const char *key, const char *const *which, size_t count, uint32_t limit)
 {
     const struct tq_front_claim claim = {.size = sizeof claim,
                                          .schedule = "one",
@@ -162,8 +162,40 @@ static int claim_limited(const char *key, const char *const *which, size_t count
                                          .seats_limit = limit};
     struct tq_hold hold = {.size = sizeof hold};
     assert_status(driver->claim(state, &claim, 1, &hold, &err), TQ_OK);
-    return hold.status;
+    return hold;
 }
+
+/* The states of the seats, a digit each. */
+static void assert_map(const char *expected)
+{
+    uint8_t bits[4];
+    struct tq_seat_map map = {.size = sizeof map, .bits = bits, .bits_bytes = sizeof bits};
+    char shown[sizeof bits * 4 + 1] = "";
+    assert_status(driver->map(state, "one", &map, &err), TQ_OK);
+    for (size_t i = 0; i < map.seats_count; i++) {
+        shown[i] = (char)('0' + (bits[i / 4] >> i % 4 * 2 & 3));
+    }
+    ck_assert_str_eq(shown, expected);
+}
+
+START_TEST(the_map__follows_holds_of_neighbours_and_of_others)
+{
+    static const char *const apart[] = {"s9", "s11", "s12", "s14"};
+    begin();
+    assert_status(define("one", 16), TQ_OK);
+    const struct tq_hold a = claim("a", seats + 1, 7, 0), b = claim("b", apart, 4, 0);
+    assert_map("0111111101011010");
+    ck_assert_int_eq(change(&a, TQ_HOLD_PIN), TQ_OK);
+    ck_assert_int_eq(change(&b, TQ_HOLD_PIN), TQ_OK);
+    assert_map("0222222202022020");
+    ck_assert_int_eq(change(&a, TQ_HOLD_RELEASE), TQ_OK);
+    assert_map("0000000002022020");
+    ck_assert_int_eq(change(&b, TQ_HOLD_SETTLE), TQ_OK);
+    ck_assert_int_eq(change(&a, TQ_HOLD_RETAKE), TQ_OK);
+    assert_map("0222222203033030");
+    end();
+}
+END_TEST
 
 /* As an older process leaves it, which knows no number behind the eighth. */
 static void write_as_before(void)
@@ -182,15 +214,15 @@ START_TEST(a_limit_that_comes_late__counts_what_the_holder_had_before)
     assert_status(define("one", had + 10), TQ_OK);
     claim_many(MANY, schedules, 1, 60000);
     ck_assert_int_eq(number_of("EXISTS seat:hold:{one}/holders"), 0);
-    ck_assert_int_eq(change_first(TQ_HOLD_RELEASE), TQ_OK);
+    ck_assert_int_eq(change(&holds[0], TQ_HOLD_RELEASE), TQ_OK);
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(claim_limited("a", seats + had, 2, had - EACH + 1), TQ_FULL);
+        ck_assert_int_eq(claim("a", seats + had, 2, had - EACH + 1).status, TQ_FULL);
         ck_assert_int_eq(number_of("ZCARD seat:hold:{one}/holders"), MANY - 1);
         write_as_before();
     }
-    ck_assert_int_eq(claim_limited("a", seats + had, 2, had - EACH + 2), TQ_OK);
-    ck_assert_int_eq(claim_limited("b", seats + had + 2, 1, 0), TQ_OK);
-    ck_assert_int_eq(claim_limited("c", seats + had + 3, 1, had - EACH + 3), TQ_FULL);
+    ck_assert_int_eq(claim("a", seats + had, 2, had - EACH + 2).status, TQ_OK);
+    ck_assert_int_eq(claim("b", seats + had + 2, 1, 0).status, TQ_OK);
+    ck_assert_int_eq(claim("c", seats + had + 3, 1, had - EACH + 3).status, TQ_FULL);
     ck_assert_int_eq(number_of("ZCARD seat:hold:{one}/holders"), MANY + 1);
     end();
 }
@@ -391,6 +423,7 @@ int main(void)
                                   a_held_seat__has_its_key_as_long_as_it_is_held,
                                   a_limit_that_comes_late__counts_what_the_holder_had_before,
                                   claims_of_one_array__see_each_other,
+                                  the_map__follows_holds_of_neighbours_and_of_others,
                                   seats__at_the_limit_and_over_it,
                                   a_load_of_many_slices__brings_all_and_frees_what_is_not_there,
                                   a_sweep__goes_in_pieces_over_schedules_and_may_be_stopped,
