@@ -3,7 +3,7 @@
  * Runs requests in transactions: one alone, or many in one.
  *
  * The leader begins its transaction before it takes its batch, so that who comes during that
- * round trip is part of it: on a server batches become twice as large.
+ * round trip is part of it: on a server batches become larger by half.
  *
  * Merged, requests are in groups: those that brought the same body for many, in one; any
  * other in a group of its own. BEGIN; for each group SAVEPOINT, body, and RELEASE or
