@@ -187,14 +187,29 @@ void tq__row_event(const struct tq__row *row, struct tq__buf *text, struct tq_ev
 
 /* ---- the message ---- */
 
-/* RFC 3339 with milliseconds, UTC. */
+static char *put_digits(char *target, int number, int digits, char end)
+{
+    for (int i = digits; i-- > 0; number /= 10) {
+        target[i] = (char)('0' + number % 10);
+    }
+    target[digits] = end;
+    return target + digits + 1;
+}
+
+/* RFC 3339 with milliseconds, UTC. A relay writes one for each event: no strftime(). */
 static void write_time(char target[32], int64_t ms)
 {
     time_t seconds = (time_t)(ms / 1000);
-    struct tm parts;
-    size_t bytes =
-        gmtime_r(&seconds, &parts) ? strftime(target, 32, "%Y-%m-%dT%H:%M:%S", &parts) : 0;
-    snprintf(target + bytes, 32 - bytes, ".%03dZ", (int)(ms % 1000));
+    struct tm parts = {0};
+    gmtime_r(&seconds, &parts);
+    target = put_digits(target, parts.tm_year + 1900, 4, '-');
+    target = put_digits(target, parts.tm_mon + 1, 2, '-');
+    target = put_digits(target, parts.tm_mday, 2, 'T');
+    target = put_digits(target, parts.tm_hour, 2, ':');
+    target = put_digits(target, parts.tm_min, 2, ':');
+    target = put_digits(target, parts.tm_sec, 2, '.');
+    target = put_digits(target, (int)(ms % 1000), 3, 'Z');
+    *target = '\0';
 }
 
 /* 0 when it is not in the form that write_time() writes. */
@@ -214,7 +229,8 @@ void tq__event_to_message(const struct tq_event *event, struct tq_message *out_m
 {
     struct tq_header *headers = parts->headers;
     size_t count = 0;
-    snprintf(parts->source, sizeof parts->source, "/%s", event->aggregate_type);
+    parts->source[0] = '/';
+    tq__id_copy(parts->source + 1, event->aggregate_type);
     write_time(parts->time, event->created_ms);
     headers[count++] = (struct tq_header){"ce_specversion", "1.0"};
     headers[count++] = (struct tq_header){"ce_id", event->id};
