@@ -97,8 +97,10 @@ FROM outbox_events e LEFT JOIN outbox_blocked b ON b.event_key = e.event_key
 WHERE e.id BETWEEN $1 AND $2 AND e.is_blocked <> 1 AND (($3 >> e.partition) & 1) = 1
 ORDER BY e.id
 
+-- Of the numbers from $1 on those whose bit is set in $3, or all for -1.
 -- name: remove
-DELETE FROM outbox_events WHERE id BETWEEN $1 AND $2
+DELETE FROM outbox_events
+WHERE id BETWEEN $1 AND $2 AND ($3 = -1 OR (($3 >> CAST(id - $1 AS INTEGER)) & 1) = 1)
 
 -- name: block
 INSERT INTO outbox_blocked (event_key, partition, event_id, until_ms, reason)

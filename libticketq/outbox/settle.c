@@ -12,8 +12,8 @@
  * Rows that were written behind a blocked one are marked, and keys whose time has
  * come are freed, as the last look found them (pending.c). Every write repeats owner
  * and epoch of the lease, so that a relay which has lost it changes nothing; removing,
- * which is the bulk, asks for them once. Rows whose numbers follow each other are removed by
- * one statement, at half the cost of one for each.
+ * which is the bulk, asks for them once. One statement removes any of 63 numbers, or all of a
+ * range, at half the cost of one for each.
  *
  * Invariants: a row is removed only after its own good report; of a key only the
  * first that was refused is blocked. A body may run twice: it writes what the flights
@@ -30,7 +30,7 @@
 #define REFUSED_FIRST_MS 1000
 #define REFUSED_MAX_MS 60000
 #define REASON_MAX 96
-#define REMOVED_AT_ONCE 128
+#define REMOVED_AT_ONCE 64
 
 /*
  * Only the first refused event of a key is to blame; those behind it go back to the
@@ -66,29 +66,74 @@ static int is_to_be_removed(const tq_relay *relay, const struct tq__slot *slot, 
     return flight->state == TQ__FLIGHT_DELIVERED && (held >> flight->partition & 1);
 }
 
-/* Numbers that follow each other are removed as a range, which names no other row. */
+/*
+ * Rows that one statement removes: all from `first` to `last`, or those whose bit is set.
+ * Reports come by the transport's partitions, so what is delivered lies scattered.
+ */
+struct group {
+    int64_t first, last;
+    uint64_t bits; /* of first + 0 to 62; not kept any more for a longer range */
+};
+
+#define GROUP_BITS 63
+
+static int is_range(const struct group *group)
+{
+    const int64_t count = group->last - group->first + 1;
+    return count > GROUP_BITS || group->bits == (1ull << count) - 1;
+}
+
+/* Whether the number, which is higher than all in it, has been taken in. */
+static int group_add(struct group *group, int64_t number)
+{
+    const int64_t place = number - group->first;
+    if (place < GROUP_BITS) {
+        group->bits |= 1ull << place;
+    } else if (number != group->last + 1 || !is_range(group)) {
+        return 0;
+    }
+    group->last = number;
+    return 1;
+}
+
+struct removal {
+    tq_tx *tx;
+    struct tq_value params[3 * REMOVED_AT_ONCE];
+    size_t count; /* of groups that are in `params` */
+};
+
+static int removal_run(struct removal *removal, struct tq_error *err)
+{
+    const size_t count = removal->count;
+    removal->count = 0;
+    return count ? tq_tx_write(removal->tx, OUTBOX_remove, removal->params, 3, count, NULL, err)
+                 : TQ_OK;
+}
+
+static int removal_put(struct removal *removal, const struct group *group, struct tq_error *err)
+{
+    struct tq_value *params = removal->params + 3 * removal->count++;
+    params[0] = tq_int(group->first);
+    params[1] = tq_int(group->last);
+    params[2] = tq_int(is_range(group) ? -1 : (int64_t)group->bits);
+    return removal->count == REMOVED_AT_ONCE ? removal_run(removal, err) : TQ_OK;
+}
+
 static int remove_rows(tq_tx *tx, const tq_relay *relay, struct tq_error *err)
 {
-    struct tq_value ranges[2 * REMOVED_AT_ONCE];
-    size_t count = 0;
+    struct removal removal = {.tx = tx};
+    struct group group = {0, 0, 0};
     uint64_t held;
     TQ_TRY(tq__leases_confirm(tx, &relay->leases, &held, err));
     for (const struct tq__slot *at = relay->window.first; at; at = at->next) {
-        if (!is_to_be_removed(relay, at, held)) {
+        if (!is_to_be_removed(relay, at, held) || (group.bits && group_add(&group, at->number))) {
             continue;
         }
-        if (count > 0 && ranges[2 * count - 1].integer == at->number - 1) {
-            ranges[2 * count - 1] = tq_int(at->number);
-            continue;
-        }
-        if (count == REMOVED_AT_ONCE) {
-            TQ_TRY(tq_tx_write(tx, OUTBOX_remove, ranges, 2, count, NULL, err));
-            count = 0;
-        }
-        ranges[2 * count] = ranges[2 * count + 1] = tq_int(at->number);
-        count++;
+        TQ_TRY(group.bits ? removal_put(&removal, &group, err) : TQ_OK);
+        group = (struct group){at->number, at->number, 1};
     }
-    return count ? tq_tx_write(tx, OUTBOX_remove, ranges, 2, count, NULL, err) : TQ_OK;
+    TQ_TRY(group.bits ? removal_put(&removal, &group, err) : TQ_OK);
+    return removal_run(&removal, err);
 }
 
 static int64_t blocked_until(const tq_relay *relay, uint32_t attempts, int64_t now_ms)

@@ -7,7 +7,7 @@
 
 #include "lib/outbox_world.h"
 
-#define ROOM 16
+#define ROOM 1024
 
 static struct test_env test;
 static struct tq_env env;
@@ -133,6 +133,35 @@ START_TEST(what_was_delivered__is_removed_and_nothing_between)
 }
 END_TEST
 
+static void check_count(const char *sql, int64_t expected)
+{
+    ck_assert_int_eq(ask_number(relay.store, sql, NULL), expected);
+}
+
+/* One statement covers a range of any length, or 63 numbers. */
+START_TEST(what_lies_scattered__is_removed_alone)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    setup();
+    fill(700);
+    deliver(1, 62);
+    deliver(64, 190);
+    for (int64_t row = 200; row < 600; row += 3) {
+        deliver(row, row);
+    }
+    deliver(636, 700);
+    assert_status(tq__relay_settle(&relay, &err), TQ_OK);
+    check_count("SELECT COUNT(*) FROM outbox_events WHERE id <= 190", 1);
+    check_count("SELECT COUNT(*) FROM outbox_events WHERE id = 63", 1);
+    check_count("SELECT COUNT(*) FROM outbox_events WHERE id BETWEEN 200 AND 599 AND id % 3 = 2",
+                0);
+    check_count("SELECT COUNT(*) FROM outbox_events WHERE id BETWEEN 191 AND 635", 445 - 134);
+    check_count("SELECT MAX(id) FROM outbox_events", 635);
+    tq_store_close(relay.store);
+    teardown();
+}
+END_TEST
+
 START_TEST(rows_of_a_lost_lease__are_left_to_its_owner)
 {
     setup();
@@ -149,5 +178,5 @@ END_TEST
 UNIT_MAIN("outbox.settle", the_first_refused_of_a_key__is_blamed_and_those_behind_go_back,
           a_refused_one__waits_for_the_report_of_its_forerunner,
           what_was_delivered__is_ready_wherever_it_stands,
-          what_was_delivered__is_removed_and_nothing_between,
+          what_was_delivered__is_removed_and_nothing_between, what_lies_scattered__is_removed_alone,
           rows_of_a_lost_lease__are_left_to_its_owner)
