@@ -64,6 +64,9 @@ struct tq_store_driver;
 #define TQ_STORE_LEDGER 4u  /**< Transactions; holds, outbox, inbox and sagas by SQL. */
 #define TQ_STORE_DURABLE 8u /**< What was acknowledged survives a crash of the process. */
 #define TQ_STORE_SHARED 16u /**< Several processes may use it at once. */
+#define TQ_STORE_SERIAL                                                                            \
+    32u /**< Transactions that write come one after the other, of all processes:                   \
+             a row with a lower number is never seen later than one above. */
 
 /** How to open a store. */
 struct tq_store_options {
@@ -93,8 +96,8 @@ TQ_BEGIN_DECLS
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_store_open(const struct tq_env *env,
-                                       const struct tq_store_options *options,
-                                       tq_store **out_store, struct tq_error *err);
+                                       const struct tq_store_options *options, tq_store **out_store,
+                                       struct tq_error *err);
 
 /**
  * Give up the caller's reference; what is still open on the store keeps it alive.

@@ -23,6 +23,7 @@
 
 static const struct tq_migration migrations[] = {
     {sizeof(struct tq_migration), "tq_outbox", 1, 0, OUTBOX_schema_1},
+    {sizeof(struct tq_migration), "tq_outbox", 2, 0, OUTBOX_schema_2},
 };
 
 int tq_outbox_prepare(tq_store *store, struct tq_error *err)

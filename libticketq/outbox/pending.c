@@ -4,16 +4,20 @@
  *
  * The outbox is read as a set, never from a position: a row with a low id may
  * become visible after one with a higher id, and is simply found by the next
- * look. First the ids, by an index that holds nothing else, as many as are under
- * way plus as many as there is room for; they and the window are both in order,
- * so that one walk tells what is new. Then the rows between the lowest and the
- * highest new id.
+ * look. First the ids, as many as are under way plus as many as there is room for;
+ * they and the window are both in order, so that one walk tells what is new. Then
+ * the rows between the lowest and the highest new id.
  *
- * Where a reader of long ago keeps an engine from forgetting removed rows, the index begins
+ * Where a reader of long ago keeps an engine from forgetting removed rows, the table begins
  * with dead ones, and walking over them is all that a look does. So a look from the first id
  * that took long is not repeated for a multiple of that time, a second at most; those between
  * begin at the lowest id that the one before it saw. What becomes visible below that was open
  * all that time, and is found by the next whole look.
+ *
+ * Where transactions that write come one after the other, nothing appears below what was seen.
+ * There a look begins above what is under way and reads rows straight away, unless some may be
+ * below: rows that came back or were left out, keys that were freed. Such a look is whole, and so
+ * are the next ones until one has met nothing that it had to leave.
  *
  * Rows of a key that is blocked come out apart, to be marked so that later looks do not meet
  * them again. A look stops at some megabytes.
@@ -115,7 +119,6 @@ static int on_row(void *arg, const struct tq_value *columns, size_t columns_coun
 static int scan(tq_tx *tx, const char *sql, const struct tq_value *params, size_t params_count,
                 tq_row_fn *row, struct tq__pending *pending, struct tq_error *err)
 {
-    pending->at = pending->window->first;
     int status = tq_tx_exec(tx, sql, params, params_count, row, pending, err);
     return status == TQ_FULL ? TQ_OK : status;
 }
@@ -126,15 +129,23 @@ static int read_ids(tq_tx *tx, struct tq__pending *pending, int64_t mask, int64_
     const struct tq_value ids[] = {
         tq_int(mask), tq_int((int64_t)(pending->window->count + pending->room)), tq_int(from)};
     pending->first = 0;
+    pending->at = pending->window->first;
     return scan(tx, OUTBOX_pending_ids, ids, 3, on_id, pending, err);
+}
+
+/* Whether nothing that is pending can be below what is under way. */
+static int is_top_enough(const struct tq__pending *pending)
+{
+    return pending->is_serial && pending->window->last && !pending->whole.is_wanted;
 }
 
 /* Other partitions, keys that may be freed and a clock that jumped want a whole look, too. */
 static int is_whole_due(const struct tq__pending *pending, int64_t mask)
 {
     int64_t age_ms = pending->now_ms - pending->whole.at_ms;
+    int64_t pause_ms = is_top_enough(pending) ? WHOLE_MAX_MS : pending->whole.pause_ms;
     return mask != pending->whole.mask || pending->due_count > 0 || age_ms < 0 ||
-           age_ms >= pending->whole.pause_ms;
+           age_ms >= pause_ms || (pending->is_serial && pending->whole.is_wanted);
 }
 
 static int read_whole(tq_tx *tx, struct tq__pending *pending, int64_t mask, struct tq_error *err)
@@ -156,16 +167,45 @@ static int read_whole(tq_tx *tx, struct tq__pending *pending, int64_t mask, stru
     return TQ_OK;
 }
 
+static int read_range(tq_tx *tx, struct tq__pending *pending, int64_t mask, int64_t low,
+                      int64_t high, const struct tq__slot *at, struct tq_error *err)
+{
+    const struct tq_value range[] = {
+        tq_int(low), tq_int(high), tq_int(mask),
+        tq_int((int64_t)(pending->room + (at ? pending->window->count : 0)))};
+    pending->at = at;
+    TQ_TRY(scan(tx, OUTBOX_pending_rows, range, 4, on_row, pending, err));
+    return tq__buf_check(&pending->text, "outbox", err);
+}
+
+/* A look at everything that is pending, or at what is from some id on. */
+static int read_set(tq_tx *tx, struct tq__pending *pending, int64_t mask, struct tq_error *err)
+{
+    const int is_whole = is_whole_due(pending, mask);
+    pending->whole.is_wanted = 1;
+    TQ_TRY(is_whole ? read_whole(tx, pending, mask, err)
+                    : read_ids(tx, pending, mask, pending->whole.from, err));
+    if (pending->found > 0) {
+        TQ_TRY(read_range(tx, pending, mask, pending->low, pending->high, pending->window->first,
+                          err));
+    }
+    const struct tq__slot *last = pending->window->last;
+    const int is_below_all =
+        pending->found == pending->room && last && pending->high < last->number;
+    pending->whole.is_wanted =
+        is_below_all || pending->rows_count < pending->found || pending->due_count > 0;
+    return TQ_OK;
+}
+
 static int read_rows(tq_tx *tx, struct tq__pending *pending, int64_t mask, struct tq_error *err)
 {
-    TQ_TRY(is_whole_due(pending, mask) ? read_whole(tx, pending, mask, err)
-                                       : read_ids(tx, pending, mask, pending->whole.from, err));
-    if (pending->found == 0) {
+    if (is_top_enough(pending) && !is_whole_due(pending, mask)) {
+        TQ_TRY(
+            read_range(tx, pending, mask, pending->window->last->number + 1, INT64_MAX, NULL, err));
+        pending->whole.is_wanted = pending->behind_count > 0;
         return TQ_OK;
     }
-    const struct tq_value range[] = {tq_int(pending->low), tq_int(pending->high), tq_int(mask)};
-    TQ_TRY(scan(tx, OUTBOX_pending_rows, range, 3, on_row, pending, err));
-    return tq__buf_check(&pending->text, "outbox", err);
+    return read_set(tx, pending, mask, err);
 }
 
 /* Ours are to be renewed, or it is time to see whether others came or went, and some did. */
@@ -193,6 +233,10 @@ int tq__pending_read(tq_tx *tx, void *arg, struct tq_error *err)
     }
     const struct tq_value due[] = {tq_int(pending->now_ms), tq_int(mask)};
     TQ_TRY(tq_tx_exec(tx, OUTBOX_pending_due, due, 2, on_due, pending, err));
+    if (pending->due_count > 0) { /* its rows come before what its key was given since */
+        pending->whole.from = pending->whole.later = 0;
+        pending->whole.is_wanted = 1;
+    }
     return pending->room ? read_rows(tx, pending, mask, err) : TQ_OK;
 }
 

@@ -15,7 +15,8 @@
 struct tq__pending {
     const struct tq__window *window; /* what is under way already */
     const struct tq__leases *leases;
-    size_t room; /* most rows to find; 0: only keys that are due */
+    size_t room;   /* most rows to find; 0: only keys that are due */
+    int is_serial; /* no row becomes visible below one that was seen */
 
     int is_lease_due; /* nothing was read: renew first */
     int64_t now_ms;
@@ -33,6 +34,7 @@ struct tq__pending {
         int64_t mask;        /* of which partitions */
         uint32_t pause_ms;   /* until one may again */
         int64_t from, later; /* where looks begin meanwhile, and after the next one */
+        int is_wanted;       /* something may be pending below what is under way */
     } whole;
     int64_t highest; /* id that was ever seen */
 
@@ -45,6 +47,11 @@ struct tq__pending {
 int tq__pending_open(struct tq__pending *pending, const struct tq_env *env, size_t rows_max,
                      struct tq_error *err);
 void tq__pending_done(struct tq__pending *pending);
+/* A row that was found has left the window otherwise than by its removal, or was not let in. */
+static inline void tq__pending_missed(struct tq__pending *pending)
+{
+    pending->whole.is_wanted = 1;
+}
 /* The body of a reading transaction; `arg` is the record. */
 int tq__pending_read(tq_tx *tx, void *arg, struct tq_error *err);
 /* The key of a kept row. */

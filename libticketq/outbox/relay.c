@@ -98,6 +98,7 @@ static int make_room(tq_relay *relay, struct tq_error *err)
     TQ_TRY(tq__pending_open(&relay->pending, env, batch, err));
     relay->pending.window = &relay->window;
     relay->pending.leases = &relay->leases;
+    relay->pending.is_serial = (tq_store_caps(relay->store) & TQ_STORE_SERIAL) != 0;
     relay->flights = tq__alloc(env, room, sizeof *relay->flights);
     relay->reports = tq__alloc(env, batch, sizeof *relay->reports);
     relay->messages = tq__alloc(env, batch, sizeof *relay->messages);
@@ -200,6 +201,7 @@ static void take_report(tq_relay *relay, const struct tq_report *report, struct 
         slot->lane->is_shut = 1;
         relay->stats.failed++;
         tq__window_drop(&relay->window, slot);
+        tq__pending_missed(&relay->pending);
         tq__fail(outage, report->status, ORIGIN, "a message came back: %s",
                  tq_status_text(report->status));
         return;
@@ -258,6 +260,15 @@ static int renew_leases(tq_tx *tx, void *arg, struct tq_error *err)
     return tq__leases_renew(tx, &renewal->relay->leases, renewal->busy, &renewal->leases, err);
 }
 
+static int read_pending(tq_relay *relay, struct tq_error *err)
+{
+    int status = tq_ledger_read(relay->store, tq__pending_read, &relay->pending, err);
+    if (status < 0) {
+        tq__pending_missed(&relay->pending);
+    }
+    return status;
+}
+
 static int look(tq_relay *relay, struct tq_error *err)
 {
     struct tq__pending *pending = &relay->pending;
@@ -266,7 +277,7 @@ static int look(tq_relay *relay, struct tq_error *err)
         room = 0; /* the ids under way would be read again for a few new ones */
     }
     pending->room = room < relay->options.batch ? room : relay->options.batch;
-    TQ_TRY(tq_ledger_read(relay->store, tq__pending_read, pending, err));
+    TQ_TRY(read_pending(relay, err));
     if (!pending->is_lease_due) {
         return TQ_OK;
     }
@@ -275,7 +286,7 @@ static int look(tq_relay *relay, struct tq_error *err)
     relay->leases = renewal.leases;
     __atomic_store_n(&relay->watch.wanted, relay->leases.held & ~relay->leases.leaving,
                      __ATOMIC_RELEASE);
-    return tq_ledger_read(relay->store, tq__pending_read, pending, err);
+    return read_pending(relay, err);
 }
 
 /* ---- publish ---- */
@@ -292,10 +303,12 @@ static size_t prepare(tq_relay *relay, struct tq_error *outage)
         struct tq__event_parts parts;
         struct tq_event event;
         if (lane && lane->is_shut) {
+            tq__pending_missed(pending);
             continue;
         }
         struct tq__slot *slot = tq__window_add(&relay->window, row->id, key, outage);
         if (!slot) {
+            tq__pending_missed(pending);
             break;
         }
         *tq__flight_of(relay, slot) =
@@ -320,6 +333,7 @@ static size_t publish(tq_relay *relay, struct tq_error *outage)
     }
     for (size_t i = accepted; i < count; i++) {
         tq__window_drop(&relay->window, relay->slots[i]);
+        tq__pending_missed(&relay->pending);
     }
     note_outage(outage, status);
     return accepted;

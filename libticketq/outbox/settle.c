@@ -53,6 +53,7 @@ size_t tq__relay_classify(tq_relay *relay)
                    tq__flight_of(relay, lane->head)->state == TQ__FLIGHT_BLAMED) {
             relay->stats.failed++;
             tq__window_drop(&relay->window, at);
+            tq__pending_missed(&relay->pending);
             continue;
         }
         ready += flight->state == TQ__FLIGHT_DELIVERED || flight->state == TQ__FLIGHT_BLAMED;
@@ -220,6 +221,7 @@ static void forget_settled(tq_relay *relay)
             int is_parked = flight->attempts + 1 >= relay->options.attempts_max;
             relay->stats.parked += (uint32_t)is_parked;
             relay->stats.failed += (uint32_t)!is_parked;
+            tq__pending_missed(&relay->pending);
         } else {
             continue;
         }

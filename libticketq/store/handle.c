@@ -54,7 +54,7 @@ uint32_t tq_store_caps(const tq_store *store)
     if (!store) {
         return 0;
     }
-    return (store->driver.caps & (TQ_STORE_DURABLE | TQ_STORE_SHARED)) |
+    return (store->driver.caps & (TQ_STORE_DURABLE | TQ_STORE_SHARED | TQ_STORE_SERIAL)) |
            (store->driver.room ? TQ_STORE_ROOM : 0) | (store->driver.hold ? TQ_STORE_HOLD : 0) |
            (store->driver.ledger ? TQ_STORE_LEDGER : 0);
 }

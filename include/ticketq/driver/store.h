@@ -39,7 +39,7 @@ struct tq_store_config {
 struct tq_store_driver {
     size_t size;       /**< sizeof, as the driver was compiled. */
     uint32_t abi;      /**< TQ_STORE_ABI. */
-    uint32_t caps;     /**< TQ_STORE_DURABLE, TQ_STORE_SHARED; the tables speak for themselves. */
+    uint32_t caps;     /**< TQ_STORE_DURABLE, _SHARED, _SERIAL; the tables speak for themselves. */
     const char *name;  /**< URL scheme; unique, lower case. */
     size_t state_size; /**< Bytes the core allocates, zeroed and aligned for any type. */
 

@@ -10,7 +10,8 @@
  *
  * One connection writes, `readers` connections read beside it on snapshots (WAL).
  * Needs SQLite 3.37 compiled for threads. Several processes may use one file.
- * Claims TQ_STORE_DURABLE and TQ_STORE_SHARED, which hold for files.
+ * Claims TQ_STORE_DURABLE and TQ_STORE_SHARED, which hold for files, and TQ_STORE_SERIAL:
+ * a file has one writer, and what it rolled back issues its numbers again.
  *
  * A new file is made under another name and linked into place when its mode is
  * right, so that nobody can open it before; the log and the index beside it
@@ -179,7 +180,7 @@ static int sqlite_now(void *opaque, int64_t *out_now_ms, struct tq_error *err)
 const struct tq_store_driver tq__sqlite_driver = {
     .size = sizeof(struct tq_store_driver),
     .abi = TQ_STORE_ABI,
-    .caps = TQ_STORE_DURABLE | TQ_STORE_SHARED,
+    .caps = TQ_STORE_DURABLE | TQ_STORE_SHARED | TQ_STORE_SERIAL,
     .name = "sqlite",
     .state_size = sizeof(struct sqlite_state),
     .open = sqlite_open,

@@ -66,6 +66,37 @@ START_TEST(preparing_again__changes_nothing)
 }
 END_TEST
 
+static int go_back_to_1(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    static const char *const steps[] = {
+        "DROP INDEX outbox_events_blocked",
+        "CREATE INDEX outbox_events_pending ON outbox_events (is_blocked, id, partition)",
+        "DELETE FROM tq_migrations WHERE scope = 'tq_outbox' AND version > 1",
+    };
+    int status = TQ_OK;
+    (void)arg;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && status == TQ_OK; i++) {
+        status = tq_tx_exec(tx, steps[i], NULL, 0, NULL, NULL, failure);
+    }
+    return status;
+}
+
+START_TEST(an_older_outbox__is_brought_up_to_date_with_its_events)
+{
+    setup();
+    assert_status(outbox_put(store, "k1", 1, 3), TQ_OK);
+    assert_status(tq_ledger_run(store, go_back_to_1, NULL, &err), TQ_OK);
+    assert_status(tq_outbox_prepare(store, &err), TQ_OK);
+    ck_assert_int_eq(ask_number(store,
+                                "SELECT count(*) FROM sqlite_schema WHERE name LIKE"
+                                " 'outbox_events_%' AND name <> 'outbox_events_blocked'",
+                                NULL),
+                     0);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM outbox_events", NULL), 3);
+    teardown();
+}
+END_TEST
+
 START_TEST(counts__are_bounded)
 {
     static struct tq_event events[TQ_BATCH_MAX + 1];
@@ -170,7 +201,8 @@ START_TEST(retry__is_for_what_is_parked)
 }
 END_TEST
 
-UNIT_MAIN("outbox.outbox", preparing_again__changes_nothing, counts__are_bounded,
+UNIT_MAIN("outbox.outbox", preparing_again__changes_nothing,
+          an_older_outbox__is_brought_up_to_date_with_its_events, counts__are_bounded,
           ids__are_made_or_kept_and_refused_twice, one_bad_event__refuses_the_batch,
           a_row__has_all_of_the_event_and_the_partition_of_its_key, stats__tell_depth_and_age,
           retry__is_for_what_is_parked)

@@ -268,6 +268,112 @@ START_TEST(ob_11_retried__comes_before_what_its_key_was_given_since)
 }
 END_TEST
 
+/* ---- where nothing becomes visible below what was seen ---- */
+
+/* Rows 1 to 5 of k1, of which the first `under_way` have been handed over. */
+static void setup_serial(size_t room, size_t under_way)
+{
+    setup(8);
+    pending.is_serial = 1;
+    pending.room = under_way;
+    assert_status(outbox_put(store, "k1", 1, 5), TQ_OK);
+    ck_assert_uint_eq(look(), under_way);
+    take_all();
+    pending.room = room;
+}
+
+/* A second is the most that a look may begin above what is under way. */
+static void check_begins_above(int64_t number)
+{
+    put_late(0);
+    look();
+    ck_assert_uint_eq(pending.rows_count, 1);
+    ck_assert_int_eq(pending.rows[0].id, number);
+    sql("DELETE FROM outbox_events WHERE id = 0");
+}
+
+START_TEST(above_what_is_under_way__looks_begin_and_stop_at_their_room)
+{
+    setup_serial(1, 2);
+    check_begins_above(3);
+    take_all();
+    pending.room = 8;
+    ck_assert_uint_eq(look(), 2);
+    take_all();
+    ck_assert_uint_eq(look(), 0);
+    put_late(0);
+    ck_assert_uint_eq(look(), 0);
+    test.now_ms += 1000;
+    leases.until_ms += 1000;
+    ck_assert_msg(look() == 1, "once a second everything is looked at");
+    teardown();
+}
+END_TEST
+
+START_TEST(what_came_back__is_found_before_anything_above)
+{
+    setup_serial(1, 4);
+    tq__window_drop(&window, window.first->next->next);
+    tq__window_drop(&window, window.first->next);
+    tq__pending_missed(&pending);
+    ck_assert_uint_eq(look(), 1);
+    ck_assert_int_eq(pending.rows[0].id, 2);
+    take_all();
+    ck_assert_msg(look() == 1 && pending.rows[0].id == 3, "the room was too small for both");
+    take_all();
+    ck_assert_uint_eq(look(), 1);
+    ck_assert_int_eq(pending.rows[0].id, 5);
+    take_all();
+    assert_status(outbox_put(store, "k1", 6, 6), TQ_OK);
+    check_begins_above(6);
+    teardown();
+}
+END_TEST
+
+START_TEST(rows_that_were_freed__are_found_before_what_their_key_was_given_since)
+{
+    setup_serial(0, 0);
+    sql("INSERT INTO outbox_blocked SELECT 'k1', partition, event_id, 0, 'why'"
+        " FROM outbox_events WHERE id = 1");
+    sql("UPDATE outbox_events SET is_blocked = 1");
+    assert_status(outbox_put(store, "k2", 1, 1), TQ_OK);
+    sql("UPDATE outbox_blocked SET until_ms = 4000000000000");
+    pending.room = 8;
+    ck_assert_uint_eq(look(), 1);
+    take_all();
+    ck_assert_uint_eq(look(), 0);
+    pending.room = 0;
+    sql("UPDATE outbox_blocked SET until_ms = 0");
+    look();
+    ck_assert_uint_eq(pending.due_count, 1);
+    sql("DELETE FROM outbox_blocked");
+    sql("UPDATE outbox_events SET is_blocked = 0");
+    assert_status(outbox_put(store, "k1", 6, 6), TQ_OK);
+    pending.room = 8;
+    ck_assert_uint_eq(look(), 6);
+    ck_assert_int_eq(pending.rows[0].id, 1);
+    teardown();
+}
+END_TEST
+
+START_TEST(rows_behind_a_blocked_key__are_met_again_until_they_are_marked)
+{
+    setup_serial(8, 2);
+    sql("INSERT INTO outbox_blocked SELECT 'k1', partition, event_id, NULL, 'why'"
+        " FROM outbox_events WHERE id = 1");
+    ck_assert_uint_eq(look(), 0);
+    ck_assert_uint_eq(pending.behind_count, 3);
+    assert_status(outbox_put(store, "k2", 1, 1), TQ_OK);
+    ck_assert_uint_eq(look(), 1);
+    take_all();
+    sql("DELETE FROM outbox_blocked"); /* nothing was marked */
+    assert_status(outbox_put(store, "k1", 6, 6), TQ_OK);
+    ck_assert_uint_eq(look(), 4);
+    ck_assert_int_eq(pending.rows[0].id, 3);
+    teardown();
+}
+END_TEST
+
 UNIT_MAIN("outbox.pending", under_way__is_left_out_and_the_rest_is_found_in_order,
           ob_01_visible_late__is_found, ob_03_rolled_back__leaves_a_gap_and_no_event,
           ob_22_ids__are_not_used_again_after_a_delete,
@@ -275,4 +381,8 @@ UNIT_MAIN("outbox.pending", under_way__is_left_out_and_the_rest_is_found_in_orde
           rows_of_a_blocked_key__come_out_apart_and_due_keys_are_named,
           ob_17_low_water__spares_dead_rows_and_loses_nothing_below,
           other_partitions__are_looked_for_from_the_first_id,
-          ob_11_retried__comes_before_what_its_key_was_given_since)
+          ob_11_retried__comes_before_what_its_key_was_given_since,
+          above_what_is_under_way__looks_begin_and_stop_at_their_room,
+          what_came_back__is_found_before_anything_above,
+          rows_that_were_freed__are_found_before_what_their_key_was_given_since,
+          rows_behind_a_blocked_key__are_met_again_until_they_are_marked)

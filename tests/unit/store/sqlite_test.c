@@ -148,7 +148,8 @@ START_TEST(files__are_the_owners_alone)
     ck_assert_uint_eq(mode_of(""), 0600);
     ck_assert_uint_eq(mode_of("-wal"), 0600);
     ck_assert_uint_eq(mode_of("-shm"), 0600);
-    ck_assert_uint_eq(tq_store_caps(store), TQ_STORE_LEDGER | TQ_STORE_DURABLE | TQ_STORE_SHARED);
+    ck_assert_uint_eq(tq_store_caps(store),
+                      TQ_STORE_LEDGER | TQ_STORE_DURABLE | TQ_STORE_SHARED | TQ_STORE_SERIAL);
     int64_t now = 0;
     assert_status(tq_store_now(store, &now, &err), TQ_OK);
     ck_assert_int_eq(now, test.now_ms);
