@@ -40,7 +40,9 @@
 #define WAIT_MAX_MS 1000
 /* How long what was delivered may wait for more, to be removed with it. */
 #define SETTLE_MS 50
-#define SETTLE_PART 2 /* of the window: so many are removed without waiting */
+/* Parts of the window that are removed without waiting: while others are under way, or none is. */
+#define SETTLE_PART 2
+#define SETTLE_PART_IDLE 8
 
 TQ_AUTO_DEFINE(tq_relay, tq_relay_close)
 
@@ -360,12 +362,14 @@ static uint32_t patience_ms(const tq_relay *relay, uint32_t wait_ms, size_t read
     return ready && wait_ms > SETTLE_MS ? SETTLE_MS : wait_ms;
 }
 
-/* Each transaction is a flush to disk: few, with many rows; but no row waits long. */
+/* Each transaction is a flush to disk: few, with many rows; but no row waits long, and many do
+   not wait for nothing. */
 static int is_time_to_settle(tq_relay *relay, size_t ready, int is_more_expected)
 {
     const int64_t now_ms = tq__now_ms(&relay->env);
+    const size_t part = ready == relay->window.count ? SETTLE_PART_IDLE : SETTLE_PART;
     relay->ready_ms = ready == 0 || relay->ready_ms > now_ms ? now_ms : relay->ready_ms;
-    return ready > 0 && (!is_more_expected || ready >= relay->window.room / SETTLE_PART ||
+    return ready > 0 && (!is_more_expected || ready >= relay->window.room / part ||
                          now_ms - relay->ready_ms >= SETTLE_MS);
 }
 
