@@ -64,9 +64,8 @@ struct tq_store_driver;
 #define TQ_STORE_LEDGER 4u  /**< Transactions; holds, outbox, inbox and sagas by SQL. */
 #define TQ_STORE_DURABLE 8u /**< What was acknowledged survives a crash of the process. */
 #define TQ_STORE_SHARED 16u /**< Several processes may use it at once. */
-#define TQ_STORE_SERIAL                                                                            \
-    32u /**< Transactions that write come one after the other, of all processes:                   \
-             a row with a lower number is never seen later than one above. */
+/** Who writes waits for all who write, so no row is seen later than one with a higher number. */
+#define TQ_STORE_SERIAL 32u
 
 /** How to open a store. */
 struct tq_store_options {
