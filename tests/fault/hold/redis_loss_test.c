@@ -15,6 +15,7 @@
 #include <ticketq/system.h>
 
 #include "lib/hold_rush.h"
+#include "lib/redis_ask.h"
 #include "lib/redis_server.h"
 #include "lib/unit.h"
 
@@ -45,25 +46,7 @@ static void rush_through(void (*disturb)(void))
 
 static void ask(const char *command)
 {
-    redisContext *context = redisConnect("127.0.0.1", (int)port);
-    redisReply *reply = redisCommand(context, command);
-    redisFree(context);
-    ck_assert_ptr_nonnull(reply);
-    ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "%s: %s", command, reply->str);
-    freeReplyObject(reply);
-}
-
-/* What a command gives: a number, or how many elements. */
-static long long count_of(const char *command)
-{
-    redisContext *context = redisConnect("127.0.0.1", (int)port);
-    redisReply *reply = redisCommand(context, command);
-    ck_assert(reply && reply->type != REDIS_REPLY_ERROR);
-    long long count =
-        reply->type == REDIS_REPLY_ARRAY ? (long long)reply->elements : reply->integer;
-    freeReplyObject(reply);
-    redisFree(context);
-    return count;
+    redis_ask(port, command);
 }
 
 static struct tq_hold take_of(tq_book *book, const char *schedule, const char *holder,
@@ -332,24 +315,9 @@ END_TEST
 
 /* ---- what the server refuses or keeps for itself ---- */
 
-/* How often somebody got such an error. */
-static long refusals(const char *error)
-{
-    char line[32];
-    redisContext *context = redisConnect("127.0.0.1", (int)port);
-    redisReply *reply = redisCommand(context, "INFO errorstats");
-    ck_assert(reply && reply->type == REDIS_REPLY_STRING);
-    snprintf(line, sizeof line, "errorstat_%s:count=", error);
-    const char *at = strstr(reply->str, line);
-    long count = at ? strtol(at + strlen(line), NULL, 10) : 0;
-    freeReplyObject(reply);
-    redisFree(context);
-    return count;
-}
-
 static void until_refused(const char *error)
 {
-    while (refusals(error) == 0) {
+    while (redis_refusals(port, error) == 0) {
         usleep(1000);
     }
 }
@@ -414,7 +382,7 @@ static void load_file(void)
 {
     ask("DEBUG POPULATE 200 junk 100");
     ask("CONFIG SET key-load-delay 4000 loading-process-events-interval-bytes 1024");
-    while (refusals("LOADING") == 0) {
+    while (redis_refusals(port, "LOADING") == 0) {
         ask("DEBUG RELOAD");
     }
     ask("CONFIG SET key-load-delay 0");
@@ -453,7 +421,7 @@ static void be_busy(void)
 {
     pthread_t thread;
     ask("CONFIG SET busy-reply-threshold 10");
-    for (long ours = 1; refusals("BUSY") < ours; ours++) {
+    for (long ours = 1; redis_refusals(port, "BUSY") < ours; ours++) {
         ck_assert_int_eq(pthread_create(&thread, NULL, loop_for_ever, NULL), 0);
         while (!is_busy()) {
             usleep(1000);
@@ -501,7 +469,7 @@ static void wait_through(void (*hit)(void))
     begin();
     struct tq_hold hold = take(rush.book, "ann", "s1");
     ck_assert_int_eq(pthread_create(&waiter.thread, NULL, wait_for_seat, &waiter), 0);
-    while (!count_of("PUBSUB SHARDCHANNELS")) {
+    while (!redis_count(port, "PUBSUB SHARDCHANNELS")) {
         usleep(1000);
     }
     hit();
@@ -566,7 +534,7 @@ START_TEST(f23_f33_evicted_key__the_ledger_refuses_and_the_front_learns)
     ask("DEL seat:hold:{" HOLD_RUSH_SCHEDULE "}:s1");
     struct tq_hold refused = take(rush.book, "bob", "s1");
     ck_assert_int_eq(refused.status, TQ_TAKEN);
-    ck_assert_int_eq(count_of("EXISTS seat:hold:{" HOLD_RUSH_SCHEDULE "}:s1"), 1);
+    ck_assert_int_eq(redis_count(port, "EXISTS seat:hold:{" HOLD_RUSH_SCHEDULE "}:s1"), 1);
     assert_status(tq_book_map(rush.book, HOLD_RUSH_SCHEDULE, &map, &err), TQ_OK);
     ck_assert_uint_eq(map.counts[TQ_SEAT_HOLD], 1);
     ck_assert_int_eq(verb(rush.book, TQ_HOLD_SETTLE, &hold), TQ_OK);

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <hiredis/hiredis.h>
 #include <ticketq/system.h>
 
+#include "lib/redis_ask.h"
 #include "lib/redis_server.h"
 #include "lib/room_rush.h"
 #include "lib/unit.h"
@@ -40,12 +40,7 @@ static void until_met(const atomic_uint *result)
 
 static void ask(const char *command)
 {
-    redisContext *context = redisConnect("127.0.0.1", (int)port);
-    redisReply *reply = redisCommand(context, command);
-    ck_assert_ptr_nonnull(reply);
-    ck_assert_int_ne(reply->type, REDIS_REPLY_ERROR);
-    freeReplyObject(reply);
-    redisFree(context);
+    redis_ask(port, command);
 }
 
 static void do_nothing(void)

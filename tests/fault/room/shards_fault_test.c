@@ -8,8 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <hiredis/hiredis.h>
-
+#include "lib/redis_ask.h"
 #include "lib/redis_server.h"
 #include "lib/room_rush.h"
 #include "lib/unit.h"
@@ -29,12 +28,7 @@ static void begin(void)
 
 static void ask(const char *command)
 {
-    redisContext *context = redisConnect("127.0.0.1", (int)port);
-    redisReply *reply = redisCommand(context, command);
-    ck_assert_ptr_nonnull(reply);
-    ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "%s: %s", command, reply->str);
-    freeReplyObject(reply);
-    redisFree(context);
+    redis_ask(port, command);
 }
 
 /* Everything that begins with `queue:{tag}`. */
