@@ -23,6 +23,16 @@ has() {
     case " $suites " in *" $1 "*) true ;; *) false ;; esac
 }
 
+# Which programs failed, and what they said; the log names the one that has all.
+failures_of_meson() {
+    local full
+    full=$(sed -n 's/^Full log written to //p' "$1")
+    {
+        grep -E '^ *[0-9]+/[0-9]+ .* (FAIL|ERROR|TIMEOUT|UNEXPECTEDPASS) ' "$1" | sort -u
+        grep -hE '^not ok |Sanitizer: ' "${full:-$1}"
+    } | cut -c1-300
+}
+
 # Adds the counts of a meson test run; its log has "Ok: n", "Fail: n", "Timeout: n".
 count_meson() {
     local ok bad
@@ -31,8 +41,7 @@ count_meson() {
     [ "$((ok + bad))" -eq 0 ] && { echo "no test ran" >&2; bad=1; }
     passed=$((passed + ok))
     failed=$((failed + bad))
-    grep -E '^ *[0-9]+/[0-9]+ .* (FAIL|ERROR|TIMEOUT|UNEXPECTEDPASS) |^# .*:[FE]:|^not ok|Sanitizer: ' \
-        "$1" | cut -c1-200 >>"$failures"
+    [ "$bad" -eq 0 ] || failures_of_meson "$1" >>"$failures"
 }
 
 # meson_test FOLDER SUITES SERVERS   builds what the suites want, starts the servers and runs them;

@@ -104,8 +104,8 @@ int tq_token_sign(tq_keys *keys, uint32_t purpose, const struct tq_claims *claim
     TQ_TRY(make_id(keys, &use, err));
     const struct tq__key *key = tq__keys_signer(keys, purpose, now_ms);
     if (!key) {
-        return tq__fail(err, TQ_E_UNAVAILABLE, "token", "the ring has no key of use %s for now",
-                        tq__purpose_use(purpose));
+        return tq__fail(err, TQ_E_UNAVAILABLE, "token",
+                        "no key of the purpose (use %s) is valid now", tq__purpose_use(purpose));
     }
     TQ_TRY(write_token(keys, key, &use, token, err));
     memcpy(out_token, token, strlen(token) + 1);

@@ -155,7 +155,7 @@ START_TEST(what_cannot_be_signed__is_named)
     tq_keys_free(keys);
     assert_status(tq_keys_new(&env, &keys, &err), TQ_OK);
     assert_status(tq_token_sign(keys, TQ_PURPOSE_INTERNAL, &in, token, &err), TQ_E_UNAVAILABLE);
-    ck_assert_str_eq(err.message, "the ring has no key of use internal for now");
+    ck_assert_str_eq(err.message, "no key of the purpose (use internal) is valid now");
     ck_assert_str_eq(token, "untouched");
     tq_keys_free(keys);
 }
