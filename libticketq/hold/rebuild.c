@@ -13,8 +13,8 @@
  *
  * A ledger that went back has forgotten holds which the front has under fences above
  * the ledger's highest. They are freed all the same: a forgotten sale would keep its
- * seats for ever. One that was recorded and pinned behind the snapshot may be freed
- * with them; who then claims its seats is refused by the ledger, which is a doubt again.
+ * seats for ever. With them goes what was recorded and pinned behind the snapshot, so a
+ * second one is taken, which has that.
  *
  * A doubt that is lost for want of memory is raised again by the next
  * contradiction. Never safety, only sharpness is at stake: the ledger decides.
@@ -91,13 +91,19 @@ static int load_front(tq_book *book, const char *schedule, const struct tq__hold
     return rc < 0 ? rc : TQ_OK;
 }
 
-static int rebuild(tq_book *book, const char *schedule, int is_past, struct tq_error *err)
+static int load_snapshot(tq_book *book, const char *schedule, int is_past, struct tq_error *err)
 {
     struct read_snapshot read = {.schedule = schedule};
     int rc = tq_ledger_read(book->ledger, snapshot_body, &read, err);
     rc = rc == TQ_OK ? load_front(book, schedule, &read.snapshot, is_past, err) : rc;
     tq__hold_snapshot_done(&read.snapshot);
     return rc;
+}
+
+static int rebuild(tq_book *book, const char *schedule, int is_past, struct tq_error *err)
+{
+    int rc = is_past ? load_snapshot(book, schedule, 1, err) : TQ_OK;
+    return rc == TQ_OK ? load_snapshot(book, schedule, 0, err) : rc;
 }
 
 int tq__book_rebuild(tq_book *book, const char *schedule, enum tq__rebuild how,

@@ -111,9 +111,10 @@ struct tq_hold_driver {
      * is put in place and displaces a HOLD or a lower fence on its seats; one that
      * ended here with the same fence stays ended. One that ended there ends here, unless it
      * has a higher fence, and is remembered with its key. With `is_truth`, what is PAYING or
-     * SOLD here, with a fence up to `fence` (with `is_past`, any), and is not among the
-     * leases, is freed (a HOLD ends by its timer). Not atomic: may be split, may stop half way, and
-     * can be repeated. May block for a round trip a slice.
+     * SOLD here, with a fence up to `fence`, and is not among the leases, is freed (a HOLD ends by
+     * its timer); with `is_past`, whatever its fence, and it is forgotten, so that a later load
+     * may bring it back. Not atomic: may be split, may stop half way, and can be repeated. May
+     * block for a round trip a slice.
      * @return TQ_OK (a seat was new), TQ_REPEAT, TQ_E_LIMIT (over TQ_SCHEDULE_SEATS_MAX; nothing
      *         was done), TQ_E_CORRUPT (a lease names an unknown seat), TQ_E_NOMEM,
      *         TQ_E_UNAVAILABLE, TQ_E_UNKNOWN.

@@ -8,8 +8,8 @@
  * that its hold went on: it has ended here under the same fence, or is in a later
  * state. Whoever sits on its seats yields if he is a HOLD (a claim that the ledger
  * may not even know) or has a lower fence. A row that ended ends its hold here too.
- * With `is_truth`, what has no timer and
- * is not among the rows is freed, because nothing else ever would.
+ * With `is_truth`, what has no timer and is not among the rows is freed, because nothing
+ * else ever would.
  *
  * A load that stops for want of memory leaves what it has done: every part of it
  * is true by itself. Cost: O(seats + rows). Threads: the lock of memory_holds is
@@ -276,16 +276,24 @@ static int load_lease(struct memory_holds *holds, struct memory_schedule *schedu
     return TQ_OK;
 }
 
-/* Free what nothing else would: no timer, not in the ledger. */
+/*
+ * Free what nothing else would: no timer, not in the ledger. What was above the fence of a
+ * ledger that went back is forgotten, since that one may yet show that it has it.
+ */
 static void free_untold(struct memory_holds *holds, struct memory_schedule *schedule,
-                        uint64_t fence)
+                        const struct tq_front_load *load)
 {
+    uint64_t fence = load->is_past ? UINT64_MAX : load->fence;
     struct memory_lease *lease;
     size_t cursor = 0;
     int64_t now_ms = tq__now_ms(holds->env);
     while ((lease = tq__map_next(&schedule->leases, &cursor))) {
-        if (lease->round != schedule->round && lease->core.fence <= fence &&
-            (lease->core.state == TQ__LEASE_PAYING || lease->core.state == TQ__LEASE_SOLD)) {
+        int is_untold =
+            lease->round != schedule->round && lease->core.fence <= fence &&
+            (lease->core.state == TQ__LEASE_PAYING || lease->core.state == TQ__LEASE_SOLD);
+        if (is_untold && load->is_past) {
+            tq__memory_lease_withdraw(holds, lease, now_ms);
+        } else if (is_untold) {
             tq__memory_lease_end(holds, lease, TQ__LEASE_RELEASED, now_ms);
         }
     }
@@ -305,7 +313,7 @@ int tq__memory_load(struct memory_holds *holds, const struct tq_front_load *load
         TQ_TRY(load_lease(holds, schedule, &load->leases[i], err));
     }
     if (load->is_truth) {
-        free_untold(holds, schedule, load->is_past ? UINT64_MAX : load->fence);
+        free_untold(holds, schedule, load);
     }
     if (schedule->fence < load->fence) {
         schedule->fence = load->fence;

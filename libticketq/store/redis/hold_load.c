@@ -235,18 +235,19 @@ static int next_live(const struct loading *loading, struct live *live, struct tq
 static int free_page(const struct loading *loading, const struct tq__map *rows, struct live *live,
                      struct tq_error *err)
 {
-    struct redis_text args[1 + LIVE_SLICE] = {tq__redis_text(loading->freed_fence)};
+    struct redis_text args[2 + LIVE_SLICE] = {tq__redis_text(loading->freed_fence),
+                                              tq__redis_text(loading->load->is_past ? "1" : "0")};
     char *rest = NULL, *id = live->ids.bytes ? strtok_r(live->ids.data, " ", &rest) : NULL;
     int rc = TQ_OK;
     while (rc == TQ_OK && id) {
-        size_t count = 1;
-        for (; id && count <= LIVE_SLICE; id = strtok_r(NULL, " ", &rest)) {
+        size_t count = 2;
+        for (; id && count < 2 + LIVE_SLICE; id = strtok_r(NULL, " ", &rest)) {
             if (!tq__map_get(rows, id)) {
                 args[count++] = tq__redis_text(id);
             }
         }
         struct redis_call call = {.script = REDIS_HOLD_FREE, .args = args, .args_count = count};
-        rc = count > 1 ? run_untidy(loading, &call, err) : TQ_OK;
+        rc = count > 2 ? run_untidy(loading, &call, err) : TQ_OK;
     }
     return rc;
 }

@@ -153,14 +153,15 @@ end
 return {page[1], concat(list, ' ')}
 
 -- name: hold_free
--- ARGV: the highest fence of the ledger; holds that it does not have.
--- {seats whose keys are to be tidied...}
-local fence = tonumber(ARGV[1])
+-- ARGV: the highest fence of the ledger; 1: it went back, and may yet show that it has them; holds
+-- that it does not have. {seats whose keys are to be tidied...}
+local fence, is_past = tonumber(ARGV[1]), ARGV[2] == '1'
 fetch(ARGV)
-for i = 2, #ARGV do
+for i = 3, #ARGV do
   local lease = leases[ARGV[i]]
   if lease and lease.fence <= fence and (lease.state == PAYING or lease.state == SOLD) then
     finish(lease, RELEASED)
+    if is_past then forget(lease) end
   end
 end
 close_book()

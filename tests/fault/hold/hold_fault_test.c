@@ -322,6 +322,32 @@ START_TEST(freed_while_the_front_is_loaded__is_free_there_too)
 }
 END_TEST
 
+static void sell_elsewhere(void)
+{
+    tq_book *mine = w.book;
+    w.book = hold_world_book(&w);
+    struct tq_hold hold = hold_take(&w, "eve", "e", "s7");
+    assert_named(hold_do(&w, TQ_HOLD_PIN, &hold).status, TQ_OK);
+    assert_named(hold_do(&w, TQ_HOLD_SETTLE, &hold).status, TQ_OK);
+    tq_book_close(w.book);
+    w.book = mine;
+}
+
+/* What a ledger that may have gone back did not show is freed, unless it shows it when asked
+   again. */
+START_TEST(sold_while_the_front_is_loaded__is_sold_there_too)
+{
+    static const char *const known[] = {"s7"};
+    begin(&(const struct step){.before = HELD});
+    if (w.front && w.ledger) {
+        fault_hold_before_load(sell_elsewhere);
+        assert_named(tq_book_define(w.book, HOLD_SCHEDULE, known, 1, NULL), TQ_REPEAT);
+        ck_assert_uint_eq(hold_map_of(&w).seats[7], TQ_SEAT_SOLD);
+    }
+    hold_world_close(&w);
+}
+END_TEST
+
 int main(int arguments_count, char **arguments)
 {
     TCase *tcase = tcase_create("fault.hold");
@@ -331,5 +357,6 @@ int main(int arguments_count, char **arguments)
     tcase_add_loop_test(tcase, the_nth_call_of_the_front_fails, 0, STEPS);
     tcase_add_loop_test(tcase, the_nth_call_of_the_ledger_fails, 0, STEPS);
     tcase_add_loop_test(tcase, freed_while_the_front_is_loaded__is_free_there_too, 0, 2);
+    tcase_add_test(tcase, sold_while_the_front_is_loaded__is_sold_there_too);
     return unit_run("fault.hold", tcase);
 }

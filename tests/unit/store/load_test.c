@@ -191,6 +191,9 @@ START_TEST(what_has_no_timer__is_freed_when_the_ledger_has_it_not)
     assert_status(load(&lease, 1, 6), TQ_REPEAT);
     assert_status(load_from(1, NULL, 0, 4), TQ_REPEAT); /* the ledger went back behind it */
     ck_assert_str_eq(map(), "---");
+    assert_status(load(&lease, 1, 6), TQ_REPEAT); /* no: it was recorded behind that look */
+    ck_assert_str_eq(map(), "ss-");
+    assert_status(load_from(1, NULL, 0, 4), TQ_REPEAT);
     claim("mine");
     assert_status(load(NULL, 0, UINT64_MAX >> 1), TQ_REPEAT); /* a claim has its time */
     ck_assert_str_eq(map(), "hh-");

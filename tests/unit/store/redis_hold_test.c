@@ -315,6 +315,9 @@ START_TEST(a_load_of_many_slices__brings_all_and_frees_what_is_not_there)
     load_sold(MANY, 10, 1); /* it went back behind the fences of the rest */
     assert_status(driver->map(state, "one", &map, &err), TQ_OK);
     ck_assert_uint_eq(map.counts[TQ_SEAT_SOLD], 10);
+    load_sold(MANY - 10, MANY, 0); /* no: a later look shows them */
+    assert_status(driver->map(state, "one", &map, &err), TQ_OK);
+    ck_assert_uint_eq(map.counts[TQ_SEAT_SOLD], MANY);
     end();
 }
 END_TEST
