@@ -214,3 +214,16 @@ int payment_get(struct payments *service, const char *id, const char *user, stru
     struct reading reading = {id, user, row};
     return tq_ledger_read(service->ledger, read_one, &reading, err);
 }
+
+static int read_of_reservation(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    const struct reading *reading = arg;
+    return payment_row_of_reservation(tx, reading->id, reading->row, err);
+}
+
+int payment_of_reservation(struct payments *service, const char *reservation, struct payment *row,
+                           struct tq_error *err)
+{
+    struct reading reading = {.id = reservation, .row = row};
+    return tq_ledger_read(service->ledger, read_of_reservation, &reading, err);
+}

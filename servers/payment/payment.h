@@ -216,6 +216,9 @@ int payment_confirm(struct payments *service, struct payment_wish *wish, struct 
 /* TQ_OK; TQ_GONE: no such payment of this user. */
 int payment_get(struct payments *service, const char *id, const char *user, struct payment *row,
                 struct tq_error *err);
+/* Anybody's. TQ_OK or TQ_GONE. */
+int payment_of_reservation(struct payments *service, const char *reservation, struct payment *row,
+                           struct tq_error *err);
 
 /* ---- inbox.c ---- */
 

@@ -137,6 +137,31 @@ static void take_webhook(struct http_request *request)
     http_reply(request, 200, "application/json", "{}", 2);
 }
 
+/* ---- for other services ---- */
+
+static void internal_get(struct http_request *request)
+{
+    struct payments *service = request->arg;
+    const char *id = http_param_id(request, "reservationId");
+    struct payment row;
+    struct tq_error err = TQ_ERROR_INIT;
+    if (!id) {
+        return;
+    }
+    int rc = payment_of_reservation(service, id, &row, &err);
+    if (rc != TQ_OK) {
+        refused(request, rc, &err);
+        return;
+    }
+    struct tq__buf json = TQ__BUF(&service->env);
+    tq__put_object(&json, NULL);
+    tq__put_string(&json, "paymentId", row.id);
+    tq__put_string(&json, "reservationId", row.reservation);
+    tq__put_string(&json, "phase", row.phase);
+    tq__put_object_end(&json);
+    http_reply_json(request, 200, &json);
+}
+
 #define POOLED .mode = HTTP_POOL, .pool = "payment"
 
 const struct http_route payment_routes[PAYMENT_ROUTES] = {
@@ -157,4 +182,11 @@ const struct http_route payment_routes[PAYMENT_ROUTES] = {
      POOLED},
     {.method = "GET", .pattern = "/v1/payments", .handler = list, .flags = APP_NEEDS_USER, POOLED},
     {.method = "POST", .pattern = "/v1/webhooks/portone", .handler = take_webhook, POOLED},
+};
+
+const struct http_route payment_internal_routes[PAYMENT_INTERNAL_ROUTES] = {
+    {.method = "GET",
+     .pattern = "/internal/reservations/{reservationId}/payment",
+     .handler = internal_get,
+     POOLED},
 };

@@ -188,5 +188,7 @@ const struct app_service payment_service = {
     .open = open_service,
     .routes = payment_routes,
     .routes_count = PAYMENT_ROUTES,
+    .internal_routes = payment_internal_routes,
+    .internal_routes_count = PAYMENT_INTERNAL_ROUTES,
     .close = close_service,
 };

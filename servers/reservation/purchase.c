@@ -2,15 +2,15 @@
 /*
  * The saga of a reservation: what each event means in each phase.
  *
- *                Payment-   Payment-    Payment-   Payment-   Hold-     Cancel-
- *                Requested  Paid        Failed     Refunded   Expired   Asked
- *   HOLD         PAYING a   SOLD b      EXPIRED    -          EXPIRED   CANCELLED
- *   PAYING       tell       SOLD        EXPIRED    -          !         CANCELLING
- *   CANCELLING   tell       CANCELLED   CANCELLED  -          !         -
- *   SOLD         -          tell        !          CANCELLED  !         REFUNDING
- *   REFUNDING    -          tell        -          CANCELLED  -         -
- *   EXPIRED      refuse     SOLD c      -          note       -         -
- *   CANCELLED    refuse     tell        -          note       -         -
+ *                Payment-   Payment-    Payment-   Payment-   Hold-     Cancel-     Payment-
+ *                Requested  Paid        Failed     Refunded   Expired   Asked       Disowned
+ *   HOLD         PAYING a   SOLD b      EXPIRED    -          EXPIRED   CANCELLED   !
+ *   PAYING       tell       SOLD        EXPIRED    -          !         CANCELLING  EXPIRED
+ *   CANCELLING   tell       CANCELLED   CANCELLED  -          !         -           CANCELLED
+ *   SOLD         -          tell        !          CANCELLED  !         REFUNDING   !
+ *   REFUNDING    -          tell        -          CANCELLED  -         -           CANCELLED
+ *   EXPIRED      refuse     SOLD c      -          note       -         -           -
+ *   CANCELLED    refuse     tell        -          note       -         -           -
  *
  * `-` a duplicate or a late one: nothing happens. `!` cannot be: refused and
  * logged. `tell`: says again where the reservation is, so that a payment that
@@ -27,6 +27,9 @@
  * A buyer's cancellation while the payment is at work is noted (CANCELLING) and
  * carried out when its outcome is known. A cancelled ticket is void at once
  * (REFUNDING), but its seats stay SOLD until the money is back.
+ *
+ * PaymentDisowned is an operator's word (operator.c): nobody knows the payment that is
+ * waited for. HOLD and SOLD wait for none.
  *
  * Invariants: the phase of the row is the state of the saga; seats, row, count
  * of the person and event change in one transaction; every move names the fence
@@ -52,7 +55,7 @@ static const struct tq_saga_state states[] = {
 
 static const char *const events[] = {"PaymentRequested", "PaymentPaid", "PaymentFailed",
                                      "PaymentRefunded",  "HoldExpired", "CancelAsked",
-                                     "Overdue"};
+                                     "PaymentDisowned",  "Overdue"};
 
 static const struct tq_saga_cell cells[] = {
     TQ_SAGA_GO_UNDO("HOLD", "PaymentRequested", "PAYING", purchase_pin, purchase_unpin),
@@ -61,6 +64,7 @@ static const struct tq_saga_cell cells[] = {
     TQ_SAGA_IGNORE("HOLD", "PaymentRefunded"),
     TQ_SAGA_GO("HOLD", "HoldExpired", "EXPIRED", purchase_expire),
     TQ_SAGA_GO("HOLD", "CancelAsked", "CANCELLED", purchase_release_and_cancel),
+    TQ_SAGA_REFUSE("HOLD", "PaymentDisowned"),
     TQ_SAGA_GO("HOLD", "Overdue", "HOLD", NULL), /* the sweep ends it */
 
     TQ_SAGA_GO("PAYING", "PaymentRequested", "PAYING", purchase_tell_pinned),
@@ -69,6 +73,7 @@ static const struct tq_saga_cell cells[] = {
     TQ_SAGA_IGNORE("PAYING", "PaymentRefunded"),
     TQ_SAGA_REFUSE("PAYING", "HoldExpired"),
     TQ_SAGA_GO("PAYING", "CancelAsked", "CANCELLING", purchase_note_cancel),
+    TQ_SAGA_GO("PAYING", "PaymentDisowned", "EXPIRED", purchase_expire),
     TQ_SAGA_GO("PAYING", "Overdue", "PAYING", purchase_tell_pinned),
 
     TQ_SAGA_GO("CANCELLING", "PaymentRequested", "CANCELLING", purchase_tell_pinned),
@@ -77,6 +82,7 @@ static const struct tq_saga_cell cells[] = {
     TQ_SAGA_IGNORE("CANCELLING", "PaymentRefunded"),
     TQ_SAGA_REFUSE("CANCELLING", "HoldExpired"),
     TQ_SAGA_IGNORE("CANCELLING", "CancelAsked"),
+    TQ_SAGA_GO("CANCELLING", "PaymentDisowned", "CANCELLED", purchase_cancel),
     TQ_SAGA_GO("CANCELLING", "Overdue", "CANCELLING", purchase_tell_pinned),
 
     TQ_SAGA_IGNORE("SOLD", "PaymentRequested"),
@@ -85,6 +91,7 @@ static const struct tq_saga_cell cells[] = {
     TQ_SAGA_GO("SOLD", "PaymentRefunded", "CANCELLED", purchase_void),
     TQ_SAGA_REFUSE("SOLD", "HoldExpired"),
     TQ_SAGA_GO("SOLD", "CancelAsked", "REFUNDING", purchase_ask_refund),
+    TQ_SAGA_REFUSE("SOLD", "PaymentDisowned"),
     TQ_SAGA_IGNORE("SOLD", "Overdue"),
 
     TQ_SAGA_IGNORE("REFUNDING", "PaymentRequested"),
@@ -93,6 +100,7 @@ static const struct tq_saga_cell cells[] = {
     TQ_SAGA_GO("REFUNDING", "PaymentRefunded", "CANCELLED", purchase_give_back),
     TQ_SAGA_IGNORE("REFUNDING", "HoldExpired"),
     TQ_SAGA_IGNORE("REFUNDING", "CancelAsked"),
+    TQ_SAGA_GO("REFUNDING", "PaymentDisowned", "CANCELLED", purchase_give_back),
     TQ_SAGA_GO("REFUNDING", "Overdue", "REFUNDING", purchase_tell_refund),
 
     TQ_SAGA_GO("EXPIRED", "PaymentRequested", "EXPIRED", purchase_tell_refused),
@@ -101,6 +109,7 @@ static const struct tq_saga_cell cells[] = {
     TQ_SAGA_GO("EXPIRED", "PaymentRefunded", "EXPIRED", purchase_note_refund),
     TQ_SAGA_IGNORE("EXPIRED", "HoldExpired"),
     TQ_SAGA_IGNORE("EXPIRED", "CancelAsked"),
+    TQ_SAGA_IGNORE("EXPIRED", "PaymentDisowned"),
     TQ_SAGA_IGNORE("EXPIRED", "Overdue"),
 
     TQ_SAGA_GO("CANCELLED", "PaymentRequested", "CANCELLED", purchase_tell_refused),
@@ -109,6 +118,7 @@ static const struct tq_saga_cell cells[] = {
     TQ_SAGA_GO("CANCELLED", "PaymentRefunded", "CANCELLED", purchase_note_refund),
     TQ_SAGA_IGNORE("CANCELLED", "HoldExpired"),
     TQ_SAGA_IGNORE("CANCELLED", "CancelAsked"),
+    TQ_SAGA_IGNORE("CANCELLED", "PaymentDisowned"),
     TQ_SAGA_IGNORE("CANCELLED", "Overdue"),
 };
 

@@ -4,6 +4,7 @@
  *
  *     routes.c       HTTP in and out
  *     reservation.c  hold, extend, cancel, expiry: what buyers and the clock do
+ *     operator.c     ends what waits for a payment that nobody knows
  *     purchase.c     the saga: what each event means in each phase
  *     steps.c        what its steps do
  *     reflect.c      what the front is told of it
@@ -209,6 +210,23 @@ int reservation_get(struct reservations *service, const char *id, const char *us
  * could not be told before.
  */
 int reservation_sweep(void *service, struct tq_error *err);
+
+/* ---- operator.c ---- */
+
+/* What the payment service says of a reservation's payment. */
+struct reservation_payment {
+    char id[TQ_ID_SIZE];
+    char phase[RESERVATION_WORD_SIZE];
+};
+
+/*
+ * End a reservation whose payment nobody knows. TQ_OK: its seats are free, `row` is as it is now;
+ * TQ_REPEAT: it had ended. TQ_GONE: no such reservation. TQ_REFUSED: it waits for no payment.
+ * TQ_TAKEN: the payment service knows its payment, see `out_payment`; nothing changed.
+ * TQ_E_UNAVAILABLE: also when that service could not be asked.
+ */
+int reservation_free(struct reservations *service, const char *id, struct reservation *row,
+                     struct reservation_payment *out_payment, struct tq_error *err);
 
 /* ---- inbox.c ---- */
 

@@ -207,6 +207,47 @@ static void list(struct http_request *request)
     app_page_reply(request, service->ledger, &reservation_page);
 }
 
+/* ---- for operators ---- */
+
+#define REASON_MAX 159
+
+/* Why it is done, for the log; NULL: answered. */
+static const char *read_reason(struct http_request *request)
+{
+    const tq__json *body = http_json(request);
+    const char *reason = body ? http_field_string(request, body, "reason", REASON_MAX) : NULL;
+    if (reason && !tq__text_is_valid(reason, REASON_MAX)) {
+        http_problem(request, 400, "REASON_INVALID", "A reason has no control characters.");
+        return NULL;
+    }
+    return reason;
+}
+
+static void free_seats(struct http_request *request)
+{
+    const char *id = http_param_id(request, "reservationId");
+    const char *reason = id ? read_reason(request) : NULL;
+    struct reservation row;
+    struct reservation_payment payment;
+    struct tq_error err = TQ_ERROR_INIT;
+    if (!reason) {
+        return;
+    }
+    int rc = reservation_free(request->arg, id, &row, &payment, &err);
+    if (rc == TQ_OK) {
+        app_log(TQ_LOG_WARN, "reservation", "%s freed the seats of %s: %s",
+                request->identity.subject, id, reason);
+    }
+    if (rc == TQ_OK || rc == TQ_REPEAT) {
+        reply_row(request, 200, &row);
+    } else if (rc == TQ_TAKEN) {
+        http_problem(request, 409, "PAYMENT_KNOWN", "Its payment %s is in phase %s and ends it.",
+                     payment.id, payment.phase);
+    } else {
+        verb_refused(request, &row, rc, &err);
+    }
+}
+
 /* ---- for other services ---- */
 
 static void internal_get(struct http_request *request)
@@ -315,6 +356,11 @@ const struct http_route reservation_routes[RESERVATION_ROUTES] = {
      .pattern = "/v1/reservations",
      .handler = list,
      .flags = APP_NEEDS_USER,
+     POOLED},
+    {.method = "POST",
+     .pattern = "/v1/admin/reservations/{reservationId}/free",
+     .handler = free_seats,
+     .flags = APP_NEEDS_ADMIN,
      POOLED},
 };
 

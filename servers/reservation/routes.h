@@ -7,7 +7,7 @@
 
 #include "http/http.h"
 
-#define RESERVATION_ROUTES 5
+#define RESERVATION_ROUTES 6
 #define RESERVATION_INTERNAL_ROUTES 2
 
 extern const struct http_route reservation_routes[RESERVATION_ROUTES];

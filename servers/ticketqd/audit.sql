@@ -157,7 +157,8 @@ SELECT r.reservation_id, 'is in phase HOLD, its time ran out ' || (($1 - r.hold_
     || ' s ago'
 FROM reservation.reservations r WHERE r.phase = 'HOLD' AND r.hold_expires_ms < $2
 UNION ALL
-SELECT r.reservation_id, 'is in phase ' || r.phase || ', no payment is at work on it'
+SELECT r.reservation_id, 'is in phase ' || r.phase || ', its payment is '
+    || COALESCE(p.phase, 'not there: see "free" in the README')
 FROM reservation.reservations r LEFT JOIN payment.payments p
     ON p.reservation_id = r.reservation_id
 WHERE r.phase IN ('PAYING', 'CANCELLING', 'REFUNDING') AND r.updated_ms < $2

@@ -25,6 +25,7 @@ static void answer(struct http_request *request)
 
 static const struct http_route routes[] = {
     {.method = "GET", .pattern = "/internal/{things}/{id}", .handler = answer},
+    {.method = "GET", .pattern = "/internal/{things}/{id}/{part}", .handler = answer},
 };
 
 static void configure(struct reader *reader, const char *service)
@@ -46,7 +47,7 @@ void reader_open(struct reader *reader, const char *service)
 {
     struct tq_error err = TQ_ERROR_INIT;
     memset(reader, 0, sizeof *reader);
-    rig_open(&reader->rig, routes, 1, reader, NULL);
+    rig_open(&reader->rig, routes, 2, reader, NULL);
     struct app *app = &reader->app;
     app->env = reader->rig.env;
     app->program = &program;

@@ -24,19 +24,19 @@ static const struct way ways[] = {
 
 static const char *const events[] = {"PaymentRequested", "PaymentPaid", "PaymentFailed",
                                      "PaymentRefunded",  "HoldExpired", "CancelAsked",
-                                     "Overdue"};
+                                     "PaymentDisowned",  "Overdue"};
 #define EVENTS (sizeof events / sizeof *events)
 #define PHASES (sizeof ways / sizeof *ways)
 
 /* Where each leads: "-" nothing happens, "!" refused. */
 static const char *const leads[PHASES][EVENTS] = {
-    {"PAYING", "SOLD", "EXPIRED", "-", "EXPIRED", "CANCELLED", "HOLD"},
-    {"PAYING", "SOLD", "EXPIRED", "-", "!", "CANCELLING", "PAYING"},
-    {"CANCELLING", "CANCELLED", "CANCELLED", "-", "!", "-", "CANCELLING"},
-    {"-", "SOLD", "!", "CANCELLED", "!", "REFUNDING", "-"},
-    {"-", "REFUNDING", "-", "CANCELLED", "-", "-", "REFUNDING"},
-    {"EXPIRED", "SOLD", "-", "EXPIRED", "-", "-", "-"},
-    {"CANCELLED", "CANCELLED", "-", "CANCELLED", "-", "-", "-"},
+    {"PAYING", "SOLD", "EXPIRED", "-", "EXPIRED", "CANCELLED", "!", "HOLD"},
+    {"PAYING", "SOLD", "EXPIRED", "-", "!", "CANCELLING", "EXPIRED", "PAYING"},
+    {"CANCELLING", "CANCELLED", "CANCELLED", "-", "!", "-", "CANCELLED", "CANCELLING"},
+    {"-", "SOLD", "!", "CANCELLED", "!", "REFUNDING", "!", "-"},
+    {"-", "REFUNDING", "-", "CANCELLED", "-", "-", "CANCELLED", "REFUNDING"},
+    {"EXPIRED", "SOLD", "-", "EXPIRED", "-", "-", "-", "-"},
+    {"CANCELLED", "CANCELLED", "-", "CANCELLED", "-", "-", "-", "-"},
 };
 
 /* What the seats of a reservation are in a phase. */
