@@ -84,13 +84,19 @@ static void stop(struct claim *claim, int status)
     claim->is_stopped = 1;
 }
 
-/* Issues the fences of one schedule, whose claims stand together, the front's highest last. */
+/*
+ * Issues the fences of one schedule, whose claims stand together, the front's highest last. Where
+ * one key stands twice the front's are equal, and still none may get a lower one.
+ */
 static int issue_fences(struct batch *batch, struct claim **claims, size_t count,
                         struct tq_error *err)
 {
-    uint64_t last = 0;
-    int rc = tq__sql_hold_touch(batch->tx, claims[0]->request->schedule,
-                                claims[count - 1]->hold->fence, count, &last, err);
+    uint64_t least = 0, last = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t wanted = claims[i]->hold->fence + (count - 1 - i);
+        least = wanted > least ? wanted : least;
+    }
+    int rc = tq__sql_hold_touch(batch->tx, claims[0]->request->schedule, least, count, &last, err);
     TQ_TRY(rc);
     for (size_t i = 0; i < count; i++) {
         struct tq_hold *hold = claims[i]->hold;

@@ -189,6 +189,23 @@ START_TEST(a_batch__does_what_one_by_one_would_do)
 }
 END_TEST
 
+START_TEST(a_key_twice_in_a_batch__is_one_hold)
+{
+    struct tq_hold_request requests[2] = {hold_request("ann", "a", "s1 s2"),
+                                          hold_request("ann", "a", "s1 s2")};
+    struct tq_hold holds[2] = {TQ_INIT(tq_hold), TQ_INIT(tq_hold)};
+    hold_world_open(&w, NULL);
+    assert_status(tq_hold_acquire(w.book, requests, 2, holds, &err), TQ_OK);
+    assert_named(holds[0].status, TQ_OK);
+    assert_named(holds[1].status, TQ_REPEAT);
+    ck_assert_str_eq(holds[0].id, holds[1].id);
+    ck_assert_uint_eq(holds[0].fence, holds[1].fence);
+    assert_named(hold_do(&w, TQ_HOLD_SETTLE, &holds[1]).status, TQ_OK);
+    ck_assert_uint_eq(hold_map_of(&w).counts[TQ_SEAT_SOLD], 2);
+    hold_world_close(&w);
+}
+END_TEST
+
 START_TEST(a_large_batch__is_one_call)
 {
     enum { COUNT = 300, EACH = 4 };
@@ -283,6 +300,6 @@ CONFORM_MAIN("hold.grant", multi_seat_partial__none_is_held_and_the_taken_are_na
              re_entrancy__the_holders_own_seat_is_taken_under_another_key,
              fences__grow_with_every_grant, an_expired_hold__is_in_nobodys_way_and_cannot_come_back,
              the_holders_limit__counts_hold_paying_and_sold_together, what_is_not_known__is_gone,
-             a_batch__does_what_one_by_one_would_do, a_large_batch__is_one_call,
-             seats__are_appended_and_the_map_keeps_their_order,
+             a_batch__does_what_one_by_one_would_do, a_key_twice_in_a_batch__is_one_hold,
+             a_large_batch__is_one_call, seats__are_appended_and_the_map_keeps_their_order,
              key_injection__ids_that_could_break_out_are_refused)
