@@ -52,7 +52,10 @@ static const struct app_option common[] = {
      APP_NUMBER, 0, 100, 600000},
     {"body-timeout-ms", "MS", "longest time from there to the end of its body", "20000", APP_NUMBER,
      0, 100, 600000},
-    {"keys", "FILE", "key ring (JSON)", NULL, APP_TEXT, 0, 0, 0},
+    {"keys", "FILE",
+     "key ring (JSON); of each use (place, pass, access, internal) one key must be good at the "
+     "start",
+     NULL, APP_TEXT, 0, 0, 0},
     {"room", "URL", "where lines stand: memory:, redis://", "memory:", APP_TEXT, 0, 0, 0},
     {"hold", "URL", "the front that holds of seats meet first: memory:, redis://",
      "memory:", APP_TEXT, 0, 0, 0},
@@ -147,25 +150,12 @@ static int collect_options(struct app *app, struct tq_error *err)
     return TQ_OK;
 }
 
-static int load_keys(struct app *app, struct tq_error *err)
-{
-    char *text = NULL;
-    TQ_TRY(tq_keys_new(&app->env, &app->keys, err));
-    if (!app_config_find(app->config, "keys")) {
-        return TQ_OK;
-    }
-    TQ_TRY(app_config_secret(app->config, "keys", &text, err));
-    int rc = app_config_blame("keys", tq_keys_load(app->keys, text, strlen(text), err), err);
-    app_secret_free(text);
-    return rc;
-}
-
 /* ---- start ---- */
 
 static int open_parts(struct app *app, struct tq_error *err)
 {
     app_log_level((int)app_config_number(app->config, "log-level"));
-    TQ_TRY(load_keys(app, err));
+    TQ_TRY(app__keys_open(app, err));
     TQ_TRY(app__transport_open(app, err));
     TQ_TRY(http_client_new(&app->env, &app->client, err));
     TQ_TRY(http_client_new(&app->env, &app->outside, err));

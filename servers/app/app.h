@@ -33,11 +33,14 @@ struct app;
 struct app_worker;
 struct tq__cache; /* store/cache.h */
 
+#define APP_PURPOSE(purpose) (1u << (purpose)) /* of enum tq_purpose */
+
 /* A service. Tables are constant. */
 struct app_service {
     const char *name;                 /* "reservation" */
     const struct app_option *options; /* of its own, beside the common ones (config.h) */
     size_t options_count;
+    unsigned purposes; /* APP_PURPOSE(...) | ...: a key of each must be good at the start */
     /* Open stores, add pools, workers and gauges. `*out_state` becomes request->arg. */
     int (*open)(struct app *app, void **out_state, struct tq_error *err);
     const struct http_route *routes; /* on "public" */

@@ -77,6 +77,9 @@ struct app {
     _Atomic int is_draining;
 };
 
+/* keys.c: TQ_E_INVALID names what is missing, and who needs it. */
+int app__keys_open(struct app *app, struct tq_error *err);
+
 /* engines.c */
 int app__transport_open(struct app *app, struct tq_error *err);
 /* TQ_OK; a failure: it cannot be used yet. */

@@ -191,6 +191,7 @@ const struct app_service event_service = {
     .name = "event",
     .options = options,
     .options_count = sizeof options / sizeof *options,
+    .purposes = APP_PURPOSE(TQ_PURPOSE_INTERNAL),
     .open = open_events,
     .routes = event_routes,
     .routes_count = EVENT_ROUTES_COUNT,

@@ -84,6 +84,8 @@ const struct app_service gateway_service = {
     .name = "gateway",
     .options = options,
     .options_count = sizeof options / sizeof *options,
+    .purposes = APP_PURPOSE(TQ_PURPOSE_PASS) | APP_PURPOSE(TQ_PURPOSE_ACCESS) |
+                APP_PURPOSE(TQ_PURPOSE_INTERNAL),
     .open = open_gateway,
     .routes = gateway_routes,
     .routes_count = GATEWAY_ROUTES_COUNT,

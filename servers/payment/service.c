@@ -185,6 +185,7 @@ const struct app_service payment_service = {
     .name = "payment",
     .options = options,
     .options_count = sizeof options / sizeof *options,
+    .purposes = APP_PURPOSE(TQ_PURPOSE_INTERNAL),
     .open = open_service,
     .routes = payment_routes,
     .routes_count = PAYMENT_ROUTES,

@@ -283,6 +283,8 @@ const struct app_service queue_service = {
     .name = "queue",
     .options = options,
     .options_count = sizeof options / sizeof *options,
+    .purposes = APP_PURPOSE(TQ_PURPOSE_PLACE) | APP_PURPOSE(TQ_PURPOSE_PASS) |
+                APP_PURPOSE(TQ_PURPOSE_INTERNAL),
     .open = open_queue,
     .routes = queue_routes,
     .routes_count = QUEUE_ROUTES_COUNT,

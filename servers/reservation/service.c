@@ -137,6 +137,7 @@ const struct app_service reservation_service = {
     .name = "reservation",
     .options = options,
     .options_count = sizeof options / sizeof *options,
+    .purposes = APP_PURPOSE(TQ_PURPOSE_INTERNAL),
     .open = open_service,
     .routes = reservation_routes,
     .routes_count = RESERVATION_ROUTES,

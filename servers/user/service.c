@@ -125,6 +125,7 @@ const struct app_service user_service = {
     .name = "user",
     .options = options,
     .options_count = sizeof options / sizeof *options,
+    .purposes = APP_PURPOSE(TQ_PURPOSE_ACCESS),
     .open = open_users,
     .routes = user_routes,
     .routes_count = USER_ROUTES_COUNT,

@@ -163,6 +163,7 @@ static const struct http_route internal_routes[] = {
     {.method = "GET", .pattern = "/internal/thing", .handler = get_thing},
 };
 static const struct app_service tiny = {.name = "tiny",
+                                        .purposes = APP_PURPOSE(TQ_PURPOSE_INTERNAL),
                                         .open = open_tiny,
                                         .routes = routes,
                                         .routes_count = sizeof routes / sizeof *routes,
@@ -200,23 +201,29 @@ static int read_text(const char *name, char *text, size_t room)
     return 1;
 }
 
-static void start_with(const char *address)
+#define SECRET "\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\""
+#define RING "{\"kid\":\"i\",\"use\":\"internal\"," SECRET "}"
+
+/* What it says on its standard error is the file "said". */
+static void start_with(const char *address, const char *ring)
 {
     char keys[128], ready[128];
     path_of("keys", keys);
     path_of("ready", ready);
     FILE *file = fopen(keys, "w");
     ck_assert_ptr_nonnull(file);
-    fputs("{\"keys\":[{\"kid\":\"i\",\"use\":\"internal\","
-          "\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}",
-          file);
+    fprintf(file, "{\"keys\":[%s]}", ring);
     fclose(file);
     fflush(NULL);
     process = fork();
     ck_assert_int_ge(process, 0);
     if (process == 0) {
-        char listen[64];
+        char listen[64], said[128];
+        path_of("said", said);
         snprintf(listen, sizeof listen, "%s", address);
+        if (!freopen(said, "w", stderr)) {
+            exit(EXIT_SUCCESS);
+        }
         char *words[] = {"tiny",   "--listen",   listen,         "--data", folder,
                          "--keys", keys,         "--ready-file", ready,    "--log-level",
                          "3",      "--drain-ms", "60000",        NULL};
@@ -224,12 +231,17 @@ static void start_with(const char *address)
     }
 }
 
-static void begin(void)
+static void make_folder(void)
 {
-    char text[512] = "";
     snprintf(folder, sizeof folder, "/tmp/ticketq-app-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    start_with("127.0.0.1:0");
+}
+
+static void begin_with(const char *ring)
+{
+    char text[512] = "";
+    make_folder();
+    start_with("127.0.0.1:0", ring);
     for (int i = 0; i < WAIT_STEPS && !read_text("ready", text, sizeof text); i++) {
         usleep(1000);
     }
@@ -239,6 +251,11 @@ static void begin(void)
     ck_assert_uint_gt(port, 0);
     ck_assert_uint_gt(internal_port, 0);
     ck_assert_uint_gt(ops_port, 0);
+}
+
+static void begin(void)
+{
+    begin_with(RING);
 }
 
 static int wait_for_exit(void)
@@ -448,7 +465,7 @@ START_TEST(a_taken_port__ends_the_start)
     begin();
     pid_t first = process;
     snprintf(address, sizeof address, "127.0.0.1:%u", port);
-    start_with(address);
+    start_with(address, RING);
     ck_assert_int_eq(wait_for_exit(), EXIT_FAILURE);
     process = first;
     get(port, "/trace", "");
@@ -457,7 +474,38 @@ START_TEST(a_taken_port__ends_the_start)
 }
 END_TEST
 
+START_TEST(keys_that_a_service_needs__are_good_at_the_start)
+{
+    static const char *const rings[] = {
+        "",
+        "{\"kid\":\"p\",\"use\":\"pass\"," SECRET "}",
+        "{\"kid\":\"i\",\"use\":\"internal\",\"exp\":1," SECRET "}",
+        "{\"kid\":\"i\",\"use\":\"internal\",\"nbf\":9000000000," SECRET "}",
+    };
+    char text[512];
+    for (size_t i = 0; i < sizeof rings / sizeof *rings; i++) {
+        make_folder();
+        start_with("127.0.0.1:0", rings[i]);
+        ck_assert_int_eq(wait_for_exit(), EXIT_FAILURE);
+        ck_assert(read_text("said", text, sizeof text));
+        ck_assert_ptr_nonnull(strstr(text, "no key of \\\"use\\\":\\\"internal\\\""));
+        ck_assert_ptr_nonnull(strstr(text, "needed by tiny"));
+        clean_up();
+    }
+}
+END_TEST
+
+START_TEST(keys_that_take_over_later__are_in_the_ring_before)
+{
+    begin_with("{\"kid\":\"j\",\"use\":\"internal\",\"nbf\":9000000000," SECRET "}," RING);
+    ck_assert_str_eq(get(port, "/neighbour", ""), "tiny-program");
+    end();
+}
+END_TEST
+
 UNIT_MAIN("app", health__follows_the_life, a_second_signal__ends_at_once,
           workers__run_dry_before_the_end, workers__that_fail_are_counted_and_go_on,
           the_internal_listener__is_for_services, failures__have_one_table,
-          traces__are_taken_over_or_begun, a_taken_port__ends_the_start)
+          traces__are_taken_over_or_begun, a_taken_port__ends_the_start,
+          keys_that_a_service_needs__are_good_at_the_start,
+          keys_that_take_over_later__are_in_the_ring_before)
