@@ -477,7 +477,6 @@ END_TEST
 START_TEST(keys_that_a_service_needs__are_good_at_the_start)
 {
     static const char *const rings[] = {
-        "",
         "{\"kid\":\"p\",\"use\":\"pass\"," SECRET "}",
         "{\"kid\":\"i\",\"use\":\"internal\",\"exp\":1," SECRET "}",
         "{\"kid\":\"i\",\"use\":\"internal\",\"nbf\":9000000000," SECRET "}",
