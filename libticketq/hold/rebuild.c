@@ -13,8 +13,8 @@
  *
  * A ledger that went back has forgotten holds which the front has under fences above
  * the ledger's highest. They are freed all the same: a forgotten sale would keep its
- * seats for ever. With them goes what was recorded and pinned behind the snapshot, so a
- * second one is taken, which has that.
+ * seats for ever. Of a hold that it still has its row counts, however that went on here.
+ * With them goes what was done behind the snapshot, so a second one is taken, which has that.
  *
  * A doubt that is lost for want of memory is raised again by the next
  * contradiction. Never safety, only sharpness is at stake: the ledger decides.

@@ -112,8 +112,9 @@ struct tq_hold_driver {
      * ended here with the same fence stays ended. One that ended there ends here, unless it
      * has a higher fence, and is remembered with its key. With `is_truth`, what is PAYING or
      * SOLD here, with a fence up to `fence`, and is not among the leases, is freed (a HOLD ends by
-     * its timer); with `is_past`, whatever its fence, and it is forgotten, so that a later load
-     * may bring it back. Not atomic: may be split, may stop half way, and can be repeated. May
+     * its timer). With `is_past` each lease is put in place, whatever is known here, and what is
+     * not among them is freed whatever its fence, and forgotten, so that a later load may bring
+     * it back. Not atomic: may be split, may stop half way, and can be repeated. May
      * block for a round trip a slice.
      * @return TQ_OK (a seat was new), TQ_REPEAT, TQ_E_LIMIT (over TQ_SCHEDULE_SEATS_MAX; nothing
      *         was done), TQ_E_CORRUPT (a lease names an unknown seat), TQ_E_NOMEM,

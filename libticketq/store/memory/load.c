@@ -8,6 +8,8 @@
  * that its hold went on: it has ended here under the same fence, or is in a later
  * state. Whoever sits on its seats yields if he is a HOLD (a claim that the ledger
  * may not even know) or has a lower fence. A row that ended ends its hold here too.
+ * Of a ledger that went back (`is_past`) each row is taken over: what this front knows
+ * beyond it is no longer so.
  * With `is_truth`, what has no timer and is not among the rows is freed, because nothing
  * else ever would.
  *
@@ -237,7 +239,7 @@ static int load_ended(struct memory_holds *holds, struct memory_schedule *schedu
 }
 
 static int load_lease(struct memory_holds *holds, struct memory_schedule *schedule,
-                      const struct tq_front_lease *row, struct tq_error *err)
+                      const struct tq_front_lease *row, int is_past, struct tq_error *err)
 {
     if (row->ended) {
         return load_ended(holds, schedule, row, err);
@@ -245,7 +247,7 @@ static int load_lease(struct memory_holds *holds, struct memory_schedule *schedu
     int64_t now_ms = tq__now_ms(holds->env);
     struct memory_lease *lease = tq__map_get(&schedule->leases, row->id);
     int is_known = lease != NULL, is_live = is_known && tq__lease_is_live(&lease->core);
-    if (is_known && is_ahead(lease, row)) {
+    if (is_known && !is_past && is_ahead(lease, row)) {
         lease->round = schedule->round;
         return TQ_OK;
     }
@@ -310,7 +312,7 @@ int tq__memory_load(struct memory_holds *holds, const struct tq_front_load *load
     TQ_TRY(rc);
     schedule->round++;
     for (size_t i = 0; i < load->leases_count; i++) {
-        TQ_TRY(load_lease(holds, schedule, &load->leases[i], err));
+        TQ_TRY(load_lease(holds, schedule, &load->leases[i], load->is_past != 0, err));
     }
     if (load->is_truth) {
         free_untold(holds, schedule, load);

@@ -28,6 +28,7 @@ struct loading {
     char fence[24];
     char freed_fence[24]; /* up to which what the ledger does not have is freed */
     char seats_count[24];
+    const char *is_past; /* "1" or "0" */
 };
 
 /* A call that must not fail; what it did may be done again, so there is no "unknown". */
@@ -136,7 +137,7 @@ static int run_untidy(const struct loading *loading, struct redis_call *call, st
 /* The rows of a slice: a line each, and the keys of the seats that they have. */
 struct slice {
     struct tq__buf text;
-    struct redis_text args[1 + ROWS_SLICE];
+    struct redis_text args[2 + ROWS_SLICE];
     const char *seats[ROWS_SLICE * TQ_HOLD_SEATS_MAX];
     size_t seats_count;
 };
@@ -166,15 +167,16 @@ static int load_slice(const struct loading *loading, struct slice *slice,
     }
     TQ_TRY(tq__buf_check(&slice->text, "store.redis", err));
     slice->args[0] = tq__redis_text(loading->seats_count);
+    slice->args[1] = tq__redis_text(loading->is_past);
     for (size_t i = 0; i < count; i++) {
-        slice->args[1 + i] = (struct redis_text){slice->text.data + at, ends[i] - at};
+        slice->args[2 + i] = (struct redis_text){slice->text.data + at, ends[i] - at};
         at = ends[i];
     }
     struct redis_call call = {.script = REDIS_HOLD_LOAD,
                               .endings = slice->seats,
                               .endings_count = slice->seats_count,
                               .args = slice->args,
-                              .args_count = 1 + count};
+                              .args_count = 2 + count};
     return run_untidy(loading, &call, err);
 }
 
@@ -236,7 +238,7 @@ static int free_page(const struct loading *loading, const struct tq__map *rows, 
                      struct tq_error *err)
 {
     struct redis_text args[2 + LIVE_SLICE] = {tq__redis_text(loading->freed_fence),
-                                              tq__redis_text(loading->load->is_past ? "1" : "0")};
+                                              tq__redis_text(loading->is_past)};
     char *rest = NULL, *id = live->ids.bytes ? strtok_r(live->ids.data, " ", &rest) : NULL;
     int rc = TQ_OK;
     while (rc == TQ_OK && id) {
@@ -316,8 +318,10 @@ static int load_once(const struct loading *loading, struct tq_error *err)
 int tq__redis_hold_load(void *opaque, const struct tq_front_load *load, struct tq_error *err)
 {
     struct redis_state *state = opaque;
-    struct loading loading = {
-        .client = state->client, .env = tq__redis_env(state->client), .load = load};
+    struct loading loading = {.client = state->client,
+                              .env = tq__redis_env(state->client),
+                              .load = load,
+                              .is_past = load->is_past ? "1" : "0"};
     int rc = TQ_GONE;
     snprintf(loading.fence, sizeof loading.fence, "%llu", (unsigned long long)load->fence);
     snprintf(loading.freed_fence, sizeof loading.freed_fence, "%llu",

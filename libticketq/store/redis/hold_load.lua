@@ -23,11 +23,12 @@ end
 return {#more / 2, seats_count}
 
 -- name: hold_load
--- KEYS: the seats of holds that have them. ARGV: how many seats there are at least; for each hold
--- of the ledger `id holder key state fence granted expires ended seats...`, ended as a status.
+-- KEYS: the seats of holds that have them. ARGV: how many seats there are at least; 1: the ledger
+-- went back, so what is known beyond it is no longer so; for each of its holds
+-- `id holder key state fence granted expires ended seats...`, ended as a status.
 -- {status, seats whose keys are to be tidied...}; -9: a seat is not known; -1: there are fewer.
 if book[SEATS] < tonumber(ARGV[1]) then return {-1} end
-local rows, ids, places = {}, {}, {}
+local is_past, rows, ids, places = ARGV[2] == '1', {}, {}, {}
 
 local function read_places()
   local list = {}
@@ -38,9 +39,9 @@ local function read_places()
   for i = 1, #list do places[list[i]] = found[i] or nil end
 end
 
-for i = 1, #ARGV - 1 do
+for i = 1, #ARGV - 2 do
   local id, holder, key, state, fence, granted_ms, expires_ms, ended, list =
-    match(ARGV[i + 1], '^(%S+) (%S+) (%S+) (%d) (%d+) (%d+) (%d+) (%d+) (.+)$')
+    match(ARGV[i + 2], '^(%S+) (%S+) (%S+) (%d) (%d+) (%d+) (%d+) (%d+) (.+)$')
   rows[i] = {
     id = id, holder = holder, key = key, state = tonumber(state), fence = tonumber(fence),
     granted_ms = tonumber(granted_ms), expires_ms = tonumber(expires_ms),
@@ -105,7 +106,7 @@ end
 
 local function load_live(lease, row)
   local is_known = lease and true
-  if is_known and is_ahead(lease, row) then return OK end
+  if is_known and not is_past and is_ahead(lease, row) then return OK end
   if not is_known then lease = make(row) end
   if not lease then return -9 end
   local lives = is_known and lease.state <= SOLD

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conform/hold_world.h"
+#include "core/error.h"
 
 static struct hold_world w;
 static struct tq_error err = TQ_ERROR_INIT;
@@ -161,6 +162,59 @@ START_TEST(an_untold_front__is_corrected_by_the_next_define)
 }
 END_TEST
 
+struct went_back {
+    const char *id;
+    uint32_t state;
+};
+
+static int go_back(tq_tx *tx, void *arg, struct tq_error *error)
+{
+    const struct went_back *to = arg;
+    const struct tq_value params[] = {tq_text(to->id), tq_int(to->state),
+                                      tq_int(tq_tx_now_ms(tx) + 60000)};
+    TQ_TRY(tq_tx_exec(tx,
+                      "UPDATE tq_holds SET state = $2, ended_ms = NULL,"
+                      " expires_ms = CASE WHEN $2 = 1 THEN CAST($3 AS BIGINT) ELSE 0 END"
+                      " WHERE id = $1",
+                      params, 3, NULL, NULL, error));
+    return tq_tx_exec(tx,
+                      "UPDATE tq_hold_seats SET hold = $1 WHERE seat ="
+                      " (SELECT seats FROM tq_holds WHERE id = $1)",
+                      params, 1, NULL, NULL, error);
+}
+
+/* The ledger lacks the last that was done with each hold; the next define brings the front there.
+ */
+START_TEST(a_ledger_that_went_back__takes_the_front_along)
+{
+    static const uint32_t before[] = {TQ_SEAT_SOLD, TQ_SEAT_PAYING, TQ_SEAT_HOLD, TQ_SEAT_PAYING};
+    static const char *const names[] = {"s0", "s1", "s2", "s3"};
+    struct tq_hold holds[4];
+    if (!has_both()) {
+        return;
+    }
+    for (int i = 0; i < 4; i++) {
+        holds[i] = hold_take(&w, "ann", names[i], names[i]);
+        assert_named(hold_do(&w, TQ_HOLD_PIN, &holds[i]).status, TQ_OK);
+    }
+    assert_named(hold_do(&w, TQ_HOLD_SETTLE, &holds[0]).status, TQ_OK);
+    assert_named(hold_do(&w, TQ_HOLD_GIVE_BACK, &holds[0]).status, TQ_OK);
+    assert_named(hold_do(&w, TQ_HOLD_SETTLE, &holds[1]).status, TQ_OK);
+    assert_named(hold_do(&w, TQ_HOLD_RELEASE, &holds[3]).status, TQ_OK);
+    for (int i = 0; i < 4; i++) {
+        struct went_back to = {holds[i].id, before[i]};
+        assert_status(tq_ledger_run(w.ledger, go_back, &to, &err), TQ_OK);
+    }
+    assert_status(tq_book_define(w.book, HOLD_SCHEDULE, names, 4, &err), TQ_REPEAT);
+    struct hold_map map = hold_map_of(&w);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_uint_eq(map.seats[i], before[i]);
+        assert_named(hold_take(&w, "bob", names[i], names[i]).status, TQ_TAKEN);
+    }
+    hold_world_close(&w);
+}
+END_TEST
+
 START_TEST(a_front_that_contradicts__is_believed_only_once)
 {
     if (!has_both()) {
@@ -188,4 +242,5 @@ CONFORM_MAIN("hold.rebuild", restart_amnesia__nothing_is_lost_and_nobody_gets_in
              fence_regression__a_front_alone_goes_on_above_too,
              failover_loses_hold__the_ledger_lets_one_in,
              an_untold_front__is_corrected_by_the_next_define,
+             a_ledger_that_went_back__takes_the_front_along,
              a_front_that_contradicts__is_believed_only_once)
