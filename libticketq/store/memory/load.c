@@ -233,6 +233,7 @@ static int load_ended(struct memory_holds *holds, struct memory_schedule *schedu
     lease->core.state = state;
     lease->core.fence = row->fence;
     lease->core.granted_ms = row->granted_ms;
+    lease->core.expires_ms = row->expires_ms;
     tq__memory_lease_link(lease);
     tq__memory_lease_retire(holds, lease, now_ms);
     return TQ_OK;

@@ -143,8 +143,9 @@ local function displace(lease, fence)
   for i = 1, #mine do
     local owner = owner_of(mine[i])
     if owner and owner ~= lease and not lapse(owner) then
+      local is_claim = owner.state == HOLD
       finish(owner, RELEASED)
-      if owner.was == HOLD then forget(owner) end
+      if is_claim then forget(owner) end
     end
   end
   return OK

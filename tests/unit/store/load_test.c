@@ -215,6 +215,11 @@ START_TEST(the_timer_of_a_front__proves_nothing_to_the_ledger)
     ck_assert_str_eq(map(), "hh-");
     test.now_ms += 5000;
     ck_assert_int_eq(change(TQ_HOLD_PIN, "h", 5), TQ_EXPIRED);
+    struct tq_front_lease other = row("x", 4, 0, TQ_EXPIRED), older = row("x", 4, TQ_SEAT_HOLD, 0);
+    other.expires_ms = older.expires_ms;
+    assert_status(load(&other, 1, 5), TQ_REPEAT); /* that of the ledger does, to an older look */
+    assert_status(load(&older, 1, 5), TQ_REPEAT);
+    ck_assert_str_eq(map(), "---");
     lease.state = TQ_SEAT_SOLD; /* it had been sold */
     assert_status(load(&lease, 1, 5), TQ_REPEAT);
     ck_assert_str_eq(map(), "ss-");

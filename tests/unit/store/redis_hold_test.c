@@ -322,6 +322,40 @@ START_TEST(a_load_of_many_slices__brings_all_and_frees_what_is_not_there)
 }
 END_TEST
 
+/* What was pinned by the same call, too, is remembered, as the ledger remembers it. */
+START_TEST(a_ticket_that_yields_to_a_retake__is_known_as_released)
+{
+    static const char *const schedules[] = {"one"};
+    struct tq_hold_result results[2] = {TQ_INIT(tq_hold_result), TQ_INIT(tq_hold_result)};
+    begin();
+    assert_status(define("one", EACH), TQ_OK);
+    claim_many(1, schedules, 1, 60000);
+    struct tq_hold first = holds[0];
+    ck_assert_int_eq(change(&first, TQ_HOLD_RELEASE), TQ_OK);
+    snprintf(ids[0], sizeof ids[0], "other"); /* the id, and by it the key */
+    assert_status(driver->claim(state, claims, 1, holds, &err), TQ_OK);
+    ck_assert_int_eq(holds[0].status, TQ_OK);
+    const struct tq_front_change told[] = {{.size = sizeof told[0],
+                                            .schedule = "one",
+                                            .id = holds[0].id,
+                                            .holder = "ann",
+                                            .fence = holds[0].fence,
+                                            .verb = TQ_HOLD_PIN,
+                                            .is_told = 1},
+                                           {.size = sizeof told[0],
+                                            .schedule = "one",
+                                            .id = first.id,
+                                            .holder = "ann",
+                                            .fence = holds[0].fence + 1,
+                                            .verb = TQ_HOLD_RETAKE,
+                                            .is_told = 1}};
+    assert_status(driver->change(state, told, 2, results, &err), TQ_OK);
+    ck_assert(results[0].status == TQ_OK && results[1].status == TQ_OK);
+    ck_assert_int_eq(change(&holds[0], TQ_HOLD_RELEASE), TQ_REPEAT);
+    end();
+}
+END_TEST
+
 static int count_until(void *arg, const struct tq_hold_row *row)
 {
     int *left = arg;
@@ -429,6 +463,7 @@ int main(void)
                                   the_map__follows_holds_of_neighbours_and_of_others,
                                   seats__at_the_limit_and_over_it,
                                   a_load_of_many_slices__brings_all_and_frees_what_is_not_there,
+                                  a_ticket_that_yields_to_a_retake__is_known_as_released,
                                   a_sweep__goes_in_pieces_over_schedules_and_may_be_stopped,
                                   a_schedule_that_was_lost__is_in_no_sweeps_way,
                                   a_hold_of_too_many_seats__is_not_believed};
