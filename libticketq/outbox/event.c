@@ -119,10 +119,10 @@ enum row_column {
     ROW_PAYLOAD
 };
 
+/* With the NUL that it ends with. */
 static void keep_text(struct tq__buf *text, const struct tq_value *column)
 {
-    tq__buf_add(text, column->data, column->bytes);
-    tq__buf_add(text, "", 1);
+    tq__buf_add(text, column->data, column->bytes + 1u);
 }
 
 void tq__row_keep(struct tq__row *row, struct tq__buf *text, const struct tq_value *columns)

@@ -54,26 +54,30 @@ static int bind(sqlite3 *db, const struct sqlite_statement *statement,
     return TQ_OK;
 }
 
-/* Text and blobs live until the next step. A number with a fraction comes as text. */
+/*
+ * Text and blobs live until the next step. A number with a fraction comes as text. A column is
+ * looked up once: its value is safe to read, since nobody else has the connection.
+ */
 static int read_column(sqlite3_stmt *stmt, int column, struct tq_value *out)
 {
+    sqlite3_value *value = sqlite3_column_value(stmt, column);
     *out = (struct tq_value){0};
-    switch (sqlite3_column_type(stmt, column)) {
+    switch (sqlite3_value_type(value)) {
     case SQLITE_NULL:
         return 1;
     case SQLITE_INTEGER:
         out->type = TQ_INT;
-        out->integer = sqlite3_column_int64(stmt, column);
+        out->integer = sqlite3_value_int64(value);
         return 1;
     case SQLITE_BLOB:
         out->type = TQ_BLOB;
-        out->data = sqlite3_column_blob(stmt, column);
+        out->data = sqlite3_value_blob(value);
         break;
     default:
         out->type = TQ_TEXT;
-        out->data = sqlite3_column_text(stmt, column);
+        out->data = sqlite3_value_text(value);
     }
-    out->bytes = (uint32_t)sqlite3_column_bytes(stmt, column);
+    out->bytes = (uint32_t)sqlite3_value_bytes(value);
     return out->data || (out->type == TQ_BLOB && out->bytes == 0);
 }
 
