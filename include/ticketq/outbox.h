@@ -11,8 +11,9 @@
  *
  * Tables: outbox_events, _blocked, _partitions, _relays and processed_events, in the
  * database of the service that owns them. tq_outbox_prepare() makes them: call it at
- * each start, before anything else here; until then all of it is TQ_E_INVALID, with the
- * name of a table that does not exist. Work goes on in steps that the host
+ * each start, before anything else here; until then all of it is TQ_E_INVALID. A relay or
+ * an inbox that is opened says so; a program that only appends hears the name of a
+ * table that does not exist from its first append. Work goes on in steps that the host
  * calls, from one process or many. Threads: append belongs to its transaction;
  * a relay and an inbox are [serial], but for their wake, and a host may open several.
  */
@@ -177,7 +178,8 @@ TQ_API TQ_MUST_CHECK int tq_inbox_clean(tq_store *store, int64_t age_ms, size_t 
                                         struct tq_error *err);
 
 /** Open a relay from a store's outbox to a transport. References are kept. TQ_E_UNSUPPORTED: the
-    store has no ledger. @since 0.1 */
+    store has no ledger. TQ_E_INVALID: also when tq_outbox_prepare() has not been called.
+    @since 0.1 */
 TQ_API TQ_MUST_CHECK int tq_relay_open(tq_store *store, tq_transport *transport,
                                        const struct tq_relay_options *options, tq_relay **out_relay,
                                        struct tq_error *err);
@@ -206,7 +208,8 @@ TQ_API void tq_relay_wake(tq_relay *relay);
 TQ_API void tq_relay_close(tq_relay *relay);
 
 /** Open an inbox and subscribe. References are kept. With inproc, open inboxes before relays.
-    TQ_E_UNSUPPORTED: the store has no ledger. @since 0.1 */
+    TQ_E_UNSUPPORTED: the store has no ledger. TQ_E_INVALID: also when tq_outbox_prepare() has not
+    been called. @since 0.1 */
 TQ_API TQ_MUST_CHECK int tq_inbox_open(tq_store *store, tq_transport *transport,
                                        const struct tq_inbox_options *options, tq_inbox **out_inbox,
                                        struct tq_error *err);

@@ -45,6 +45,10 @@ struct tq__message_parts {
     char time[32];
 };
 
+/* outbox.c: TQ_OK; TQ_E_INVALID: the tables are known not to be there, or to be of an old release.
+   A ledger that cannot be asked now is the affair of whoever needs it. */
+int tq__outbox_check(tq_store *store, struct tq_error *err);
+
 /* Read a host's event, check it and fill in what may be left out, but for the id. */
 int tq__event_read(struct tq_event *target, const struct tq_event *event, struct tq_error *err);
 /* The column `headers`: one line a header, traceparent among them. */

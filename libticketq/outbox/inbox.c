@@ -90,6 +90,7 @@ int tq_inbox_open(tq_store *store, tq_transport *transport, const struct tq_inbo
     if (!(tq_store_caps(store) & TQ_STORE_LEDGER)) {
         return tq__fail(err, TQ_E_UNSUPPORTED, ORIGIN, "the store has no ledger");
     }
+    TQ_TRY(tq__outbox_check(store, err));
     inbox = tq__alloc(tq__store_env(store), 1, sizeof *inbox);
     if (!inbox) {
         return tq__nomem(ORIGIN, err);

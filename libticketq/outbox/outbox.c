@@ -31,6 +31,21 @@ int tq_outbox_prepare(tq_store *store, struct tq_error *err)
     return tq_ledger_migrate(store, migrations, sizeof migrations / sizeof *migrations, err);
 }
 
+int tq__outbox_check(tq_store *store, struct tq_error *err)
+{
+    const size_t steps = sizeof migrations / sizeof *migrations;
+    struct tq_error why = TQ_ERROR_INIT;
+    int64_t version = 0;
+    int status = tq__ledger_version(store, migrations[0].scope, &version, &why);
+    if (status == TQ_E_INVALID || (status == TQ_OK && version < (int64_t)steps)) {
+        return tq__fail(err, TQ_E_INVALID, ORIGIN,
+                        "the tables of outbox and inbox are at step %lld of %zu: "
+                        "tq_outbox_prepare() comes first%s%s",
+                        (long long)version, steps, why.message[0] ? ": " : "", why.message);
+    }
+    return TQ_OK;
+}
+
 /* ---- append ---- */
 
 /* Rows of parameters and what they point into. */

@@ -127,6 +127,7 @@ int tq_relay_open(tq_store *store, tq_transport *transport, const struct tq_rela
     if (!(tq_store_caps(store) & TQ_STORE_LEDGER)) {
         return tq__fail(err, TQ_E_UNSUPPORTED, ORIGIN, "the store has no ledger");
     }
+    TQ_TRY(tq__outbox_check(store, err));
     relay = tq__alloc(tq__store_env(store), 1, sizeof *relay);
     if (!relay) {
         return tq__nomem(ORIGIN, err);

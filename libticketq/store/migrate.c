@@ -99,3 +99,24 @@ int tq_ledger_migrate(tq_store *store, const struct tq_migration *migrations,
     tq__ledger_run_alone(ledger, TQ_TX_SCHEMA, &run);
     return tq__run_result(&run, err);
 }
+
+/* ---- looking ---- */
+
+struct looking {
+    const char *scope;
+    int64_t *version;
+};
+
+static int look(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    const struct looking *looking = arg;
+    const struct tq_value scope = tq_text(looking->scope);
+    return tq_tx_exec(tx, MIGRATE_version, &scope, 1, take_version, looking->version, err);
+}
+
+int tq__ledger_version(tq_store *store, const char *scope, int64_t *out_version,
+                       struct tq_error *err)
+{
+    struct looking looking = {scope, out_version};
+    return tq_ledger_read(store, look, &looking, err);
+}

@@ -97,6 +97,46 @@ START_TEST(an_older_outbox__is_brought_up_to_date_with_its_events)
 }
 END_TEST
 
+/* What opening a relay or an inbox on a store says, with the transport as it is. */
+static void assert_refused_at_opening(tq_store *at, const char *words)
+{
+    struct tq_env env = test_env_of(&test);
+    const struct tq_relay_options relaying = {.size = sizeof relaying, .owner = "r"};
+    const char *const topics[] = {"a.b"};
+    const struct tq_inbox_options reading = {.size = sizeof reading,
+                                             .consumer = "c",
+                                             .topics = topics,
+                                             .topics_count = 1,
+                                             .dead_letter_topic = "dlq",
+                                             .handler = outbox_apply};
+    tq_transport *transport = outbox_transport(&env, "inproc:");
+    tq_relay *relay = NULL;
+    tq_inbox *inbox = NULL;
+    assert_status(tq_relay_open(at, transport, &relaying, &relay, &err), TQ_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, words));
+    assert_status(tq_inbox_open(at, transport, &reading, &inbox, &err), TQ_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, words));
+    ck_assert_ptr_nonnull(strstr(err.message, "tq_outbox_prepare() comes first"));
+    tq_transport_close(transport);
+}
+
+START_TEST(what_was_not_prepared__is_said_when_it_is_opened)
+{
+    const struct tq_migration other = {
+        .size = sizeof other, .scope = "mine", .version = 1, .sql = "CREATE TABLE mine (id TEXT);"};
+    setup();
+    struct tq_env env = test_env_of(&test);
+    tq_store *bare = outbox_store(&env, "sqlite::memory:");
+    assert_refused_at_opening(bare, "step 0 of 2");
+    assert_status(tq_ledger_migrate(bare, &other, 1, &err), TQ_OK);
+    assert_refused_at_opening(bare, "step 0 of 2");
+    tq_store_close(bare);
+    assert_status(tq_ledger_run(store, go_back_to_1, NULL, &err), TQ_OK);
+    assert_refused_at_opening(store, "step 1 of 2");
+    teardown();
+}
+END_TEST
+
 START_TEST(counts__are_bounded)
 {
     static struct tq_event events[TQ_BATCH_MAX + 1];
@@ -202,6 +242,7 @@ START_TEST(retry__is_for_what_is_parked)
 END_TEST
 
 UNIT_MAIN("outbox.outbox", preparing_again__changes_nothing,
+          what_was_not_prepared__is_said_when_it_is_opened,
           an_older_outbox__is_brought_up_to_date_with_its_events, counts__are_bounded,
           ids__are_made_or_kept_and_refused_twice, one_bad_event__refuses_the_batch,
           a_row__has_all_of_the_event_and_the_partition_of_its_key, stats__tell_depth_and_age,
