@@ -130,7 +130,7 @@ int tq__ledger_run_many(tq_store *store, struct tq__run *runs, size_t count, str
 /* The driver's `life`; 0 where it has none. */
 uint64_t tq__ledger_life(tq_store *store);
 int tq__ledger_of(tq_store *store, struct tq__ledger **out_ledger, struct tq_error *err);
-/* migrate.c: how many steps of a scope the database has, 0: none. TQ_E_INVALID: no schema at all. */
+/* migrate.c: how many steps of a scope the database has. TQ_E_INVALID: it never had any. */
 int tq__ledger_version(tq_store *store, const char *scope, int64_t *out_version,
                        struct tq_error *err);
 /* TQ_E_INVALID when this thread is running a transaction of the ledger. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * servers/app as a whole: a tiny program in a process of its own is started, asked
- * and told to stop. Covers app.c, worker.c, health.c, internal.c, problem.c, trace.c.
+ * and told to stop. Covers app.c, keys.c, worker.c, health.c, internal.c, problem.c, trace.c.
  */
 #include "app/app.h"
 
