@@ -302,17 +302,17 @@ static size_t prepare(tq_relay *relay, struct tq_error *outage)
     for (size_t i = 0; i < pending->rows_count; i++) {
         const struct tq__row *row = &pending->rows[i];
         const char *key = tq__pending_key(pending, row);
+        const struct tq__lane *lane = tq__window_lane(&relay->window, key);
         struct tq__event_parts parts;
         struct tq_event event;
+        if (lane && lane->is_shut) {
+            tq__pending_missed(pending);
+            continue;
+        }
         struct tq__slot *slot = tq__window_add(&relay->window, row->id, key, outage);
         if (!slot) {
             tq__pending_missed(pending);
             break;
-        }
-        if (slot->lane->is_shut) {
-            tq__pending_missed(pending);
-            tq__window_drop(&relay->window, slot);
-            continue;
         }
         *tq__flight_of(relay, slot) =
             (struct tq__flight){.partition = row->partition, .attempts = row->attempts};
