@@ -195,6 +195,7 @@ TESTED_ELSEWHERE = {
     "servers/app/engines.c": "tests/e2e/test_engines.py",
     "servers/app/listen.c": "tests/e2e/test_pages.py",
     "servers/event/heard.c": "tests/e2e/test_pages.py",
+    "servers/app/keys.c": "tests/unit/servers/app_test.c",
     "servers/ticketqd/audit.c": "tests/e2e/test_audit.py",
     "servers/ticketqd/copy.c": "tests/e2e/test_engines.py",
     "servers/ticketqd/letters.c": "tests/e2e/test_letters.py",
