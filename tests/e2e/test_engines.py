@@ -160,6 +160,9 @@ def test_a_ledger_that_takes_no_writes_for_a_while(mark, database, make_world):
     held = world.held("ann", schedule, seats[:1])
     world.fault("confirm", "delay", delayMs=1000)
     payment = world.pay("ann", held["reservationId"])
+    wait_for("the provider to be asked", lambda: done_by_psql(
+        database, "-c", "SELECT count(*) FROM payment.calls"
+        " WHERE operation = 'CONFIRM' AND attempts > 0") == "1")
     take_writes("on")
     assert world.hold("bob", schedule, seats[1:]).status_code == 503
     wait_for("the money", lambda: world.book_of(payment["paymentId"])["status"] == "PAID")

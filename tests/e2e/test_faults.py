@@ -31,9 +31,14 @@ def test_an_outcome_stays_unknown_while_the_provider_says_nothing(make_world):
     world.fault("webhook", "lost", count=10)
     world.fault("confirm", "timeoutAfterEffect")
     world.fault("get", "error5xx", count=1000)
-    held = world.held("ann", schedule, seats)
-    payment = world.pay("ann", held["reservationId"])
-    world.until_payment("ann", payment["paymentId"], "UNKNOWN")
+
+    def unknown():
+        held, payment = world.held_and_begun("ann", schedule, seats)
+        world.confirm("ann", payment)
+        end = wait_for("an end", lambda: (status := world.payment(
+            "ann", payment["paymentId"])["status"]) in ("UNKNOWN", "FAILED") and status)
+        return end == "UNKNOWN" and (held, payment)  # or the hold had run out
+    held, payment = wait_for("an unknown outcome", unknown)
     time.sleep(1.5)  # longer than the hold: a pinned seat has no timer
     assert world.hold("bob", schedule, seats).status_code == 409
     assert world.payment("ann", payment["paymentId"])["status"] == "UNKNOWN"
@@ -86,10 +91,10 @@ def fixture_expired(make_world):
     world = make_world("--hold-ttl-ms", "700")
     schedule = world.sale(personLimit=4)
     seats = world.seats(schedule)[:2]
-    held = world.held("ann", schedule, seats)
-    payment = world.begin_payment("ann", held["reservationId"])
+    held, payment = world.held_and_begun("ann", schedule, seats)
     world.until_reservation("ann", held["reservationId"], phase="EXPIRED")
     world.until_payment("ann", payment["paymentId"], "FAILED")
+    world.restart_with("--hold-ttl-ms", "600000")
     return world, schedule, seats, held, payment
 
 
@@ -113,7 +118,7 @@ def test_paid_after_expiry_with_a_seat_sold_is_refunded(expired):
     assert ended["status"] == "CANCELLED" and "ticketNumber" not in ended
     assert world.book_of(payment["paymentId"])["cancelled"] == payment["amount"]
     assert world.reservation("bob", sold["reservationId"])["status"] == "CONFIRMED"
-    assert world.hold("cid", schedule, seats[:1]).status_code == 201
+    world.buy("cid", schedule, seats[:1])
     world.assert_clean()
 
 
@@ -304,11 +309,13 @@ def test_a_cancellation_while_the_payment_is_at_work(make_world):
     seats = world.seats(schedule)
     ends = {}
     for user, card, seat in (("ann", "ok", seats[0]), ("bob", "decline", seats[1])):
-        world.fault("confirm", "delay", delayMs=700)
         held = world.held(user, schedule, [seat])
-        payment = world.pay(user, held["reservationId"], card=card)
-        world.until_reservation(user, held["reservationId"], phase="PAYING")
-        answer = world.call("DELETE", "/v1/reservations/" + held["reservationId"], user=user)
+        payment = world.begin_payment(user, held["reservationId"])
+        token = world.card(payment, card)
+        with world.sandbox.paused():
+            world.confirm(user, payment, token=token)
+            world.until_reservation(user, held["reservationId"], phase="PAYING")
+            answer = world.call("DELETE", "/v1/reservations/" + held["reservationId"], user=user)
         assert answer.status_code == 202 and answer.json()["phase"] == "CANCELLING"
         ends[user] = (held["reservationId"], payment["paymentId"])
     world.until_payment("ann", ends["ann"][1], "REFUNDED")

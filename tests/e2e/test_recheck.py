@@ -34,10 +34,10 @@ def fixture_expired(make_world):
     world.fault("webhook", "lost", count=1000)
     schedule = world.sale()
     seats = world.seats(schedule)[:2]
-    held = world.held("ann", schedule, seats)
-    payment = world.begin_payment("ann", held["reservationId"])
+    held, payment = world.held_and_begun("ann", schedule, seats)
     world.until_reservation("ann", held["reservationId"], phase="EXPIRED")
     world.until_payment("ann", payment["paymentId"], "FAILED")
+    world.restart_with("--hold-ttl-ms", "600000")
     return world, schedule, seats, held, payment
 
 

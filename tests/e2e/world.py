@@ -88,6 +88,12 @@ class Program:
         with open(os.path.join(self.folder, self.name + ".log"), encoding="utf-8") as file:
             return file.read()
 
+    def worked_s(self):
+        """How long processors have worked for it."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="utf-8") as file:
+            words = file.read().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
     def kill(self):
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
@@ -169,6 +175,12 @@ class World:
         self.sandbox.start()
         self.addresses = self.ticketqd.start()
         return self
+
+    def restart_with(self, option, value):
+        """From now on another value of an option that it has."""
+        self.ticketqd.kill()
+        self.ticketqd.args[self.ticketqd.args.index(option) + 1] = value
+        self.addresses = self.ticketqd.start()
 
     def close(self):
         self.ticketqd.kill()
@@ -277,6 +289,18 @@ class World:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
+    def held_and_begun(self, user, schedule_id, seats):
+        """A short hold and its payment, which began in time; a busy machine may need another."""
+        def begin():
+            hold = self.hold(user, schedule_id, seats)
+            if hold.status_code != 201:
+                return None  # the last one is about to end
+            held = hold.json()
+            payment = self.call("POST", "/v1/payments", user=user, key=secrets.token_hex(16),
+                                json={"reservationId": held["reservationId"]})
+            return (held, payment.json()) if payment.status_code == 201 else None
+        return wait_for("a payment that begins in time", begin)
+
     def card(self, payment, card="ok"):
         """What the buyer's browser gets from the provider."""
         answer = requests.post(self.sandbox_url + "/sandbox/tokens", timeout=DEADLINE_S, json={
@@ -285,10 +309,10 @@ class World:
         assert answer.status_code == 201, answer.text
         return answer.json()["paymentToken"]
 
-    def confirm(self, user, payment, card="ok", key=None):
+    def confirm(self, user, payment, card="ok", key=None, token=None):
         return self.call("POST", f"/v1/payments/{payment['paymentId']}/confirm", user=user,
                          key=key or secrets.token_hex(16),
-                         json={"paymentToken": self.card(payment, card)})
+                         json={"paymentToken": token or self.card(payment, card)})
 
     def pay(self, user, reservation_id, card="ok"):
         """Begin and confirm; returns the payment as it was then."""
