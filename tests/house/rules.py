@@ -183,7 +183,7 @@ TESTED_ELSEWHERE = {
     "servers/ticketqd/main.c": "tests/e2e",
     # they are parts of a program and do nothing without the rest of it
     **{f"servers/app/{name}.c": "app_test.c runs a whole program"
-       for name in ("flow", "health", "internal", "problem", "trace")},
+       for name in ("flow", "health", "internal", "keys", "problem", "trace")},
     **{f"servers/http/{name}.c": "exchange_test.c and loop_test.c talk to a whole server"
        for name in ("address", "field", "pool", "reply", "request", "server", "wake")},
     # statements over rows, asked for over HTTP
@@ -195,7 +195,6 @@ TESTED_ELSEWHERE = {
     "servers/app/engines.c": "tests/e2e/test_engines.py",
     "servers/app/listen.c": "tests/e2e/test_pages.py",
     "servers/event/heard.c": "tests/e2e/test_pages.py",
-    "servers/app/keys.c": "tests/unit/servers/app_test.c",
     "servers/ticketqd/audit.c": "tests/e2e/test_audit.py",
     "servers/ticketqd/copy.c": "tests/e2e/test_engines.py",
     "servers/ticketqd/letters.c": "tests/e2e/test_letters.py",

@@ -59,8 +59,7 @@ void postgres_schema_drop(const char *server, const char *url)
 
 /* ---- a place ---- */
 
-/* `format` has the name as %1$s, once or more. */
-static void run_named(const struct postgres_place *place, const char *format)
+void postgres_place_rule(const struct postgres_place *place, const char *format)
 {
     char sql[512];
     PGconn *pg = postgres_connect(getenv("TICKETQ_TEST_POSTGRES"));
@@ -76,8 +75,8 @@ void postgres_place_open(struct postgres_place *place, const char *options)
     snprintf(place->name, sizeof place->name, "%s", strstr(place->url, "schema=") + 7);
     snprintf(place->url, sizeof place->url, "postgres://%s:secret@%s?%sschema=%s", place->name,
              strrchr(server, '@') + 1, options, place->name);
-    run_named(place, "CREATE ROLE %1$s LOGIN PASSWORD 'secret';"
-                     "CREATE SCHEMA %1$s; GRANT USAGE, CREATE ON SCHEMA %1$s TO %1$s");
+    postgres_place_rule(place, "CREATE ROLE %1$s LOGIN PASSWORD 'secret';"
+                               "CREATE SCHEMA %1$s; GRANT USAGE, CREATE ON SCHEMA %1$s TO %1$s");
 }
 
 tq_store *postgres_place_store(const struct postgres_place *place, uint32_t busy_timeout_ms)
@@ -104,7 +103,7 @@ PGconn *postgres_place_connect(const struct postgres_place *place)
 
 void postgres_place_close(struct postgres_place *place)
 {
-    run_named(place, "DROP SCHEMA %1$s CASCADE; DROP OWNED BY %1$s; DROP ROLE %1$s");
+    postgres_place_rule(place, "DROP SCHEMA %1$s CASCADE; DROP OWNED BY %1$s; DROP ROLE %1$s");
 }
 
 static int exec_one(tq_tx *tx, void *arg, struct tq_error *err)

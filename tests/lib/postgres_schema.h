@@ -31,6 +31,8 @@ void postgres_place_open(struct postgres_place *place, const char *options);
 tq_store *postgres_place_store(const struct postgres_place *place, uint32_t busy_timeout_ms);
 /* A connection of the test's own, which sees the schema. */
 PGconn *postgres_place_connect(const struct postgres_place *place);
+/* Runs a statement as who may do everything; `format` has the name as %1$s, once or more. */
+void postgres_place_rule(const struct postgres_place *place, const char *format);
 void postgres_place_close(struct postgres_place *place);
 
 /* Runs one statement on the store. */

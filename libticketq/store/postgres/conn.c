@@ -12,10 +12,14 @@
  *
  * BEGIN, the settings and the clock are one round trip. The settings hold for the
  * transaction only, so that a pooler may give each transaction another server: the search
- * path (the schema; temporary tables last, so that none can stand in for a table),
- * and how long a statement may take, wait for a lock, and let itself be waited for. A
+ * path, and how long a statement may take, wait for a lock, and let itself be waited for. A
  * beginning that failed because the connection was gone had no effect and is done again on
  * a new one, once. Of a rollback nobody waits for the answer.
+ *
+ * The search path is the schema, pg_catalog, and temporary tables last, so that none can
+ * stand in for a table. A schema that is closed to the role counts for nothing in it; then
+ * whatever is made would be made in pg_catalog, which nobody may, and not in pg_temp, to
+ * go with the connection. So that the reason is told, a transaction is refused at its beginning.
  *
  * A server that takes no writes (a standby, one that is kept from it by
  * default_transaction_read_only) is none that we connect to but for reading; where a session that
@@ -38,21 +42,24 @@ static const char *const begin_sql[] = {
     [TQ_TX_SCHEMA] = "BEGIN ISOLATION LEVEL READ COMMITTED",
 };
 
-/* What a question without parameters says last. */
+/* The last columns of the answer to a question without parameters. */
 struct reply {
-    int64_t before, last;
+    int64_t is_open, started_us, last;
 };
 
 static int take_reply(void *arg, const struct tq_value *columns, size_t columns_count)
 {
     struct reply *reply = arg;
-    reply->before = columns_count > 1 ? columns[columns_count - 2].integer : 0;
+    if (columns_count >= 3) {
+        reply->is_open = columns[columns_count - 3].integer;
+        reply->started_us = columns[columns_count - 2].integer;
+    }
     reply->last = columns[columns_count - 1].integer;
     return 0;
 }
 
-static int ask_both(struct postgres_conn *conn, const char *sql, struct reply *out,
-                    struct tq_error *err)
+static int ask_all(struct postgres_conn *conn, const char *sql, struct reply *out,
+                   struct tq_error *err)
 {
     const struct tq_statement statement = {
         .size = sizeof statement, .sql = sql, .rows_count = 1, .row = take_reply, .arg = out};
@@ -63,7 +70,7 @@ static int ask_both(struct postgres_conn *conn, const char *sql, struct reply *o
 static int ask(struct postgres_conn *conn, const char *sql, int64_t *out, struct tq_error *err)
 {
     struct reply reply;
-    int rc = ask_both(conn, sql, &reply, err);
+    int rc = ask_all(conn, sql, &reply, err);
     *out = reply.last;
     return rc;
 }
@@ -92,14 +99,25 @@ static void note_server(struct postgres_state *state, int64_t started_us)
     state->started_us = started_us;
 }
 
+int tq__postgres_closed(const struct postgres_state *state, int status, struct tq_error *err)
+{
+    return tq__fail(err, status, "store.postgres",
+                    "the role may not use the schema %s: its owner has to grant USAGE and"
+                    " CREATE on it",
+                    state->target.schema);
+}
+
 static int begin_on(struct postgres_conn *conn, int64_t *out_now_ms, struct tq_error *err)
 {
     struct reply reply;
     tq__postgres_ask_text(&conn->wire, begin_sql[conn->mode]);
-    TQ_TRY(ask_both(conn, conn->state->settings.data, &reply, err));
+    TQ_TRY(ask_all(conn, conn->state->settings.data, &reply, err));
+    if (!reply.is_open) {
+        return tq__postgres_closed(conn->state, TQ_E_UNAVAILABLE, err);
+    }
     *out_now_ms = reply.last;
     if (conn->mode != TQ_TX_READ) {
-        note_server(conn->state, reply.before);
+        note_server(conn->state, reply.started_us);
     }
     return conn->mode == TQ_TX_SCHEMA ? lock_schema(conn, err) : TQ_OK;
 }

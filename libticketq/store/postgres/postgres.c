@@ -23,13 +23,15 @@ static void write_statements(struct postgres_state *state)
 {
     const struct postgres_target *target = &state->target;
     tq__buf_format(&state->settings,
-                   "SELECT set_config('search_path', '\"%s\", pg_temp', TRUE),"
+                   "SELECT set_config('search_path', '\"%s\", pg_catalog, pg_temp', TRUE),"
                    " set_config('lock_timeout', '%u', TRUE),"
                    " set_config('statement_timeout', '%u', TRUE),"
                    " set_config('idle_in_transaction_session_timeout', '%u', TRUE),"
+                   " CAST(has_schema_privilege('%s', 'USAGE') AS INTEGER),"
                    " CAST(EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000 AS BIGINT),"
                    " " TQ__POSTGRES_CLOCK,
-                   target->schema, state->busy_timeout_ms, target->timeout_ms, target->idle_ms);
+                   target->schema, state->busy_timeout_ms, target->timeout_ms, target->idle_ms,
+                   target->schema);
     tq__buf_format(&state->lock,
                    "SELECT pg_try_advisory_xact_lock(hashtextextended('ticketq %s', 0))",
                    target->schema);
@@ -61,8 +63,6 @@ static int note_schema(void *arg, const struct tq_value *columns, size_t columns
     return 0;
 }
 
-/* A schema that the role may not use counts for nothing in a search path: tables would be made
-   in the one behind it, pg_temp, and go with the connection. */
 static int look_for_schema(struct postgres_conn *conn, enum schema *out_found, struct tq_error *err)
 {
     const char *schema = conn->state->target.schema;
@@ -97,10 +97,7 @@ static int make_schema(struct postgres_conn *conn, struct tq_error *err)
         TQ_TRY(look_for_schema(conn, &found, err));
     }
     if (found == SCHEMA_CLOSED) {
-        return tq__fail(err, TQ_E_INVALID, "store.postgres",
-                        "the role may not use the schema %s: its owner has to grant USAGE and"
-                        " CREATE on it",
-                        target->schema);
+        return tq__postgres_closed(conn->state, TQ_E_INVALID, err);
     }
     return found == SCHEMA_OPEN ? TQ_OK
                                 : tq__fail_native(err, TQ_E_INVALID, why.native, "store.postgres",

@@ -259,6 +259,9 @@ void tq__postgres_send_news(struct postgres_conn *conn);
 
 /* ---- conn.c: transactions ---- */
 
+/* Fails with `status`: the schema is closed to the role. */
+int tq__postgres_closed(const struct postgres_state *state, int status, struct tq_error *err);
+
 extern const struct tq_ledger_driver tq__postgres_ledger;
 
 #define TQ__POSTGRES_CLOCK "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)"

@@ -81,6 +81,48 @@ START_TEST(a_role__needs_its_own_schema_only)
 }
 END_TEST
 
+static int look(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    (void)arg;
+    return tq_tx_exec(tx, "SELECT 1", NULL, 0, NULL, NULL, failure);
+}
+
+static void assert_closed(tq_store *store, const char *words)
+{
+    static const struct tq_migration step = {sizeof step, "t", 1, 0, "CREATE TABLE t (n BIGINT)"};
+    assert_status(postgres_exec_on(store, "CREATE TABLE astray (n BIGINT)", &err),
+                  TQ_E_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.message, words));
+    assert_status(tq_ledger_read(store, look, NULL, &err), TQ_E_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.message, words));
+    assert_status(tq_ledger_migrate(store, &step, 1, &err), TQ_E_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.message, words));
+}
+
+/* Nothing is made in pg_temp, and it is said why nothing goes. */
+START_TEST(a_schema_that_is_closed_later__is_told_until_it_is_open_again)
+{
+    postgres_place_open(&place, "");
+    tq_store *store = postgres_place_store(&place, 0);
+    assert_status(postgres_exec_on(store, "CREATE TABLE kept (n BIGINT)", &err), TQ_OK);
+    postgres_place_rule(&place, "REVOKE USAGE, CREATE ON SCHEMA %1$s FROM %1$s");
+    assert_closed(store, "the role may not use the schema");
+    postgres_place_rule(&place, "GRANT USAGE ON SCHEMA %1$s TO %1$s");
+    assert_status(postgres_exec_on(store, "INSERT INTO kept (n) VALUES (1)", &err), TQ_OK);
+    assert_status(postgres_exec_on(store, "CREATE TABLE astray (n BIGINT)", &err), TQ_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, "42501"));
+    postgres_place_rule(&place, "ALTER SCHEMA %1$s RENAME TO %1$s_away");
+    assert_closed(store, "does not exist");
+    postgres_place_rule(&place, "ALTER SCHEMA %1$s_away RENAME TO %1$s");
+    ck_assert_int_eq(ask_number(store, "SELECT n FROM kept", NULL), 1);
+    ck_assert_int_eq(
+        ask_number(store, "SELECT count(*) FROM pg_class WHERE relname IN ('t', 'astray')", NULL),
+        0);
+    tq_store_close(store);
+    postgres_place_close(&place);
+}
+END_TEST
+
 START_TEST(what_cannot_be_opened__is_told)
 {
     char url[512];
@@ -157,4 +199,5 @@ START_TEST(statements_that_do_not_stay_prepared__are_found_out)
 END_TEST
 
 POSTGRES_MAIN("store.postgres", many_starters__make_one_schema, a_role__needs_its_own_schema_only,
+              a_schema_that_is_closed_later__is_told_until_it_is_open_again,
               what_cannot_be_opened__is_told, statements_that_do_not_stay_prepared__are_found_out)
