@@ -12,8 +12,8 @@
  * Rows that were written behind a blocked one are marked, and keys whose time has
  * come are freed, as the last look found them (pending.c). Every write repeats owner
  * and epoch of the lease, so that a relay which has lost it changes nothing; removing,
- * which is the bulk, asks for them once. One statement removes any of 63 numbers, or all of a
- * range, at half the cost of one for each.
+ * which is the bulk, and freeing ask for them once. One statement removes any of 63 numbers, or all
+ * of a range, at half the cost of one for each.
  *
  * Invariants: a row is removed only after its own good report; of a key only the
  * first that was refused is blocked. A body may run twice: it writes what the flights
@@ -120,12 +120,10 @@ static int removal_put(struct removal *removal, const struct group *group, struc
     return removal->count == REMOVED_AT_ONCE ? removal_run(removal, err) : TQ_OK;
 }
 
-static int remove_rows(tq_tx *tx, const tq_relay *relay, struct tq_error *err)
+static int remove_rows(tq_tx *tx, const tq_relay *relay, uint64_t held, struct tq_error *err)
 {
     struct removal removal = {.tx = tx};
     struct group group = {0, 0, 0};
-    uint64_t held;
-    TQ_TRY(tq__leases_confirm(tx, &relay->leases, &held, err));
     for (const struct tq__slot *at = relay->window.first; at; at = at->next) {
         if (!is_to_be_removed(relay, at, held) || (group.bits && group_add(&group, at->number))) {
             continue;
@@ -195,9 +193,12 @@ static int free_due(tq_tx *tx, const char *key, struct tq_error *err)
 static int write_settled(tq_tx *tx, void *arg, struct tq_error *err)
 {
     const tq_relay *relay = arg;
-    TQ_TRY(remove_rows(tx, relay, err));
+    uint64_t held;
+    TQ_TRY(tq__leases_confirm(tx, &relay->leases, &held, err));
+    TQ_TRY(remove_rows(tx, relay, held, err));
     for (size_t i = 0; i < relay->pending.due_count; i++) {
-        TQ_TRY(free_due(tx, relay->pending.due[i], err));
+        const char *key = relay->pending.due[i];
+        TQ_TRY(held >> tq__partition_of(key) & 1 ? free_due(tx, key, err) : TQ_OK);
     }
     for (const struct tq__slot *at = relay->window.first; at; at = at->next) {
         if (tq__flight_of(relay, at)->state == TQ__FLIGHT_BLAMED) {

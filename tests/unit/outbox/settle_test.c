@@ -175,8 +175,40 @@ START_TEST(rows_of_a_lost_lease__are_left_to_its_owner)
 }
 END_TEST
 
+static int block_all(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    (void)arg;
+    TQ_TRY(
+        tq_tx_exec(tx,
+                   "INSERT INTO outbox_blocked (event_key, partition, event_id, until_ms, reason)"
+                   " SELECT event_key, partition, event_id, 0, '' FROM outbox_events",
+                   NULL, 0, NULL, NULL, err));
+    return tq_tx_exec(tx, "UPDATE outbox_events SET is_blocked = 1", NULL, 0, NULL, NULL, err);
+}
+
+/* Who has it now would not find the rows before what the key was given since. */
+START_TEST(a_key_of_a_lost_lease__is_freed_by_its_owner)
+{
+    static char due[1][TQ_ID_SIZE] = {"a"};
+    struct tq_error err = TQ_ERROR_INIT;
+    setup();
+    fill(1);
+    assert_status(tq_ledger_run(relay.store, block_all, NULL, &err), TQ_OK);
+    for (int is_ours = 0; is_ours < 2; is_ours++) {
+        relay.pending.due = due;
+        relay.pending.due_count = 1;
+        relay.leases.epochs[tq__partition_of("a")] += is_ours ? 1 : -1;
+        assert_status(tq__relay_settle(&relay, &err), TQ_OK);
+        check_count("SELECT COUNT(*) FROM outbox_blocked", !is_ours);
+        check_count("SELECT SUM(is_blocked) FROM outbox_events", !is_ours);
+    }
+    tq_store_close(relay.store);
+    teardown();
+}
+END_TEST
+
 UNIT_MAIN("outbox.settle", the_first_refused_of_a_key__is_blamed_and_those_behind_go_back,
           a_refused_one__waits_for_the_report_of_its_forerunner,
           what_was_delivered__is_ready_wherever_it_stands,
           what_was_delivered__is_removed_and_nothing_between, what_lies_scattered__is_removed_alone,
-          rows_of_a_lost_lease__are_left_to_its_owner)
+          rows_of_a_lost_lease__are_left_to_its_owner, a_key_of_a_lost_lease__is_freed_by_its_owner)
