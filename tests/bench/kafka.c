@@ -21,7 +21,7 @@
 #include "bench/frame.h"
 
 #define TOPIC "reservation.events"
-#define RELAYED 40000
+#define RELAYED 200000
 #define PER_COMMIT 500
 #define RATE 5000
 #define BATCH 25 /* of a commit, end to end */
