@@ -30,7 +30,8 @@
 
 #define ORIGIN "outbox.relay"
 #define BATCH_DEFAULT 512
-#define WINDOW_BATCHES 8
+/* As many that the broker has work while half of them are removed. */
+#define WINDOW_BATCHES 16
 #define WINDOW_MAX 16384
 #define LEASE_MS_DEFAULT 30000
 #define LEASE_MS_MIN 100
@@ -199,7 +200,6 @@ static void take_report(tq_relay *relay, const struct tq_report *report, struct 
     if (!slot || tq__flight_of(relay, slot)->state != TQ__FLIGHT_UNDER_WAY) {
         return;
     }
-    struct tq__flight *flight = tq__flight_of(relay, slot);
     if (is_outage(report->status)) {
         slot->lane->is_shut = 1;
         relay->stats.failed++;
@@ -209,9 +209,7 @@ static void take_report(tq_relay *relay, const struct tq_report *report, struct 
                  tq_status_text(report->status));
         return;
     }
-    flight->status = report->status;
-    flight->state = report->status >= 0 ? TQ__FLIGHT_DELIVERED : TQ__FLIGHT_REFUSED;
-    slot->lane->is_shut |= flight->state == TQ__FLIGHT_REFUSED;
+    tq__relay_landed(relay, slot, report->status);
 }
 
 /* What the driver has said of its failure stays as it is. */

@@ -32,13 +32,28 @@
 #define REASON_MAX 96
 #define REMOVED_AT_ONCE 64
 
+void tq__relay_landed(tq_relay *relay, struct tq__slot *slot, int status)
+{
+    struct tq__flight *flight = tq__flight_of(relay, slot);
+    flight->status = status;
+    if (status >= 0) {
+        flight->state = TQ__FLIGHT_DELIVERED;
+        relay->delivered++;
+    } else {
+        flight->state = TQ__FLIGHT_REFUSED;
+        relay->refused++;
+        slot->lane->is_shut = 1;
+    }
+}
+
 /*
  * Only the first refused event of a key is to blame; those behind it go back to the
  * pending set, and one whose forerunner is still under way waits for its report.
+ * Returns how many are blamed.
  */
-size_t tq__relay_classify(tq_relay *relay)
+static size_t blame(tq_relay *relay)
 {
-    size_t ready = 0;
+    size_t blamed = 0;
     for (struct tq__slot *at = relay->window.first; at; at = at->next) {
         at->lane->head = NULL;
     }
@@ -52,13 +67,20 @@ size_t tq__relay_classify(tq_relay *relay)
         } else if (flight->state == TQ__FLIGHT_REFUSED &&
                    tq__flight_of(relay, lane->head)->state == TQ__FLIGHT_BLAMED) {
             relay->stats.failed++;
+            relay->refused--;
             tq__window_drop(&relay->window, at);
             tq__pending_missed(&relay->pending);
             continue;
         }
-        ready += flight->state == TQ__FLIGHT_DELIVERED || flight->state == TQ__FLIGHT_BLAMED;
+        blamed += flight->state == TQ__FLIGHT_BLAMED;
     }
-    return ready;
+    return blamed;
+}
+
+/* Mostly nothing was refused, and nobody is walked past. */
+size_t tq__relay_classify(tq_relay *relay)
+{
+    return relay->delivered + (relay->refused > 0 ? blame(relay) : 0);
 }
 
 static int is_to_be_removed(const tq_relay *relay, const struct tq__slot *slot, uint64_t held)
@@ -222,12 +244,14 @@ static void forget_settled(tq_relay *relay)
             int is_parked = flight->attempts + 1 >= relay->options.attempts_max;
             relay->stats.parked += (uint32_t)is_parked;
             relay->stats.failed += (uint32_t)!is_parked;
+            relay->refused--;
             tq__pending_missed(&relay->pending);
         } else {
             continue;
         }
         tq__window_drop(&relay->window, at);
     }
+    relay->delivered = 0;
     relay->pending.due_count = relay->pending.behind_count = 0;
 }
 

@@ -36,6 +36,7 @@ struct tq_relay {
     struct tq__window window;
     struct tq__pending pending;
     struct tq__flight *flights; /* by the slot's place */
+    size_t delivered, refused;  /* flights; who is blamed was refused */
     struct tq_report *reports;
     struct tq_message *messages;
     struct tq__message_parts *parts;
@@ -53,6 +54,8 @@ static inline struct tq__flight *tq__flight_of(const tq_relay *relay, const stru
     return &relay->flights[slot - relay->window.slots];
 }
 
+/* The transport's answer, which is no outage. */
+void tq__relay_landed(tq_relay *relay, struct tq__slot *slot, int status);
 /* Sees who is to blame for what was refused. Returns how many flights are ready to be settled. */
 size_t tq__relay_classify(tq_relay *relay);
 /* Writes what is ready in one transaction, and what the last look found; then forgets it. */

@@ -110,12 +110,12 @@ START_TEST(batches__bound_a_step_and_the_window_bounds_all)
                                 TQ_ARGS(tq_relay_options, .owner = "r1", .batch = 4), &relay, &err),
                   TQ_OK);
     assert_status(outbox_put(store, "k1", 1, 100), TQ_OK);
-    for (uint32_t i = 1; i <= 8; i++) {
+    for (uint32_t i = 1; i <= 16; i++) {
         assert_status(tq_relay_step(relay, 0, &stats, &err), TQ_OK);
         ck_assert_uint_eq(stats.waiting, 4 * i);
     }
     assert_status(tq_relay_step(relay, 0, &stats, &err), TQ_EMPTY);
-    ck_assert_uint_eq(stats.waiting, 32);
+    ck_assert_uint_eq(stats.waiting, 64);
     outbox_run(relay, inbox, 200);
     outbox_check_key(store, "payment", "k1", 100);
     tq_relay_close(relay);

@@ -30,9 +30,12 @@ static void teardown(void)
 
 static struct tq__flight *fly(int64_t row, const char *key, uint32_t state)
 {
-    struct tq__flight *flight =
-        tq__flight_of(&relay, tq__window_add(&relay.window, row, key, NULL));
-    *flight = (struct tq__flight){.state = state};
+    struct tq__slot *slot = tq__window_add(&relay.window, row, key, NULL);
+    struct tq__flight *flight = tq__flight_of(&relay, slot);
+    *flight = (struct tq__flight){.state = TQ__FLIGHT_UNDER_WAY};
+    if (state != TQ__FLIGHT_UNDER_WAY) {
+        tq__relay_landed(&relay, slot, state == TQ__FLIGHT_DELIVERED ? TQ_OK : TQ_E_INVALID);
+    }
     return flight;
 }
 
@@ -56,11 +59,11 @@ END_TEST
 START_TEST(a_refused_one__waits_for_the_report_of_its_forerunner)
 {
     setup();
-    struct tq__flight *first = fly(1, "a", TQ__FLIGHT_UNDER_WAY);
+    fly(1, "a", TQ__FLIGHT_UNDER_WAY);
     const struct tq__flight *second = fly(2, "a", TQ__FLIGHT_REFUSED);
     ck_assert_uint_eq(tq__relay_classify(&relay), 0);
     ck_assert_uint_eq(second->state, TQ__FLIGHT_REFUSED);
-    first->state = TQ__FLIGHT_DELIVERED;
+    tq__relay_landed(&relay, relay.window.first, TQ_OK);
     ck_assert_uint_eq(tq__relay_classify(&relay), 2);
     ck_assert_uint_eq(second->state, TQ__FLIGHT_BLAMED);
     teardown();
