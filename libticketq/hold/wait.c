@@ -34,7 +34,9 @@ struct waiter {
     struct waiter *next;
     struct waiter *prev;
     const struct tq_hold_request *request;
-    uint32_t word; /* parked on while 0 */
+    uint32_t word;    /* parked on while 0 */
+    uint32_t left_ms; /* of its patience */
+    int64_t seen_ms;  /* what the clock said when `left_ms` was counted */
 };
 
 struct topic {
@@ -218,7 +220,7 @@ static int is_closed(struct tq__waiters *waiters)
  * How long to park at most, in 1..STEP_MAX_MS, with some jitter where the time of
  * who is in the way is the reason; `hold` is the refusal, or NULL.
  */
-static uint32_t pause_of(const tq_book *book, const struct tq_hold *hold, int64_t left_ms)
+static uint32_t pause_of(const tq_book *book, const struct tq_hold *hold, uint32_t left_ms)
 {
     int64_t pause_ms = STEP_MAX_MS;
     uint8_t jitter = 0;
@@ -258,15 +260,26 @@ static int is_first(const struct topic *topic, const struct waiter *waiter)
     return at == waiter;
 }
 
-/* Parks until it is this waiter's turn to try, or the deadline. */
+/* Counted from look to look: a clock that jumps back lengthens it by one park at most. */
+static uint32_t left_ms_of(const tq_book *book, struct waiter *waiter)
+{
+    int64_t now_ms = tq__now_ms(&book->env), spent_ms = now_ms - waiter->seen_ms;
+    waiter->seen_ms = now_ms;
+    if (spent_ms > 0) {
+        waiter->left_ms -= spent_ms < waiter->left_ms ? (uint32_t)spent_ms : waiter->left_ms;
+    }
+    return waiter->left_ms;
+}
+
+/* Parks until it is this waiter's turn to try, or its patience ends. */
 static void park(const tq_book *book, const struct topic *topic, struct waiter *waiter,
-                 const struct tq_hold *hold, int64_t deadline_ms)
+                 const struct tq_hold *hold)
 {
     const struct tq_env *env = &book->env;
     int is_turn = 0;
     while (!is_turn && !is_closed(&topic->book->waiters)) {
-        int64_t left_ms = deadline_ms - tq__now_ms(env);
-        if (left_ms <= 0) {
+        uint32_t left_ms = left_ms_of(book, waiter);
+        if (left_ms == 0) {
             return;
         }
         is_turn = is_first(topic, waiter);
@@ -278,8 +291,8 @@ static void park(const tq_book *book, const struct topic *topic, struct waiter *
 
 /* One round: try, and park unless that settled it. Non-zero: go on. */
 static int wait_once(tq_book *book, struct topic *topic, struct waiter *waiter,
-                     tq__wait_try_fn *try_once, int64_t deadline_ms, struct tq_hold *hold,
-                     int *out_rc, struct tq_error *err)
+                     tq__wait_try_fn *try_once, struct tq_hold *hold, int *out_rc,
+                     struct tq_error *err)
 {
     if (is_closed(&book->waiters)) {
         hold->status = TQ_CLOSED;
@@ -290,28 +303,28 @@ static int wait_once(tq_book *book, struct topic *topic, struct waiter *waiter,
     if (*out_rc < 0 || hold->status != TQ_TAKEN) {
         return 0;
     }
-    if (tq__now_ms(&book->env) >= deadline_ms) {
+    if (left_ms_of(book, waiter) == 0) {
         return 0;
     }
     if (*out_rc == TQ_STALE) {
         __atomic_store_n(&waiter->word, 0, __ATOMIC_RELEASE);
     }
     pass_on(topic, waiter, hold->taken);
-    park(book, topic, waiter, hold, deadline_ms);
+    park(book, topic, waiter, hold);
     return 1;
 }
 
 static int wait_in_line(tq_book *book, const struct tq_hold_request *request,
                         tq__wait_try_fn *try_once, struct tq_hold *hold, struct tq_error *err)
 {
-    struct waiter waiter = {.request = request};
+    struct waiter waiter = {
+        .request = request, .left_ms = request->wait_ms, .seen_ms = tq__now_ms(&book->env)};
     struct topic *topic = NULL;
-    int64_t deadline_ms = tq__now_ms(&book->env) + request->wait_ms;
     int rc = join(book, &waiter, &topic, err);
     if (rc < 0) {
         return rc;
     }
-    while (wait_once(book, topic, &waiter, try_once, deadline_ms, hold, &rc, err)) {
+    while (wait_once(book, topic, &waiter, try_once, hold, &rc, err)) {
     }
     if (rc < 0 || (hold->status != TQ_OK && hold->status != TQ_REPEAT)) {
         pass_on(topic, &waiter, 0);

@@ -267,6 +267,37 @@ START_TEST(a_deadline__ends_the_waiting_with_nothing_held)
 }
 END_TEST
 
+static _Thread_local int64_t back_ms; /* by so much the clock of this thread goes wrong */
+
+static int64_t wrong_now_ms(void *ctx)
+{
+    return tq_system_now_ms(ctx) - back_ms;
+}
+
+static void park_and_jump_back(void *ctx, const uint32_t *word, uint32_t expected,
+                               uint32_t timeout_ms)
+{
+    counting_park(ctx, word, expected, timeout_ms);
+    back_ms = self ? 3600000 : 0;
+}
+
+START_TEST(a_clock_that_jumps_back__does_not_lengthen_the_waiting)
+{
+    struct buyer buyer;
+    open_real();
+    tq_book_close(w.book);
+    w.world.env.now_ms = wrong_now_ms;
+    w.world.env.park = park_and_jump_back;
+    w.book = hold_world_book(&w);
+    hold_take(&w, "first", "k", "s1");
+    int64_t begun_ms = tq_system_now_ms(NULL);
+    start(&buyer, 1, "s1", NULL, 2000);
+    assert_named(join(&buyer), TQ_TAKEN);
+    ck_assert_int_lt(tq_system_now_ms(NULL) - begun_ms, 60000);
+    hold_world_close(&w);
+}
+END_TEST
+
 START_TEST(shutdown_with_waiters__all_are_told)
 {
     enum { WAITING = 200 };
@@ -309,6 +340,7 @@ int main(int arguments_count, char **arguments)
                                   expiry_no_publish__the_timer_wakes_without_a_sweep,
                                   lost_wake_up__delays_and_does_not_lose,
                                   a_deadline__ends_the_waiting_with_nothing_held,
+                                  a_clock_that_jumps_back__does_not_lengthen_the_waiting,
                                   shutdown_with_waiters__all_are_told,
                                   without_a_park__nobody_waits};
     fixture_choose(arguments_count > 1 ? arguments[1] : "");
