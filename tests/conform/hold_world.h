@@ -68,7 +68,10 @@ struct hold_map hold_map_of(struct hold_world *w);
     } while (0)
 
 #define assert_named(status, expected)                                                             \
-    ck_assert_msg((status) == (expected), "%s:%d: %s, expected %s", __FILE__, __LINE__,            \
-                  tq_status_name(status), tq_status_name(expected))
+    do {                                                                                           \
+        int assert_rc = (status);                                                                  \
+        ck_assert_msg(assert_rc == (expected), "%s:%d: %s, expected %s", __FILE__, __LINE__,       \
+                      tq_status_name(assert_rc), tq_status_name(expected));                        \
+    } while (0)
 
 #endif
