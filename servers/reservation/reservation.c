@@ -108,7 +108,7 @@ static int admit(tq_tx *tx, struct recording *recording, struct tq_error *err)
     if (rc == TQ_REPEAT && !wish->once->status) {
         return tq__fail(err, TQ_E_BUSY, ORIGIN, "the key is being used");
     }
-    if (rc == TQ_REPEAT) {
+    if (rc > 0) {
         TQ_TRY(look_for_claim(tx, recording, err));
     }
     if (rc != TQ_OK) {

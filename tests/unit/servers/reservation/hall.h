@@ -24,6 +24,7 @@ struct hall {
     struct reservations service;
     struct tq_error err;
     unsigned keys;                        /* of requests so far */
+    unsigned wording;                     /* of the bodies of requests */
     const struct tq_store_driver *driver; /* of the front; NULL: as it is */
 };
 
@@ -110,7 +111,8 @@ static inline int hold_as(const char *user, const char *key, int first, int coun
     struct hold_wish wish = {.once = &once, .answer = TQ__BUF(&hall.service.env)};
     snprintf(once.scope, sizeof once.scope, "hold:%s", user);
     snprintf(once.key, sizeof once.key, "%s", key);
-    snprintf(once.fingerprint, sizeof once.fingerprint, "%064d", first * 100 + count);
+    snprintf(once.fingerprint, sizeof once.fingerprint, "%060d%04u", first * 100 + count,
+             hall.wording);
     tq__id_copy(wish.row.user, user);
     tq__id_copy(wish.row.schedule, SCHEDULE);
     wish.row.seats_count = (size_t)count;

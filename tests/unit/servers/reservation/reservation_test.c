@@ -110,17 +110,30 @@ static void come_with_the_same_key(void)
     ck_assert_int_eq(hold_as("ann", KEY, 0, 2, NULL), TQ_OK);
 }
 
-START_TEST(who_has_the_claim_comes_second_to_the_ledger__the_claim_stays)
+static void come_in_other_words(void)
+{
+    hall.wording++;
+    come_with_the_same_key();
+    hall.wording--;
+}
+
+static void come_second(void (*first)(void), int expected)
 {
     hall_open();
     hall_close_book();
     hall.driver = &fault_hold_driver;
     hall_open_book(&hall.err);
-    fault_hold_after_claim(come_with_the_same_key);
-    ck_assert_int_eq(hold_as("ann", KEY, 0, 2, NULL), TQ_REPEAT);
+    fault_hold_after_claim(first);
+    ck_assert_int_eq(hold_as("ann", KEY, 0, 2, NULL), expected);
     ck_assert_uint_eq(seats_in(TQ_SEAT_HOLD), 2);
     ck_assert_int_eq(hold("bob", 1, 1, NULL), TQ_TAKEN);
     hall_close();
+}
+
+START_TEST(who_has_the_claim_comes_second_to_the_ledger__the_claim_stays)
+{
+    come_second(come_with_the_same_key, TQ_REPEAT);
+    come_second(come_in_other_words, TQ_REFUSED);
 }
 END_TEST
 
