@@ -518,7 +518,7 @@ static int take_event(struct kafka_consumer *consumer, rd_kafka_event_t *event,
     if (status == TQ_E_NOMEM) {
         consumer->event = event;
         consumer->message = message;
-        return tq__fail(err, TQ_E_UNAVAILABLE, KAFKA_ORIGIN, "no memory for a message");
+        return tq__nomem(KAFKA_ORIGIN, err);
     }
     *out_count += status == TQ_OK;
     rd_kafka_event_destroy(event);
@@ -569,7 +569,7 @@ int tq__kafka_poll(void *opaque, void *handle, struct tq_message *out_messages, 
         timeout_ms = 0;
     }
     if (count == 0) {
-        return status == TQ_OK ? TQ_EMPTY : TQ_E_UNAVAILABLE;
+        return status == TQ_OK ? TQ_EMPTY : status;
     }
     *out_count = count;
     return TQ_OK;

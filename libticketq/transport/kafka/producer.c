@@ -464,7 +464,7 @@ int tq__kafka_reports(void *opaque, void *handle, struct tq_report *out_reports,
         timeout_ms = 0;
     }
     if (count == 0) {
-        return status == TQ_OK ? TQ_EMPTY : TQ_E_UNAVAILABLE;
+        return status == TQ_OK ? TQ_EMPTY : status;
     }
     *out_count = count;
     return TQ_OK;

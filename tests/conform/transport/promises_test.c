@@ -351,6 +351,36 @@ START_TEST(poll__honours_its_maximum)
 }
 END_TEST
 
+START_TEST(a_poll_without_memory__says_so_and_loses_nothing)
+{
+    struct tq_message messages[3];
+    size_t total = 0;
+    int status = TQ_EMPTY;
+    setup();
+    void *consumer = join("payment");
+    publish("k1", 1, 3);
+    world.test.fail_forever = 1;
+    world.test.fail_at = world.test.allocations + 1;
+    for (int i = 0; i < ROUNDS && status == TQ_EMPTY; i++) {
+        status = driver->poll(state, consumer, messages, 1, ROUND_MS, &total, &err);
+    }
+    world.test.fail_at = 0;
+    world.test.fail_forever = 0;
+    if (status != TQ_OK) { /* who needs memory for a message */
+        assert_status(status, TQ_E_NOMEM);
+        assert_status(err.status, TQ_E_NOMEM);
+        total = 0;
+    }
+    while (total < 3) {
+        size_t count = poll_some(consumer, messages, 1);
+        ck_assert_uint_eq(count, 1);
+        check_message(messages, "k1", (int)++total);
+    }
+    driver->consumer_close(state, consumer);
+    teardown();
+}
+END_TEST
+
 /* ---- waiting ---- */
 
 static void *publish_later(void *arg)
@@ -432,6 +462,7 @@ CONFORM_MAIN("transport.promises", messages__arrive_whole_and_in_order_and_are_r
              every_group__gets_every_message, other_topics__are_not_for_this_group,
              unacknowledged__comes_again_after_a_close_in_order,
              a_gap_in_acknowledgements__comes_again, two_members__never_hold_one_key_at_once,
-             poll__honours_its_maximum, a_waiting_poll__is_ended_by_a_message,
+             poll__honours_its_maximum, a_poll_without_memory__says_so_and_loses_nothing,
+             a_waiting_poll__is_ended_by_a_message,
              a_wait_for_reports__is_ended_by_wake_also_when_that_came_first,
              a_wait_for_messages__is_ended_by_wake_also_when_that_came_first)
