@@ -118,7 +118,7 @@ int app_once_begin(tq_tx *tx, struct app_once *once, struct tq_error *err)
     const struct tq_value row[] = {tq_text(once->scope), tq_text(once->key),
                                    tq_text(once->fingerprint), tq_int(tq_tx_now_ms(tx))};
     uint32_t is_new = 0;
-    once->is_claimed = 0; /* of an earlier run */
+    once->is_claimed = once->undone_for = 0; /* of an earlier run */
     TQ_TRY(tq_tx_write(tx, ONCE_claim, row, 4, 1, &is_new, err));
     if (is_new) {
         once->is_claimed = 1;
@@ -144,6 +144,17 @@ int app_once_end(tq_tx *tx, struct app_once *once, unsigned status, const struct
         return tq__fail(err, TQ_E_INVALID, "once", "an answer to a key that was not claimed");
     }
     return tq_tx_write(tx, ONCE_answer, row, 4, 1, NULL, err);
+}
+
+int app_once_undo(struct app_once *once, int outcome)
+{
+    once->undone_for = outcome;
+    return TQ_E_INVALID;
+}
+
+int app_once_outcome(const struct app_once *once, int rc)
+{
+    return rc == TQ_E_INVALID && once->undone_for ? once->undone_for : rc;
 }
 
 /* ---- the answer ---- */

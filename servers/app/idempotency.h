@@ -13,6 +13,8 @@
  *         rc = app_once_begin(tx, &once, err);   TQ_OK: do the work and
  *         ...                                    app_once_end(tx, &once, 201, &json, err)
  *                                                TQ_REPEAT, TQ_REFUSED: return it
+ *                                                refused: return app_once_undo(&once, outcome)
+ *     rc = app_once_outcome(&once, rc);
  *     app_once_reply(&once, request, rc);        replays, or 422; 1 when it answered
  *     app_once_done(&once);
  */
@@ -33,6 +35,7 @@ struct app_once {
     char key[APP_ONCE_KEY_MAX + 1];
     char fingerprint[APP_FINGERPRINT_SIZE];
     int is_claimed;      /* by this request, in the transaction that runs */
+    int undone_for;      /* the outcome for which the last run was undone; 0: it was not */
     unsigned status;     /* of the stored answer */
     struct tq__buf body; /* of the stored answer */
 };
@@ -53,6 +56,12 @@ int app_once_begin(tq_tx *tx, struct app_once *once, struct tq_error *err);
 /* Store the answer in the same transaction; `json` is copied. */
 int app_once_end(tq_tx *tx, struct app_once *once, unsigned status, const struct tq__buf *json,
                  struct tq_error *err);
+/*
+ * What a body returns that is to leave no trace, not even the claimed key, which may be used
+ * again; `outcome` is then what app_once_outcome() makes of the result of the run.
+ */
+int app_once_undo(struct app_once *once, int outcome);
+int app_once_outcome(const struct app_once *once, int rc);
 /* Answers for TQ_REPEAT and TQ_REFUSED and returns 1; returns 0 for everything else. */
 int app_once_reply(struct app_once *once, struct http_request *request, int rc);
 void app_once_done(struct app_once *once);

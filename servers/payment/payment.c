@@ -22,16 +22,8 @@
 struct work {
     struct payments *service;
     struct payment_wish *wish;
-    int asked;   /* begin: what the reservation service said, TQ_OK, TQ_GONE or TQ_EXPIRED */
-    int refused; /* the outcome that made the last run undo itself; 0: none */
+    int asked; /* begin: what the reservation service said, TQ_OK, TQ_GONE or TQ_EXPIRED */
 };
-
-/* End the transaction without a trace, the claimed key included: the key may be used again. */
-static int undo(struct work *work, int outcome)
-{
-    work->refused = outcome;
-    return TQ_E_INVALID;
-}
 
 /* One body for all that come at the same time: none behind one that failed, which is taken out. */
 static int for_each(tq_tx *tx, tq_tx_fn *body, void *const args[], size_t count, int results[],
@@ -49,7 +41,7 @@ static int run(struct payments *service, tq_tx_each_fn *body, struct work *work,
                struct tq_error *err)
 {
     int rc = tq_ledger_run_each(service->ledger, body, work, err);
-    return rc == TQ_E_INVALID && work->refused ? work->refused : rc;
+    return app_once_outcome(work->wish->once, rc);
 }
 
 /* Keep the answer for whoever repeats the request. */
@@ -116,13 +108,12 @@ static int begin(tq_tx *tx, void *arg, struct tq_error *err)
 {
     struct work *work = arg;
     struct payment_wish *wish = work->wish;
-    work->refused = 0; /* of an earlier run */
     int rc = app_once_begin(tx, wish->once, err);
     if (rc != TQ_OK) {
         return rc;
     }
     if (work->asked != TQ_OK) {
-        return undo(work, work->asked);
+        return app_once_undo(wish->once, work->asked);
     }
     rc = add(tx, work->service, &wish->row, err);
     if (rc == TQ_REPEAT) {
@@ -165,18 +156,17 @@ static int confirm(tq_tx *tx, void *arg, struct tq_error *err)
     struct payment_wish *wish = work->wish;
     struct payment row;
     const struct charge_input input = {.token = wish->row.token, .row = &row};
-    work->refused = 0; /* of an earlier run */
     int rc = app_once_begin(tx, wish->once, err);
     if (rc != TQ_OK) {
         return rc;
     }
     rc = read_own(tx, wish->row.id, wish->row.user, &row, err);
     if (rc != TQ_OK) {
-        return rc < 0 ? rc : undo(work, rc);
+        return rc < 0 ? rc : app_once_undo(wish->once, rc);
     }
     rc = charge_apply(tx, work->service, row.id, "ConfirmAsked", &input, err);
     if (rc < 0 || rc == TQ_REFUSED) {
-        return rc < 0 ? rc : undo(work, TQ_CLOSED);
+        return rc < 0 ? rc : app_once_undo(wish->once, TQ_CLOSED);
     }
     wish->row = row;
     return answer(tx, wish, 202, err);

@@ -35,7 +35,6 @@ struct recording {
     struct hold_wish *wish;
     const struct tq_hold_request *request;
     const struct tq_hold *claim;
-    int refused;     /* the outcome that made the last run undo itself; 0: none */
     int is_recorded; /* in the last run: a reservation has the claim already */
 };
 
@@ -79,13 +78,6 @@ static int write_down(tq_tx *tx, struct recording *recording, struct tq_error *e
     return app_once_end(tx, wish->once, 201, &wish->answer, err);
 }
 
-/* Leave no trace, not even the claimed key: it may be used again. */
-static int undo(struct recording *recording, int outcome)
-{
-    recording->refused = outcome;
-    return TQ_E_INVALID;
-}
-
 /* Of two requests with one key either may record the claim that the front gave to the first. */
 static int look_for_claim(tq_tx *tx, struct recording *recording, struct tq_error *err)
 {
@@ -103,7 +95,7 @@ static int admit(tq_tx *tx, struct recording *recording, struct tq_error *err)
 {
     struct hold_wish *wish = recording->wish;
     int status = recording->claim->status;
-    recording->refused = recording->is_recorded = 0; /* of an earlier run */
+    recording->is_recorded = 0; /* of an earlier run */
     int rc = app_once_begin(tx, wish->once, err);
     if (rc == TQ_REPEAT && !wish->once->status) {
         return tq__fail(err, TQ_E_BUSY, ORIGIN, "the key is being used");
@@ -115,21 +107,22 @@ static int admit(tq_tx *tx, struct recording *recording, struct tq_error *err)
         return rc;
     }
     if (status != TQ_OK && status != TQ_REPEAT) {
-        return undo(recording, TQ_EXPIRED);
+        return app_once_undo(wish->once, TQ_EXPIRED);
     }
     rc = reservation_row_person_take(tx, &wish->row, wish->sale.person_limit, err);
-    return rc > 0 ? undo(recording, rc) : rc;
+    return rc > 0 ? app_once_undo(wish->once, rc) : rc;
 }
 
 /* What follows from what the ledger says of the seats. */
 static int reserve(tq_tx *tx, struct recording *recording, const struct tq_hold *hold,
                    struct tq_error *err)
 {
+    struct hold_wish *wish = recording->wish;
     if (hold->status != TQ_OK) {
-        recording->wish->taken = hold->taken;
-        return undo(recording, hold->status == TQ_REPEAT ? TQ_EXPIRED : hold->status);
+        wish->taken = hold->taken;
+        return app_once_undo(wish->once, hold->status == TQ_REPEAT ? TQ_EXPIRED : hold->status);
     }
-    TQ_TRY(fill(tx, recording->wish, hold, err));
+    TQ_TRY(fill(tx, wish, hold, err));
     return write_down(tx, recording, err);
 }
 
@@ -237,7 +230,7 @@ int reservation_hold(struct reservations *service, struct hold_wish *wish, struc
                                       .seats = seats,
                                       .seats_count = wish->row.seats_count,
                                       .ttl_ms = service->hold_ttl_ms};
-    struct recording recording = {service, wish, &request, &claim, 0, 0};
+    struct recording recording = {service, wish, &request, &claim, 0};
     int rc = check(service, wish, err);
     if (rc != TQ_OK) {
         return rc;
@@ -255,7 +248,7 @@ int reservation_hold(struct reservations *service, struct hold_wish *wish, struc
     if (claim.status == TQ_OK && rc != TQ_OK && rc != TQ_E_UNKNOWN && !recording.is_recorded) {
         give_claim_back(service, &claim);
     }
-    return rc == TQ_E_INVALID && recording.refused ? recording.refused : rc;
+    return app_once_outcome(wish->once, rc);
 }
 
 /* ---- the owner's verbs ---- */

@@ -17,7 +17,7 @@ static struct rig rig;
 static tq_store *store;
 static struct tq_error err = TQ_ERROR_INIT;
 static struct wire_answer answer;
-static atomic_int works, fail_next;
+static atomic_int works, fail_next, refuse_next;
 
 static int work(tq_tx *tx, void *arg, struct tq_error *own_err)
 {
@@ -25,6 +25,9 @@ static int work(tq_tx *tx, void *arg, struct tq_error *own_err)
     int rc = app_once_begin(tx, once, own_err);
     if (rc != TQ_OK) {
         return rc;
+    }
+    if (atomic_exchange(&refuse_next, 0)) {
+        return app_once_undo(once, TQ_GONE);
     }
     int number = atomic_fetch_add(&works, 1) + 1;
     struct tq__buf json = TQ__BUF(tq_tx_env(tx));
@@ -43,9 +46,9 @@ static void create(struct http_request *request)
     if (!app_once_read(&once, request, "create", "ann")) {
         return;
     }
-    int rc = tq_ledger_run(store, work, &once, &own_err);
+    int rc = app_once_outcome(&once, tq_ledger_run(store, work, &once, &own_err));
     if (!app_once_reply(&once, request, rc)) {
-        http_reply_empty(request, rc == TQ_OK ? 201 : 503);
+        http_reply_empty(request, rc == TQ_OK ? 201 : rc == TQ_GONE ? 404 : 503);
     }
     app_once_done(&once);
 }
@@ -62,7 +65,7 @@ static void begin(void)
         TQ_OK);
     assert_status(app_once_prepare(store, &err), TQ_OK);
     assert_status(app_once_prepare(store, &err), TQ_REPEAT);
-    works = fail_next = 0;
+    works = fail_next = refuse_next = 0;
 }
 
 static void end(void)
@@ -126,6 +129,18 @@ START_TEST(a_failure__can_be_tried_again)
 }
 END_TEST
 
+START_TEST(a_refusal__leaves_the_key_as_it_was)
+{
+    begin();
+    refuse_next = 1;
+    ck_assert_uint_eq(post(KEY, "{}"), 404);
+    ck_assert_uint_eq(post(KEY, "{ }"), 201); /* not even the body counts */
+    ck_assert_uint_eq(post(KEY, "{ }"), 201);
+    ck_assert_str_eq(answer.body, "{\"number\":1}");
+    end();
+}
+END_TEST
+
 static unsigned post_key_of(size_t bytes)
 {
     char line[256] = "Idempotency-Key: ";
@@ -169,4 +184,5 @@ START_TEST(old_answers__are_removed)
 END_TEST
 
 UNIT_MAIN("app.idempotency", a_repetition__gets_the_same_answer, another_body__is_refused,
-          a_failure__can_be_tried_again, keys__have_16_to_128_characters, old_answers__are_removed)
+          a_failure__can_be_tried_again, a_refusal__leaves_the_key_as_it_was,
+          keys__have_16_to_128_characters, old_answers__are_removed)
