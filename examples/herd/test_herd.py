@@ -30,6 +30,7 @@ LIES = {
     "early": "toldWrongWait",
     "forgotten": "paymentLost",
     "fault": "unexpectedAnswer",
+    "crossed": None,  # no lie: maps that overtake each other on the way
 }
 
 
@@ -48,6 +49,7 @@ class Sale:
         self.line, self.polls, self.keys = {}, {}, {}
         self.states = [FREE] * seats
         self.reservations, self.payments = {}, {}
+        self.maps, self.told, self.overtaken = 0, None, threading.Event()
 
     def place(self, user, is_enter):
         if user not in self.line:
@@ -66,7 +68,20 @@ class Sale:
             answer.update(status="ADMITTED", queueToken="t", queueTokenExpiresAt=stamp(60))
         return 200, answer
 
-    def seat_map(self):
+    def seat_map(self, known):
+        """A map with its tag. The first one is on its way until somebody asks, long after seats were
+        sold, whether the newest still holds; he is told so only behind it."""
+        status, answer = self.read_map()
+        etag = f'"{answer["bits"]}"'
+        if self.lie != "crossed":
+            return status, answer
+        if known == etag:
+            is_late = self.told and time.monotonic() > self.told + 1.7
+            return 304, None, etag, self.overtaken.set if is_late else None
+        self.maps += 1
+        return status, answer, etag, (lambda: self.overtaken.wait(5)) if self.maps == 1 else None
+
+    def read_map(self):
         states = [FREE] * len(self.states) if self.lie == "free" else self.states
         packed = bytearray((len(states) + 3) // 4)
         for i, state in enumerate(states):
@@ -107,7 +122,8 @@ class Sale:
             self.states[seat] = FREE
         return 202, {}
 
-    def answer(self, method, path, user, body):
+    def answer(self, method, path, user, body, known=None):
+        """Status and body, for a map also its tag and what happens before it is sent."""
         part = path.split("?")[0].strip("/").split("/")
         if path.startswith("/v1/queue/leave"):
             return 204, None
@@ -117,7 +133,7 @@ class Sale:
             return 200, {"seats": [{"seatId": str(i), "section": "A", "row": str(i // 4), "price": 10}
                                    for i in range(len(self.states))]}
         if part[-1] == "seat-map":
-            return self.seat_map()
+            return self.seat_map(known)
         if part[1] == "schedules":
             return 200, {"salesOpenAt": stamp(), "currency": "KRW", "personLimit": 4}
         if part[-1] == "hold":
@@ -128,6 +144,8 @@ class Sale:
             found = dict(self.reservations[part[2]])
             if self.lie == "forgotten":
                 found["status"] = "PENDING"
+            if found["status"] == "CONFIRMED" and not self.told:
+                self.told = time.monotonic()
             return 200, found
         if part[-1] == "confirm":
             return self.confirm(part[2])
@@ -151,12 +169,18 @@ class Handler(BaseHTTPRequestHandler):
         key = self.headers.get("Idempotency-Key")
         with sale.lock:
             if not key or key not in sale.keys:
-                made = sale.answer(self.command, self.path, token[1][:60], body)
+                made = sale.answer(self.command, self.path, token[1][:60], body,
+                                   self.headers.get("If-None-Match"))
                 sale.keys[key] = made
-            status, answer = sale.keys[key]
+            status, answer, etag, before = (*sale.keys[key], None, None)[:4]
+        if before:
+            before()
+            time.sleep(0.12 if status == 304 else 0)
         text = json.dumps(answer).encode() if answer is not None else b""
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
+        if etag:
+            self.send_header("ETag", etag)
         if status == 429:
             self.send_header("Retry-After", "1")
         self.end_headers()
@@ -178,7 +202,7 @@ def run(herd, scenario, folder, lie):
     report = folder / f"{lie}.json"
     done = subprocess.run(
         [herd, "--url", url, "--sandbox", url, "--schedule", "s", "--keys", folder / "keys.json",
-         "--scenario", scenario, "--json", report, "--time-limit", "6", "--connections", "8"],
+         "--scenario", scenario, "--json", report, "--time-limit", "20" if lie == "crossed" else "6", "--connections", "8"],
         capture_output=True, text=True)
     server.shutdown()
     if done.returncode == 2:
