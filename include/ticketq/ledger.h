@@ -233,7 +233,8 @@ TQ_API uint64_t tq_tx_changed(const tq_tx *tx);
 /**
  * Read the database's clock. SQLite has none of its own: there it is the host's.
  * @param tx  Borrowed.
- * @return Milliseconds since the Unix epoch; the same for the whole transaction.
+ * @return Milliseconds since the Unix epoch; the same for the whole transaction, which may have
+ *         begun a round trip before a request that it took in.
  * @since 0.1
  */
 TQ_API int64_t tq_tx_now_ms(const tq_tx *tx);

@@ -178,8 +178,8 @@ TQ_API TQ_MUST_CHECK int tq_inbox_clean(tq_store *store, int64_t age_ms, size_t 
                                         struct tq_error *err);
 
 /** Open a relay from a store's outbox to a transport. References are kept. TQ_E_UNSUPPORTED: the
-    store has no ledger. TQ_E_INVALID: also when tq_outbox_prepare() has not been called.
-    @since 0.1 */
+    store has no ledger. TQ_E_LIMIT: `batch` or `lease_ms`. TQ_E_INVALID: also when the lease is
+    too short for the transport, or tq_outbox_prepare() has not been called. @since 0.1 */
 TQ_API TQ_MUST_CHECK int tq_relay_open(tq_store *store, tq_transport *transport,
                                        const struct tq_relay_options *options, tq_relay **out_relay,
                                        struct tq_error *err);

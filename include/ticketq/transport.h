@@ -86,7 +86,7 @@ TQ_BEGIN_DECLS
  *                           driver does not know.
  * @return TQ_E_UNSUPPORTED  The driver is not in this build.
  * @return TQ_E_ABI          The driver or a struct is of another release.
- * @return TQ_E_UNAVAILABLE  It could not be reached.
+ * @return another failure of the driver; those above connect later.
  * @since 0.1
  */
 TQ_API TQ_MUST_CHECK int tq_transport_open(const struct tq_env *env,

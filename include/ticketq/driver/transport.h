@@ -91,7 +91,7 @@ struct tq_transport_driver {
     /**
      * Make a publisher with reports of its own. Does not block for the network. May be
      * called at the same time on one state.
-     * @return TQ_OK, TQ_E_NOMEM, TQ_E_UNAVAILABLE.
+     * @return TQ_OK, TQ_E_INVALID (a setting), TQ_E_NOMEM, TQ_E_UNAVAILABLE.
      */
     int (*producer_open)(void *state, void **out_producer, struct tq_error *err);
     /**
@@ -119,7 +119,8 @@ struct tq_transport_driver {
      * trouble; with TQ_E_INVALID, TQ_E_LIMIT or TQ_E_UNSUPPORTED it refuses this message.
      * Returns early after `wake`, also when that came first. One call at a time per
      * producer, also at the same time as `wake`.
-     * @return TQ_OK with 1..max reports, TQ_EMPTY, TQ_E_NOMEM, TQ_E_UNAVAILABLE.
+     * @return TQ_OK with 1..max reports, TQ_EMPTY, TQ_E_INVALID (a setting), TQ_E_NOMEM,
+     *         TQ_E_UNAVAILABLE.
      */
     int (*reports)(void *state, void *producer, struct tq_report *out_reports, size_t max,
                    uint32_t timeout_ms, size_t *out_count, struct tq_error *err);
@@ -144,7 +145,8 @@ struct tq_transport_driver {
      * what they point to belong to the driver and stay valid until they are acknowledged or
      * the consumer is closed; a NUL that is not counted ends each payload. Not given twice to
      * one consumer. One call at a time per consumer.
-     * @return TQ_OK with 1..max messages, TQ_EMPTY, TQ_E_NOMEM, TQ_E_UNAVAILABLE.
+     * @return TQ_OK with 1..max messages, TQ_EMPTY, TQ_E_INVALID (a setting), TQ_E_NOMEM,
+     *         TQ_E_UNAVAILABLE.
      */
     int (*poll)(void *state, void *consumer, struct tq_message *out_messages, size_t max,
                 uint32_t timeout_ms, size_t *out_count, struct tq_error *err);
