@@ -3,9 +3,9 @@
  * The cache on Redis: one key a page, one script a call (cache.lua).
  *
  * A connection of its own, since a page of a megabyte would hold up the room's and the holds'
- * pipelines, and with little patience: whoever reads can do without. The server may evict
- * what is here, so it need not be the one where lines stand; a cluster spreads pages by id.
- * Threads: [any], as client.c.
+ * pipelines, and with little patience, unless the URL says how much: whoever reads can do without.
+ * The server may evict what is here, so it need not be the one where lines stand; a cluster spreads
+ * pages by id. Threads: [any], as client.c.
  */
 #include "store/cache.h"
 
@@ -17,11 +17,17 @@
 #define CONNECT_MS 250
 #define ANSWER_MS 500
 
+static int is_said(const struct tq__url *url, const char *name)
+{
+    char said[16];
+    return tq__url_query(url->query, name, said, sizeof said, NULL) == TQ_OK;
+}
+
 static int read_target(struct redis_target *target, const struct tq__url *url, struct tq_error *err)
 {
     TQ_TRY(tq__redis_target_read(target, url->path, url->query, err));
-    target->connect_ms = target->connect_ms < CONNECT_MS ? target->connect_ms : CONNECT_MS;
-    target->timeout_ms = target->timeout_ms < ANSWER_MS ? target->timeout_ms : ANSWER_MS;
+    target->connect_ms = is_said(url, "connect_ms") ? target->connect_ms : CONNECT_MS;
+    target->timeout_ms = is_said(url, "timeout_ms") ? target->timeout_ms : ANSWER_MS;
     target->wait_ms = 0;
     target->may_forget = 1;
     return TQ_OK;
