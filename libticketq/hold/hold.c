@@ -225,6 +225,9 @@ static int run_change(struct change_job *job, struct tq_error *err)
     } else if (rc == TQ_OK) {
         wake_waiters(job);
     }
+    for (size_t i = 0; rc == TQ_E_UNKNOWN && i < job->count; i++) {
+        tq__book_doubt(book, job->refs[i].schedule); /* who asks again may never come */
+    }
     return rc;
 }
 

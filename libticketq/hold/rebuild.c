@@ -106,19 +106,6 @@ static int rebuild(tq_book *book, const char *schedule, int is_past, struct tq_e
     return rc == TQ_OK ? load_snapshot(book, schedule, 0, err) : rc;
 }
 
-int tq__book_rebuild(tq_book *book, const char *schedule, enum tq__rebuild how,
-                     struct tq_error *err)
-{
-    struct tq_seat_map map = TQ_INIT(tq_seat_map);
-    pthread_mutex_lock(&book->rebuild_lock);
-    int rc = book->driver->map(book->state, schedule, &map, err);
-    if (rc == TQ_GONE || (rc == TQ_OK && how != TQ__REBUILD_GONE)) {
-        rc = rebuild(book, schedule, how == TQ__REBUILD_PAST, err);
-    }
-    pthread_mutex_unlock(&book->rebuild_lock);
-    return rc;
-}
-
 static struct doubt *find_doubt(tq_book *book, const char *schedule)
 {
     struct doubt *doubt = tq__map_get(&book->doubts, schedule);
@@ -154,6 +141,22 @@ static void doubt_schedule(tq_book *book, const char *schedule, int is_past)
         raise_doubt(book, doubt, is_past);
     }
     pthread_mutex_unlock(&book->doubts_lock);
+}
+
+int tq__book_rebuild(tq_book *book, const char *schedule, enum tq__rebuild how,
+                     struct tq_error *err)
+{
+    struct tq_seat_map map = TQ_INIT(tq_seat_map);
+    pthread_mutex_lock(&book->rebuild_lock);
+    int rc = book->driver->map(book->state, schedule, &map, err);
+    if (rc == TQ_GONE || (rc == TQ_OK && how != TQ__REBUILD_GONE)) {
+        rc = rebuild(book, schedule, how == TQ__REBUILD_PAST, err);
+    }
+    pthread_mutex_unlock(&book->rebuild_lock);
+    if (rc < 0) { /* it may have stopped half way */
+        doubt_schedule(book, schedule, how == TQ__REBUILD_PAST);
+    }
+    return rc;
 }
 
 void tq__book_doubt(tq_book *book, const char *schedule)
@@ -214,7 +217,6 @@ void tq__book_settle_doubts(tq_book *book)
         struct tq_error err = TQ_ERROR_INIT;
         enum tq__rebuild how = is_past ? TQ__REBUILD_PAST : TQ__REBUILD_ANEW;
         if (tq__book_rebuild(book, schedule, how, &err) < 0) {
-            doubt_schedule(book, schedule, is_past);
             tq__log(&book->env, TQ_LOG_WARN, "hold", "the front of %s was not rebuilt: %s",
                     schedule, err.message);
             return;

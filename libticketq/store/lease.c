@@ -13,6 +13,10 @@
  * WITHDRAW is a RELEASE that only a HOLD accepts, and after which a front forgets
  * the hold with its request key.
  *
+ * A front is told what the ledger has decided in any order. Of a hold that ended here a RELEASE or
+ * GIVE_BACK makes it RELEASED under its own fence, and a RETAKE up to the fence of a RELEASED
+ * one is old news, which would bring back for good what nobody has.
+ *
  * A store makes a HOLD at or past its time EXPIRED before it asks, except a front
  * that is told what the ledger has decided. Extending never shortens, and ends at
  * granted_ms + life_max_ms (TQ_FULL from there). A retake of a hold that ended
@@ -120,6 +124,17 @@ static int fence_fits(const struct tq__lease *lease, const struct tq__lease_orde
     return order->fence == lease->fence || (order->verb == TQ_HOLD_RETAKE && order->fence > 0);
 }
 
+static int is_freeing(uint32_t verb)
+{
+    return verb == TQ_HOLD_RELEASE || verb == TQ_HOLD_GIVE_BACK;
+}
+
+static int is_old_news(const struct tq__lease *lease, const struct tq__lease_order *order)
+{
+    return order->is_told && order->verb == TQ_HOLD_RETAKE && lease->state == TQ__LEASE_RELEASED &&
+           order->fence <= lease->fence;
+}
+
 static int extend(const struct tq__lease_order *order, struct tq__lease *next)
 {
     int64_t most = next->granted_ms + order->life_max_ms;
@@ -142,11 +157,19 @@ int tq__lease_decide(const struct tq__lease *lease, const struct tq__lease_order
         return TQ_STALE;
     }
     int cell = cells[lease->state][order->verb];
-    if (order->fence > next->fence) {
+    if (order->is_told && !tq__lease_is_live(lease) && is_freeing(order->verb)) {
+        next->state = TQ__LEASE_RELEASED;
         next->fence = order->fence;
+        return -cell;
+    }
+    if (is_old_news(lease, order)) {
+        return TQ_RELEASED;
     }
     if (cell < 0) {
         return -cell;
+    }
+    if (order->fence > next->fence) {
+        next->fence = order->fence;
     }
     if (order->verb == TQ_HOLD_EXTEND) {
         return extend(order, next);

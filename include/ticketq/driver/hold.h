@@ -109,8 +109,8 @@ struct tq_hold_driver {
      * Make a schedule known, append seats, take over what the ledger knows.
      * A lease that is unknown here, or known with a lower fence or an earlier state,
      * is put in place and displaces a HOLD or a lower fence on its seats; one that
-     * ended here with the same fence stays ended. One that ended there ends here, unless it
-     * has a higher fence, and is remembered with its key. With `is_truth`, what is PAYING or
+     * ended here with the same fence stays ended. One that ended there ends here, unless it has a
+     * higher fence, and is remembered with fence and key. With `is_truth`, what is PAYING or
      * SOLD here, with a fence up to `fence`, and is not among the leases, is freed (a HOLD ends by
      * its timer). With `is_past` each lease is put in place, whatever is known here, and what is
      * not among them is freed whatever its fence, and forgotten, so that a later load may bring

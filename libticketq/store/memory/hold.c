@@ -303,7 +303,11 @@ static int change_one(struct memory_holds *holds, const struct tq_front_change *
         tq__memory_lease_lapse(holds, lease, now_ms);
     }
     int rc = tq__lease_decide(&lease->core, &order, &next);
-    rc = rc == TQ_OK ? apply(holds, lease, change, &next, now_ms) : rc;
+    if (rc == TQ_OK) {
+        rc = apply(holds, lease, change, &next, now_ms);
+    } else if (!tq__lease_is_live(&lease->core)) {
+        lease->core = next; /* as what it has ended, under which fence */
+    }
     if (change->is_told && change->fence > schedule->fence) {
         schedule->fence = change->fence;
     }

@@ -214,16 +214,29 @@ static int is_ahead(const struct memory_lease *lease, const struct tq_front_leas
            (row->state == TQ_SEAT_HOLD && row->expires_ms <= core->expires_ms);
 }
 
+/* One that is known here ends, and under the row's fence it has ended as the row says. */
+static void end_as(struct memory_holds *holds, struct memory_lease *lease, uint32_t state,
+                   uint64_t fence, int64_t now_ms)
+{
+    struct tq__lease *core = &lease->core;
+    if (tq__lease_is_live(core)) {
+        tq__memory_lease_end(holds, lease, state, now_ms);
+    } else if (core->fence != fence || state == TQ__LEASE_RELEASED) {
+        core->state = state;
+    }
+    core->fence = fence;
+}
+
 /* A hold that the ledger has ended: its key has to be known here, its seats are free. */
 static int load_ended(struct memory_holds *holds, struct memory_schedule *schedule,
-                      const struct tq_front_lease *row, struct tq_error *err)
+                      const struct tq_front_lease *row, int is_past, struct tq_error *err)
 {
     int64_t now_ms = tq__now_ms(holds->env);
     uint32_t state = row->ended == TQ_EXPIRED ? TQ__LEASE_EXPIRED : TQ__LEASE_RELEASED;
     struct memory_lease *lease = tq__map_get(&schedule->leases, row->id);
     if (lease) {
-        if (tq__lease_is_live(&lease->core) && lease->core.fence <= row->fence) {
-            tq__memory_lease_end(holds, lease, state, now_ms);
+        if (is_past || lease->core.fence <= row->fence) {
+            end_as(holds, lease, state, row->fence, now_ms);
         }
         return TQ_OK;
     }
@@ -243,7 +256,7 @@ static int load_lease(struct memory_holds *holds, struct memory_schedule *schedu
                       const struct tq_front_lease *row, int is_past, struct tq_error *err)
 {
     if (row->ended) {
-        return load_ended(holds, schedule, row, err);
+        return load_ended(holds, schedule, row, is_past, err);
     }
     int64_t now_ms = tq__now_ms(holds->env);
     struct memory_lease *lease = tq__map_get(&schedule->leases, row->id);

@@ -214,6 +214,16 @@ end
 local function change(lease, order)
   if lease.holder ~= order.holder or not fits(lease, order) then return STALE end
   local cell, fence = CELLS[lease.state][order.verb], max(lease.fence, order.fence)
+  if order.is_told and lease.state > SOLD then
+    if order.verb == RELEASE or order.verb == GIVE_BACK then
+      lease.state, lease.fence = RELEASED, fence
+      touch(lease)
+      return -cell
+    end
+    if order.verb == RETAKE and lease.state == RELEASED and order.fence <= lease.fence then
+      return 12
+    end
+  end
   if cell < 0 then return -cell end
   if order.verb == EXTEND then
     local status = extend(lease, order)

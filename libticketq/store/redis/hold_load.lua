@@ -75,13 +75,21 @@ local function is_ahead(lease, row)
   return lease.state == RELEASED or (row.state == HOLD and row.expires_ms <= lease.expires_ms)
 end
 
--- Its key has to be known here, its seats are free.
+-- Its key has to be known here, its seats are free. One that is known ends, and under the row's
+-- fence it has ended as the row says.
 local function load_ended(lease, row)
   local state = row.ended == 10 and EXPIRED or RELEASED
   if lease then
-    if lease.state <= SOLD and lease.fence <= row.fence then
+    if not is_past and lease.fence > row.fence then return OK end
+    if lease.state <= SOLD then
       finish(lease, state)
       if state == EXPIRED then untidy[#untidy + 1] = lease.text end
+    elseif lease.fence ~= row.fence or state == RELEASED then
+      lease.state = state
+    end
+    if lease.fence ~= row.fence or lease.state ~= lease.was then
+      lease.fence = row.fence
+      touch(lease)
     end
     return OK
   end

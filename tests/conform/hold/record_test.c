@@ -75,10 +75,62 @@ static int change_by(const struct tq_hold *hold, uint32_t verb, int outcome)
     body.ref = hold_ref(hold);
     run(&body);
     if (outcome == TQ_OK) {
+        body.ref.fence = body.result.fence;
         tq_hold_reflect(w.book, verb, &body.ref, 1, &err);
     }
     return body.result.status;
 }
+
+/* Changes the ledger, and leaves it to others to tell the front. */
+static struct tq_hold change_untold(const struct tq_hold *hold, uint32_t verb)
+{
+    struct body body = {.verb = verb, .result = TQ_INIT(tq_hold_result), .ref = hold_ref(hold)};
+    struct tq_hold changed = *hold;
+    run(&body);
+    assert_named(body.result.status, TQ_OK);
+    changed.fence = body.result.fence;
+    return changed;
+}
+
+static void tell(uint32_t verb, const struct tq_hold *hold)
+{
+    struct tq_hold_ref ref = hold_ref(hold);
+    assert_status(tq_hold_reflect(w.book, verb, &ref, 1, &err), TQ_OK);
+}
+
+/* Those who tell the front do not wait for each other. */
+START_TEST(a_retake_that_is_told_too_late__brings_nothing_back)
+{
+    static const char *const known[] = {"s1"};
+    hold_world_open(&w, NULL);
+    if (is_without_ledger()) {
+        return;
+    }
+    struct tq_hold held = hold_take(&w, "ann", "a", "s1"), ended = hold_take(&w, "ann", "b", "s2"),
+                   loaded = hold_take(&w, "ann", "c", "s3");
+    held = change_untold(&held, TQ_HOLD_RETAKE);
+    ended = change_untold(&ended, TQ_HOLD_RELEASE);
+    tell(TQ_HOLD_RELEASE, &ended);
+    ended = change_untold(&ended, TQ_HOLD_RETAKE);
+    loaded = change_untold(&loaded, TQ_HOLD_RELEASE);
+    tell(TQ_HOLD_RELEASE, &loaded);
+    loaded = change_untold(&loaded, TQ_HOLD_RETAKE);
+    held = change_untold(&held, TQ_HOLD_RELEASE);
+    ended = change_untold(&ended, TQ_HOLD_RELEASE);
+    loaded = change_untold(&loaded, TQ_HOLD_RELEASE);
+    tell(TQ_HOLD_RELEASE, &held);
+    tell(TQ_HOLD_RELEASE, &ended);
+    if (w.front) {
+        assert_status(tq_book_define(w.book, HOLD_SCHEDULE, known, 1, &err), TQ_REPEAT);
+    }
+    tell(TQ_HOLD_RETAKE, &held);
+    tell(TQ_HOLD_RETAKE, &ended);
+    tell(TQ_HOLD_RETAKE, &loaded);
+    ck_assert_uint_eq(hold_map_of(&w).counts[TQ_SEAT_AVAILABLE], HOLD_SEATS);
+    assert_named(hold_take(&w, "bob", "b", "s1 s2 s3").status, TQ_OK);
+    hold_world_close(&w);
+}
+END_TEST
 
 START_TEST(claim_record_reflect__walks_to_the_ticket)
 {
@@ -300,6 +352,7 @@ START_TEST(one_hold__can_be_read)
 END_TEST
 
 CONFORM_MAIN("hold.record", claim_record_reflect__walks_to_the_ticket,
+             a_retake_that_is_told_too_late__brings_nothing_back,
              a_claim_that_is_repeated__is_new_to_the_ledger_once,
              cancel_during_acquire__leaves_nothing_behind, an_undone_verb__did_not_happen,
              crash_between__a_claim_without_record_ends_by_its_time,

@@ -348,6 +348,46 @@ START_TEST(sold_while_the_front_is_loaded__is_sold_there_too)
 }
 END_TEST
 
+/* Nobody asks again what became of it. */
+START_TEST(the_outcome_of_a_release_is_lost__the_front_finds_out)
+{
+    begin(&(const struct step){.before = PINNED});
+    if (w.front && w.ledger) {
+        struct tq_error err = TQ_ERROR_INIT;
+        fault_plan_set(FAULT_AFTER, 1u << FAULT_COMMIT, 1);
+        assert_named(change(TQ_HOLD_RELEASE, &err), TQ_E_UNKNOWN);
+        stop_faults();
+        assert_named(hold_take(&w, "bob", "b", "s1 s2").status, TQ_OK);
+    }
+    hold_world_close(&w);
+}
+END_TEST
+
+static void release_elsewhere_and_break(void)
+{
+    tq_book *mine = w.book;
+    w.book = hold_world_book(&w);
+    assert_named(hold_do(&w, TQ_HOLD_RELEASE, &prepared).status, TQ_OK);
+    tq_book_close(w.book);
+    w.book = mine;
+    fault_plan_set(FAULT_BEFORE, 1u << FAULT_BEGIN, 1);
+}
+
+/* The front has been told of what may be past, and not of what is. */
+START_TEST(a_define_stops_between_its_loads__the_next_who_asks_goes_on)
+{
+    struct tq_error err = TQ_ERROR_INIT;
+    begin(&(const struct step){.before = PINNED});
+    if (w.front && w.ledger) {
+        fault_hold_before_load(release_elsewhere_and_break);
+        assert_named(define(&err), TQ_E_UNAVAILABLE);
+        stop_faults();
+        assert_named(hold_take(&w, "bob", "b", "s1 s2").status, TQ_OK);
+    }
+    hold_world_close(&w);
+}
+END_TEST
+
 int main(int arguments_count, char **arguments)
 {
     TCase *tcase = tcase_create("fault.hold");
@@ -358,5 +398,7 @@ int main(int arguments_count, char **arguments)
     tcase_add_loop_test(tcase, the_nth_call_of_the_ledger_fails, 0, STEPS);
     tcase_add_loop_test(tcase, freed_while_the_front_is_loaded__is_free_there_too, 0, 2);
     tcase_add_test(tcase, sold_while_the_front_is_loaded__is_sold_there_too);
+    tcase_add_test(tcase, the_outcome_of_a_release_is_lost__the_front_finds_out);
+    tcase_add_test(tcase, a_define_stops_between_its_loads__the_next_who_asks_goes_on);
     return unit_run("fault.hold", tcase);
 }

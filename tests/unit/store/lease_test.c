@@ -94,6 +94,29 @@ START_TEST(what_is_told__raises_the_fence)
 }
 END_TEST
 
+/* In whatever order the front is told of a retake and of what freed it again. */
+START_TEST(what_is_told_late__brings_nothing_back)
+{
+    static const uint32_t ended[] = {TQ__LEASE_RELEASED, TQ__LEASE_EXPIRED};
+    static const uint32_t freeing[] = {TQ_HOLD_RELEASE, TQ_HOLD_GIVE_BACK};
+    for (int i = 0; i < 4; i++) {
+        struct tq__lease lease = lease_in(ended[i / 2]), freed, next;
+        struct tq__lease_order free = order_of(freeing[i % 2]), retake = order_of(TQ_HOLD_RETAKE);
+        free.is_told = retake.is_told = 1;
+        for (free.fence = 7; free.fence <= 8; free.fence++) {
+            ck_assert_int_gt(tq__lease_decide(&lease, &free, &freed), TQ_OK);
+            ck_assert_uint_eq(freed.state, TQ__LEASE_RELEASED);
+            ck_assert_uint_eq(freed.fence, free.fence);
+            retake.fence = free.fence;
+            ck_assert_int_eq(tq__lease_decide(&freed, &retake, &next), TQ_RELEASED);
+            retake.fence++;
+            ck_assert_int_eq(tq__lease_decide(&freed, &retake, &next), TQ_OK);
+            ck_assert_uint_eq(next.fence, retake.fence);
+        }
+    }
+}
+END_TEST
+
 START_TEST(extension__stops_at_the_maximum_to_the_millisecond)
 {
     struct tq__lease lease = lease_in(TQ__LEASE_HOLD), next;
@@ -127,4 +150,5 @@ END_TEST
 
 UNIT_MAIN("store.lease", every_cell__is_as_written,
           a_stranger_or_another_fence__is_stale_and_changes_nothing, what_is_told__raises_the_fence,
+          what_is_told_late__brings_nothing_back,
           extension__stops_at_the_maximum_to_the_millisecond, only_a_hold__can_be_due)
