@@ -53,7 +53,7 @@ launch() {
     [ ! -e "$run/closing" ] && mkdir -p "$folder" || return 1
     (
         cd "$folder" || exit 1
-        setsid env --default-signal=INT,QUIT "$@" </dev/null >>log 2>&1 8>&- 9>&- &
+        setsid env --default-signal=INT,QUIT "$@" </dev/null >>log 2>&1 7>&- 8>&- 9>&- &
         echo "$! $(born $!)" >pid
     )
 }
@@ -175,13 +175,15 @@ ports_free() {
     ! grep -qE ":(${pattern#|}) [0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-# claim_run FOLDER   sets $run to a new one in that folder and holds its lock. Ports and buses stay
-# below 32768, where the system starts to hand out ports to those who connect.
+# claim_run FOLDER   sets $run to a new one in that folder and holds its lock and that of its ports,
+# which a run in another folder may want while no server listens. Ports and buses stay below 32768,
+# where the system starts to hand out ports to those who connect.
 claim_run() {
     local first temp=$1
     for first in $(seq 21000 32 22600); do
         run=$temp/ticketq-services-$first
-        if ports_free "$first" && mkdir -m 711 "$run" 2>/dev/null; then
+        exec 7>"$tools_cache/ports-$first"
+        if flock -n 7 && ports_free "$first" && mkdir -m 711 "$run" 2>/dev/null; then
             exec 9>"$run/lock"
             flock 9
             return 0

@@ -60,7 +60,8 @@ claim_run "$temp" || exit 2
 exec 8>&-
 # The watcher waits for the lock, which falls to it when this process is killed.
 # shellcheck disable=SC2016
-setsid bash -c '. "$1/lib.sh" && reap "$2"' - "$services" "$run" </dev/null >/dev/null 2>&1 9>&- &
+setsid bash -c '. "$1/lib.sh" && reap "$2"' - "$services" "$run" \
+    </dev/null >/dev/null 2>&1 7>&- 9>&- &
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -119,7 +120,7 @@ pass_on() {
     ended "$command"
     exit "$2"
 }
-env --default-signal=INT,QUIT "$@" <&0 9>&- &
+env --default-signal=INT,QUIT "$@" <&0 7>&- 9>&- &
 command=$!
 trap 'pass_on INT 130' INT
 trap 'pass_on TERM 143' TERM

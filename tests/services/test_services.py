@@ -2,6 +2,7 @@
 """The tool that gives tests real servers: they answer, come back after faults, leave nothing."""
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
+# What runs in the background of a script is deaf to Ctrl-C, and a shell cannot undo that.
+RUN = ["env", "--default-signal=INT,QUIT", HERE / "run.sh"]
 PSQL = "/usr/lib/postgresql/15/bin/psql"
 
 
@@ -39,7 +42,7 @@ class Run:
 
     def __init__(self, *names, env=None):
         self.process = subprocess.Popen(
-            [HERE / "run.sh", *names, "--", "bash", "-c",
+            [*RUN, *names, "--", "bash", "-c",
              'cat "$TICKETQ_TEST_SERVICES/env"; echo; exec cat'],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, text=True,
             env={**os.environ, **(env or {})})
@@ -49,6 +52,8 @@ class Run:
             name, _, value = line.removeprefix("export ").strip().partition("=")
             self.env[name] = value.strip("'")
         self.folder = Path(self.env["TICKETQ_TEST_SERVICES"])
+        self.mark = self.folder / secrets.token_hex(8)  # another run's folder may have its name
+        self.mark.touch()
 
     def __getitem__(self, name):
         return self.env["TICKETQ_TEST_" + name]
@@ -104,8 +109,11 @@ class Run:
         self.process.stdin.close()
         return self.process.wait(60)
 
+    def is_there(self):
+        return self.mark.exists()
+
     def assert_gone(self, pids):
-        wait_until(lambda: not self.folder.exists())
+        wait_until(lambda: not self.is_there())
         assert not [pid for pid in pids if is_alive(pid)]
 
 
@@ -115,7 +123,7 @@ def fixture_servers():
     yield run
     pids = run.pids()
     assert run.end() == 0
-    assert not run.folder.exists()
+    assert not run.is_there()
     run.assert_gone(pids)
 
 
@@ -264,13 +272,24 @@ def test_runs_side_by_side_share_nothing(make_run):
     assert second.redis("exists", "mine") == "0"
     assert first.sql("POSTGRES", "select 1") == second.sql("POSTGRES", "select 1") == "1"
     first.end()
-    assert not first.folder.exists()
+    assert not first.is_there()
     assert second.redis("ping") == "PONG"
+
+
+def test_runs_in_two_folders_have_ports_of_their_own_while_nobody_listens(make_run, tmp_path):
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+    first = make_run("redis", env={"TMPDIR": str(folders[0])})
+    first.ctl("kill", "redis")
+    second = make_run("redis", env={"TMPDIR": str(folders[1])})
+    assert first["REDIS"] != second["REDIS"]
+    first.ctl("start", "redis")
 
 
 def test_status_and_input_are_the_commands():
     run = subprocess.run([HERE / "run.sh", "redis", "--", "bash", "-c",
-                          'cat; echo "$TICKETQ_TEST_SERVICES"; exit 7'],
+                          'cat; mktemp "$TICKETQ_TEST_SERVICES/XXXXXX"; exit 7'],
                          input="through\n", capture_output=True, text=True, timeout=60)
     assert run.returncode == 7
     words = run.stdout.split()
@@ -295,7 +314,7 @@ def test_what_does_not_start_is_an_error_and_is_cleared_away(tmp_path):
 def test_the_command_finds_its_servers_until_it_ends_after_a_ctrl_c():
     script = "trap 'redis-cli -u $TICKETQ_TEST_REDIS ping; exit' INT; echo ready; read -r line"
     for _ in range(5):  # a shell that waits in a trap hangs now and then
-        process = subprocess.Popen([HERE / "run.sh", "redis", "--", "bash", "-c", script],
+        process = subprocess.Popen([*RUN, "redis", "--", "bash", "-c", script],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                    start_new_session=True)
         assert process.stdout.readline() == "ready\n"
@@ -310,7 +329,7 @@ def test_an_interrupted_run_takes_command_and_servers_along(make_run, number, st
     pids = run.pids()
     assert len(pids) > 2
     assert run.stop(number) == status
-    assert not run.folder.exists()
+    assert not run.is_there()
     run.assert_gone(pids)
 
 
@@ -318,7 +337,8 @@ def test_interrupted_while_it_starts(tmp_path):
     process = subprocess.Popen([HERE / "run.sh", "cluster", "postgres15"], start_new_session=True,
                                env={**os.environ, "TMPDIR": str(tmp_path)})
     wait_until(lambda: list(tmp_path.glob("*/cluster.2/pid")))
-    pids = [int(path.read_text().split()[0]) for path in tmp_path.glob("*/*/pid")]
+    texts = [path.read_text() for path in tmp_path.glob("*/*/pid")]
+    pids = [int(text.split()[0]) for text in texts if text]  # one may be written just now
     process.terminate()
     assert process.wait(60) == 143
     assert not list(tmp_path.iterdir())
