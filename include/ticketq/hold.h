@@ -54,7 +54,7 @@ enum tq_seat_state {
 #define TQ_HOLD_TTL_MAX_MS 3600000      /**< Longest hold at once. */
 #define TQ_HOLD_LIFE_MAX_MS 7200000     /**< Longest life with all extensions. */
 #define TQ_HOLD_KEEP_MS 600000          /**< How long an ended hold is remembered. */
-#define TQ_HOLD_KEEP_MAX 65536          /**< Most ended holds of a schedule that a front remembers. */
+#define TQ_HOLD_KEEP_MAX 65536          /**< Most ended holds of a schedule that a front keeps. */
 #define TQ_SCHEDULE_SEATS_MAX 200000    /**< Most seats of a schedule. */
 
 /** How to open a book. At least one of front and ledger is required. */
