@@ -52,6 +52,11 @@ static inline void tq__pending_missed(struct tq__pending *pending)
 {
     pending->whole.is_wanted = 1;
 }
+/* The next look is one at everything, whatever the looks before it saw. */
+static inline void tq__pending_anew(struct tq__pending *pending)
+{
+    pending->whole.mask = 0;
+}
 /* The body of a reading transaction; `arg` is the record. */
 int tq__pending_read(tq_tx *tx, void *arg, struct tq_error *err);
 /* The key of a kept row. */

@@ -285,6 +285,7 @@ static int look(tq_relay *relay, struct tq_error *err)
     struct renewal renewal = {.relay = relay, .busy = busy_partitions(relay)};
     TQ_TRY(tq_ledger_run(relay->store, renew_leases, &renewal, err));
     relay->leases = renewal.leases;
+    tq__pending_anew(pending); /* others may have had the partitions meanwhile, and freed keys */
     __atomic_store_n(&relay->watch.wanted, relay->leases.held & ~relay->leases.leaving,
                      __ATOMIC_RELEASE);
     return read_pending(relay, err);

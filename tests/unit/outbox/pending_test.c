@@ -249,6 +249,23 @@ START_TEST(other_partitions__are_looked_for_from_the_first_id)
 }
 END_TEST
 
+START_TEST(a_look_anew__begins_at_the_first_id)
+{
+    setup(8);
+    assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
+    assert_status(outbox_put(store, "k2", 1, 1), TQ_OK);
+    sql("UPDATE outbox_events SET is_blocked = 1 WHERE event_key = 'k1'");
+    look_slowly();
+    look_slowly();
+    sql("UPDATE outbox_events SET is_blocked = 0 WHERE event_key = 'k1'");
+    ck_assert_uint_eq(look(), 1);
+    tq__pending_anew(&pending);
+    ck_assert_uint_eq(look(), 2);
+    ck_assert_str_eq(tq__pending_key(&pending, &pending.rows[0]), "k1");
+    teardown();
+}
+END_TEST
+
 START_TEST(ob_11_retried__comes_before_what_its_key_was_given_since)
 {
     setup(8);
@@ -380,7 +397,7 @@ UNIT_MAIN("outbox.pending", under_way__is_left_out_and_the_rest_is_found_in_orde
           only_leased_partitions__are_read_and_none_when_the_lease_is_due,
           rows_of_a_blocked_key__come_out_apart_and_due_keys_are_named,
           ob_17_low_water__spares_dead_rows_and_loses_nothing_below,
-          other_partitions__are_looked_for_from_the_first_id,
+          other_partitions__are_looked_for_from_the_first_id, a_look_anew__begins_at_the_first_id,
           ob_11_retried__comes_before_what_its_key_was_given_since,
           above_what_is_under_way__looks_begin_and_stop_at_their_room,
           what_came_back__is_found_before_anything_above,

@@ -187,7 +187,58 @@ START_TEST(closing__keeps_what_was_not_acknowledged)
 }
 END_TEST
 
+static int sql(tq_tx *tx, void *statement, struct tq_error *error)
+{
+    return tq_tx_exec(tx, (const char *)statement, NULL, 0, NULL, NULL, error);
+}
+
+static void park_k1(void)
+{
+    static char mark[] = "UPDATE outbox_events SET is_blocked = 1, event_id = 'parked'",
+                block[] = "INSERT INTO outbox_blocked SELECT 'k1', partition, 'parked', NULL, 'why'"
+                          " FROM outbox_events";
+    assert_status(tq_ledger_run(store, sql, mark, &err), TQ_OK);
+    assert_status(tq_ledger_run(store, sql, block, &err), TQ_OK);
+}
+
+static tq_relay *open_briefly(const char *owner)
+{
+    tq_relay *relay = NULL;
+    assert_status(tq_relay_open(store, transport,
+                                TQ_ARGS(tq_relay_options, .owner = owner, .lease_ms = 300), &relay,
+                                &err),
+                  TQ_OK);
+    return relay;
+}
+
+/* Another had the partitions in between, freed a key and went away. */
+START_TEST(partitions_that_come_back__are_looked_at_as_a_whole)
+{
+    struct handler_plan plan = {.key = ""};
+    setup();
+    tq_inbox *inbox = outbox_inbox(store, transport, "payment", &plan, 0);
+    assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
+    park_k1();
+    tq_relay *relay = open_briefly("r1");
+    assert_status(outbox_put(store, "k2", 1, 1), TQ_OK);
+    assert_status(tq_relay_step(relay, 0, NULL, &err), TQ_OK);
+    test.now_ms += 301;
+    tq_relay *other = open_briefly("r2");
+    assert_status(tq_outbox_retry(store, "parked", &err), TQ_OK);
+    assert_status(tq_relay_step(other, 0, NULL, &err), TQ_OK);
+    tq_relay_close(other);
+    ck_assert_int_eq(ask_number(store, "SELECT count(*) FROM outbox_blocked", NULL), 0);
+    assert_status(outbox_put(store, "k1", 2, 2), TQ_OK);
+    outbox_run(relay, inbox, 20);
+    outbox_check_key(store, "payment", "k1", 2);
+    tq_relay_close(relay);
+    tq_inbox_close(inbox);
+    teardown();
+}
+END_TEST
+
 UNIT_MAIN("outbox.relay", options__have_limits, stores_without_a_ledger__are_refused,
           a_step__tells_what_was_published_and_what_waits,
           batches__bound_a_step_and_the_window_bounds_all, a_step_without_memory__says_so,
-          partitions_max__leaves_the_rest_to_others, closing__keeps_what_was_not_acknowledged)
+          partitions_max__leaves_the_rest_to_others, closing__keeps_what_was_not_acknowledged,
+          partitions_that_come_back__are_looked_at_as_a_whole)
