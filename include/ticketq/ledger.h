@@ -210,7 +210,6 @@ TQ_API TQ_MUST_CHECK int tq_tx_exec_many(tq_tx *tx, const char *sql, const struc
  * @param params_count  Parameters of one row.
  * @param rows_count    1 to TQ_BATCH_MAX.
  * @param out_changed   Optional; rows_count elements: how many table rows each changed.
- *                      Of no meaning but after TQ_OK.
  * @param err           Optional.
  * @return TQ_OK         Run, or to be run before anything else is.
  * @return TQ_E_INVALID  As of tq_tx_exec(); also when a unique constraint does object.

@@ -47,7 +47,7 @@ struct tq_statement {
     size_t rows_count;             /**< At least 1; 1 when `row` is there. */
     tq_row_fn *row;                /**< NULL: rows that come are dropped. */
     void *arg;                     /**< For `row`. */
-    uint32_t *out_changed;         /**< Optional; rows_count elements, read after TQ_OK. */
+    uint32_t *out_changed;         /**< Optional; rows_count elements. */
     /** No unique constraint is expected to object. Without `row` and `out_changed` the answer may
         be read later: by the next exec, release, rollback_to or commit, whose failure it is then.
      */

@@ -126,7 +126,7 @@ static int run_row(sqlite3 *db, struct sqlite_statement *prepared,
     /* A failure was told by the step; a scan that was stopped ends here. */
     sqlite3_reset(prepared->stmt);
     sqlite3_clear_bindings(prepared->stmt);
-    if (rc == TQ_OK && statement->out_changed) {
+    if (statement->out_changed) {
         int is_read = sqlite3_stmt_readonly(prepared->stmt);
         statement->out_changed[row] = is_read ? 0 : (uint32_t)sqlite3_changes(db);
     }

@@ -162,29 +162,6 @@ START_TEST(a_full_database__undoes_all_rows)
 }
 END_TEST
 
-START_TEST(what_is_refused__has_changed_nothing)
-{
-    const struct tq_value row = tq_int(1);
-    uint32_t changed = 77;
-    struct tq_statement statement = {
-        .size = sizeof statement,
-        .sql = "INSERT INTO one (x) VALUES ($1)",
-        .params = &row,
-        .params_count = 1,
-        .rows_count = 1,
-        .out_changed = &changed,
-    };
-    setup();
-    assert_status(exec("CREATE TABLE one (x UNIQUE)", NULL, 0, NULL), TQ_OK);
-    assert_status(tq__sqlite_exec(&statements, &statement, 1, &err), TQ_OK);
-    ck_assert_uint_eq(changed, 1);
-    changed = 77;
-    assert_status(tq__sqlite_exec(&statements, &statement, 1, &err), TQ_REPEAT);
-    ck_assert_uint_eq(changed, 77); /* no out of a failure */
-    teardown();
-}
-END_TEST
-
 static int script(const char *sql)
 {
     return tq__sqlite_script(db, sql, &err);
@@ -208,4 +185,4 @@ END_TEST
 UNIT_MAIN("store.sqlite.exec", fractions__come_as_text, blobs__keep_their_bytes,
           columns__are_limited, values_too_large__are_over_the_limit,
           nothing__runs_outside_a_transaction, a_full_database__undoes_all_rows,
-          what_is_refused__has_changed_nothing, scripts__run_statement_by_statement)
+          scripts__run_statement_by_statement)
