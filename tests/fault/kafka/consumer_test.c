@@ -118,7 +118,7 @@ START_TEST(without_memory__a_message_is_kept_for_the_next_time)
     for (int i = 0; i < RIG_PATIENCE && status == TQ_EMPTY; i++) {
         status = rig.driver->poll(rig.state, consumer, &message, 1, RIG_ROUND_MS, &count, &err);
     }
-    assert_status(status, TQ_E_UNAVAILABLE);
+    assert_status(status, TQ_E_NOMEM);
     rig.test.fail_at = 0;
     rig.test.fail_forever = 0;
     expect(3, cookies);

@@ -89,7 +89,8 @@ static int look(tq_tx *tx, void *arg, struct tq_error *failure)
 
 static void assert_closed(tq_store *store, const char *words)
 {
-    static const struct tq_migration step = {sizeof step, "t", 1, 0, "CREATE TABLE t (n BIGINT)"};
+    static const struct tq_migration step = {sizeof step, "strayed", 1, 0,
+                                             "CREATE TABLE strayed (n BIGINT)"};
     assert_status(postgres_exec_on(store, "CREATE TABLE astray (n BIGINT)", &err),
                   TQ_E_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(err.message, words));
@@ -116,7 +117,8 @@ START_TEST(a_schema_that_is_closed_later__is_told_until_it_is_open_again)
     postgres_place_rule(&place, "ALTER SCHEMA %1$s_away RENAME TO %1$s");
     ck_assert_int_eq(ask_number(store, "SELECT n FROM kept", NULL), 1);
     ck_assert_int_eq(
-        ask_number(store, "SELECT count(*) FROM pg_class WHERE relname IN ('t', 'astray')", NULL),
+        ask_number(store, "SELECT count(*) FROM pg_class WHERE relname IN ('strayed', 'astray')",
+                   NULL),
         0);
     tq_store_close(store);
     postgres_place_close(&place);
