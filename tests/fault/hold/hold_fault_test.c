@@ -298,6 +298,16 @@ START_TEST(the_nth_call_of_the_ledger_fails)
 }
 END_TEST
 
+/* By another process on the same engines. */
+static void elsewhere(void (*act)(void))
+{
+    tq_book *mine = w.book;
+    w.book = hold_world_book(&w);
+    act();
+    tq_book_close(w.book);
+    w.book = mine;
+}
+
 static uint32_t meanwhile;
 
 static void free_prepared(void)
@@ -322,15 +332,16 @@ START_TEST(freed_while_the_front_is_loaded__is_free_there_too)
 }
 END_TEST
 
-static void sell_elsewhere(void)
+static void sell(void)
 {
-    tq_book *mine = w.book;
-    w.book = hold_world_book(&w);
     struct tq_hold hold = hold_take(&w, "eve", "e", "s7");
     assert_named(hold_do(&w, TQ_HOLD_PIN, &hold).status, TQ_OK);
     assert_named(hold_do(&w, TQ_HOLD_SETTLE, &hold).status, TQ_OK);
-    tq_book_close(w.book);
-    w.book = mine;
+}
+
+static void sell_elsewhere(void)
+{
+    elsewhere(sell);
 }
 
 /* What a ledger that may have gone back did not show is freed, unless it shows it when asked
@@ -365,11 +376,8 @@ END_TEST
 
 static void release_elsewhere_and_break(void)
 {
-    tq_book *mine = w.book;
-    w.book = hold_world_book(&w);
-    assert_named(hold_do(&w, TQ_HOLD_RELEASE, &prepared).status, TQ_OK);
-    tq_book_close(w.book);
-    w.book = mine;
+    meanwhile = TQ_HOLD_RELEASE;
+    elsewhere(free_prepared);
     fault_plan_set(FAULT_BEFORE, 1u << FAULT_BEGIN, 1);
 }
 
