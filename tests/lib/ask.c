@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One number by SQL. See the header.
+ * One statement by SQL. See the header.
  */
 #include "lib/ask.h"
 
@@ -42,4 +42,14 @@ int64_t ask_number(tq_store *store, const char *sql, const char *text)
     struct tq_error err = TQ_ERROR_INIT;
     assert_status(tq_ledger_read(store, put, &question, &err), TQ_OK);
     return question.answer;
+}
+
+static int run_one(tq_tx *tx, void *arg, struct tq_error *err)
+{
+    return tq_tx_exec(tx, arg, NULL, 0, NULL, NULL, err);
+}
+
+int exec_on(tq_store *store, const char *sql, struct tq_error *err)
+{
+    return tq_ledger_run(store, run_one, (void *)(uintptr_t)sql, err);
 }

@@ -73,6 +73,25 @@ int outbox_put(tq_store *store, const char *key, int first, int last)
     return tq_ledger_run(store, put_events, &put, &err);
 }
 
+static int park(tq_tx *tx, void *arg, struct tq_error *failure)
+{
+    const struct tq_value key = tq_text(arg);
+    int status = tq_tx_exec(tx,
+                            "UPDATE outbox_events SET is_blocked = 1, event_id = 'parked'"
+                            " WHERE event_key = $1",
+                            &key, 1, NULL, NULL, failure);
+    return status < 0 ? status
+                      : tq_tx_exec(tx,
+                                   "INSERT INTO outbox_blocked SELECT event_key, partition,"
+                                   " event_id, NULL, 'why' FROM outbox_events WHERE event_key = $1",
+                                   &key, 1, NULL, NULL, failure);
+}
+
+void outbox_park(tq_store *store, const char *key)
+{
+    assert_status(tq_ledger_run(store, park, (void *)(uintptr_t)key, &err), TQ_OK);
+}
+
 tq_relay *outbox_relay(tq_store *store, tq_transport *transport, const char *owner)
 {
     tq_relay *relay = NULL;

@@ -37,6 +37,9 @@ void outbox_prepare(tq_store *store);
 /* Append events number `first` to `last` of a key in one transaction. */
 int outbox_put(tq_store *store, const char *key, int first, int last);
 
+/* As if the key's only event had been refused for good; its id is "parked" now. */
+void outbox_park(tq_store *store, const char *key);
+
 tq_relay *outbox_relay(tq_store *store, tq_transport *transport, const char *owner);
 tq_inbox *outbox_inbox(tq_store *store, tq_transport *transport, const char *consumer,
                        struct handler_plan *plan, uint32_t attempts_max);

@@ -105,13 +105,3 @@ void postgres_place_close(struct postgres_place *place)
 {
     postgres_place_rule(place, "DROP SCHEMA %1$s CASCADE; DROP OWNED BY %1$s; DROP ROLE %1$s");
 }
-
-static int exec_one(tq_tx *tx, void *arg, struct tq_error *err)
-{
-    return tq_tx_exec(tx, arg, NULL, 0, NULL, NULL, err);
-}
-
-int postgres_exec_on(tq_store *store, const char *sql, struct tq_error *err)
-{
-    return tq_ledger_run(store, exec_one, (void *)(uintptr_t)sql, err);
-}

@@ -35,9 +35,6 @@ PGconn *postgres_place_connect(const struct postgres_place *place);
 void postgres_place_rule(const struct postgres_place *place, const char *format);
 void postgres_place_close(struct postgres_place *place);
 
-/* Runs one statement on the store. */
-int postgres_exec_on(tq_store *store, const char *sql, struct tq_error *err);
-
 /* Skipped without a server. */
 #define POSTGRES_MAIN(name, ...)                                                                   \
     int main(void)                                                                                 \

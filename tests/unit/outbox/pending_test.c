@@ -57,22 +57,9 @@ static size_t look(void)
     return pending.rows_count;
 }
 
-struct statement {
-    const char *sql;
-    int result;
-};
-
-static int run_statement(tq_tx *tx, void *arg, struct tq_error *failure)
-{
-    const struct statement *statement = arg;
-    int status = tq_tx_exec(tx, statement->sql, NULL, 0, NULL, NULL, failure);
-    return status < 0 ? status : statement->result;
-}
-
 static void sql(const char *text)
 {
-    struct statement statement = {text, TQ_OK};
-    assert_status(tq_ledger_run(store, run_statement, &statement, &err), TQ_OK);
+    assert_status(exec_on(store, text, &err), TQ_OK);
 }
 
 static void take_all(void)
@@ -271,9 +258,7 @@ START_TEST(ob_11_retried__comes_before_what_its_key_was_given_since)
     setup(8);
     assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
     assert_status(outbox_put(store, "k2", 1, 1), TQ_OK);
-    sql("INSERT INTO outbox_blocked SELECT 'k1', partition, 'parked', NULL, 'why'"
-        " FROM outbox_events WHERE event_key = 'k1'");
-    sql("UPDATE outbox_events SET is_blocked = 1, event_id = 'parked' WHERE event_key = 'k1'");
+    outbox_park(store, "k1");
     look_slowly();
     ck_assert_uint_eq(look_slowly(), 1); /* for a while looks begin at k2 */
     assert_status(tq_outbox_retry(store, "parked", &err), TQ_OK);

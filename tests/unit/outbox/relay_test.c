@@ -187,20 +187,6 @@ START_TEST(closing__keeps_what_was_not_acknowledged)
 }
 END_TEST
 
-static int sql(tq_tx *tx, void *statement, struct tq_error *error)
-{
-    return tq_tx_exec(tx, (const char *)statement, NULL, 0, NULL, NULL, error);
-}
-
-static void park_k1(void)
-{
-    static char mark[] = "UPDATE outbox_events SET is_blocked = 1, event_id = 'parked'",
-                block[] = "INSERT INTO outbox_blocked SELECT 'k1', partition, 'parked', NULL, 'why'"
-                          " FROM outbox_events";
-    assert_status(tq_ledger_run(store, sql, mark, &err), TQ_OK);
-    assert_status(tq_ledger_run(store, sql, block, &err), TQ_OK);
-}
-
 static tq_relay *open_briefly(const char *owner)
 {
     tq_relay *relay = NULL;
@@ -218,7 +204,7 @@ START_TEST(partitions_that_come_back__are_looked_at_as_a_whole)
     setup();
     tq_inbox *inbox = outbox_inbox(store, transport, "payment", &plan, 0);
     assert_status(outbox_put(store, "k1", 1, 1), TQ_OK);
-    park_k1();
+    outbox_park(store, "k1");
     tq_relay *relay = open_briefly("r1");
     assert_status(outbox_put(store, "k2", 1, 1), TQ_OK);
     assert_status(tq_relay_step(relay, 0, NULL, &err), TQ_OK);

@@ -100,25 +100,19 @@ START_TEST(a_definition_that_is_not_open__is_put_off_and_not_lost)
 }
 END_TEST
 
-static int write_schema(tq_tx *tx, void *arg, struct tq_error *failure)
-{
-    return tq_tx_exec(tx, arg, NULL, 0, NULL, NULL, failure);
-}
-
 /* As on a full disk: it reads, and every write fails. */
 START_TEST(a_ledger_that_takes_no_writes__is_told_and_not_hammered)
 {
-    static char close_it[] = "CREATE TRIGGER full BEFORE UPDATE ON sagas"
-                             " BEGIN SELECT RAISE(ABORT, 'full'); END";
-    static char open_it[] = "DROP TRIGGER full";
+    static const char close_it[] = "CREATE TRIGGER full BEFORE UPDATE ON sagas"
+                                   " BEGIN SELECT RAISE(ABORT, 'full'); END";
     setup();
     assert_status(shop_start(store, sagas, "p1"), TQ_OK);
-    assert_status(tq_ledger_run(store, write_schema, close_it, &err), TQ_OK);
+    assert_status(exec_on(store, close_it, &err), TQ_OK);
     test.now_ms += HOLD_MS;
     ck_assert_int_lt(tq_saga_step(sagas, 10, NULL, &err), 0);
     ck_assert_ptr_nonnull(strstr(err.message, "full"));
     ck_assert_int_eq(count_in("HELD"), 1);
-    assert_status(tq_ledger_run(store, write_schema, open_it, &err), TQ_OK);
+    assert_status(exec_on(store, "DROP TRIGGER full", &err), TQ_OK);
     assert_status(tq_saga_step(sagas, 10, NULL, &err), TQ_OK);
     ck_assert_int_eq(count_in("HELD"), 0);
     teardown();

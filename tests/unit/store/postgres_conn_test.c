@@ -90,12 +90,11 @@ START_TEST(a_server_that_takes_no_writes__is_not_there)
     setup("wait_ms=0&", 0);
     take_writes("on");
     end_sessions();
-    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err),
-                  TQ_E_UNAVAILABLE);
+    assert_status(exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_E_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(err.message, "read-only"));
     ck_assert_int_eq(sum(), 0);
     take_writes("off");
-    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
+    assert_status(exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
     ck_assert_int_eq(sum(), 1);
     teardown();
 }
@@ -115,8 +114,7 @@ START_TEST(a_session_that_takes_no_more_writes__is_no_fault_of_theirs)
     assert_status(tq_ledger_run(store, write_late, NULL, &err), TQ_OK);
     assert_status(tq_ledger_run(store, end_writing, NULL, &err), TQ_OK);
     assert_status(tq_ledger_run(store, write_late, NULL, &err), TQ_E_UNAVAILABLE);
-    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err),
-                  TQ_E_UNAVAILABLE);
+    assert_status(exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_E_UNAVAILABLE);
     assert_status(tq_ledger_read(store, write_in_a_read, NULL, &err), TQ_E_INVALID);
     ck_assert_int_eq(sum(), 1);
     end_sessions();
@@ -133,7 +131,7 @@ START_TEST(a_connection_lost_between_transactions__is_replaced)
     setup("", 0);
     for (int i = 0; i < 3; i++) {
         end_sessions();
-        assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
+        assert_status(exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
         ck_assert_int_eq(sum(), i + 1);
     }
     teardown();
@@ -163,7 +161,7 @@ START_TEST(a_connection_lost_before_the_commit__is_not_applied)
     ck_assert_int_eq(sum(), 0);
     assert_status(tq_ledger_run(store, lose_before_the_commit, NULL, &err), TQ_E_UNAVAILABLE);
     ck_assert_int_eq(sum(), 0);
-    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
+    assert_status(exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
     ck_assert_int_eq(sum(), 1);
     teardown();
 }
@@ -180,10 +178,9 @@ START_TEST(a_connection_lost_in_the_commit__is_unknown)
                  " FOR EACH ROW WHEN (NEW.id = 2) EXECUTE FUNCTION die()",
                  NULL, 0);
     PQfinish(pg);
-    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 2", &err),
-                  TQ_E_UNKNOWN);
+    assert_status(exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 2", &err), TQ_E_UNKNOWN);
     ck_assert_int_eq(sum(), 0);
-    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
+    assert_status(exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
     teardown();
 }
 END_TEST
@@ -196,10 +193,10 @@ START_TEST(a_lock__is_waited_for_as_long_as_said)
     PGconn *pg = postgres_place_connect(&place);
     postgres_run(pg, "BEGIN; UPDATE t SET n = 5 WHERE id = 1", NULL, 0);
     int64_t begun_ms = tq_system_now_ms(NULL);
-    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_E_BUSY);
+    assert_status(exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_E_BUSY);
     ck_assert_int_lt(tq_system_now_ms(NULL) - begun_ms, 60000);
     postgres_run(pg, "ROLLBACK", NULL, 0);
-    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
+    assert_status(exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
     PQfinish(pg);
     teardown();
 }
@@ -208,8 +205,8 @@ END_TEST
 START_TEST(a_statement_that_takes_too_long__is_not_applied)
 {
     setup("timeout_ms=3000&", 0); /* enough for what is quick */
-    assert_status(postgres_exec_on(store, "SELECT pg_sleep(20)", &err), TQ_E_UNAVAILABLE);
-    assert_status(postgres_exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
+    assert_status(exec_on(store, "SELECT pg_sleep(20)", &err), TQ_E_UNAVAILABLE);
+    assert_status(exec_on(store, "UPDATE t SET n = n + 1 WHERE id = 1", &err), TQ_OK);
     teardown();
 }
 END_TEST
@@ -317,7 +314,7 @@ START_TEST(what_passes__is_run_again)
     for (int i = 0; i < 2; i++) {
         setup("", 0);
         make_stumble(passing_states[i], 2);
-        assert_status(postgres_exec_on(store, stumbling, &err), TQ_OK);
+        assert_status(exec_on(store, stumbling, &err), TQ_OK);
         ck_assert_int_eq(sum(), 1);
         ck_assert_int_eq(ask_number(store, "SELECT last_value FROM tries", NULL), 3);
         teardown();
@@ -330,7 +327,7 @@ START_TEST(what_never_passes__is_given_up_when_the_time_is_over)
     for (int i = 0; i < 2; i++) {
         setup("", 500);
         make_stumble(passing_states[i], 1000000);
-        assert_status(postgres_exec_on(store, stumbling, &err), TQ_E_BUSY);
+        assert_status(exec_on(store, stumbling, &err), TQ_E_BUSY);
         int64_t tries = ask_number(store, "SELECT last_value FROM tries", NULL);
         ck_assert_int_gt(tries, 1);
         ck_assert_int_le(tries, 501); /* after each a pause of a millisecond, at least */

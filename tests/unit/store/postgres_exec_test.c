@@ -138,7 +138,7 @@ START_TEST(statements__follow_the_kinds_of_their_values)
         assert_status(tq_ledger_run(store, change_types, NULL, &err), TQ_E_INVALID);
     }
     ck_assert_int_eq(ask_number(store, "SELECT COUNT(*) FROM t", NULL), 0);
-    assert_status(postgres_exec_on(store, "INSERT INTO t (name, n) VALUES ('e', 5)", &err), TQ_OK);
+    assert_status(exec_on(store, "INSERT INTO t (name, n) VALUES ('e', 5)", &err), TQ_OK);
     teardown();
 }
 END_TEST
@@ -161,7 +161,7 @@ START_TEST(a_number__has_64_bits_beside_a_smaller_one)
 {
     int64_t bit = -1;
     setup("");
-    assert_status(postgres_exec_on(store, "INSERT INTO t (small) VALUES (63)", &err), TQ_OK);
+    assert_status(exec_on(store, "INSERT INTO t (small) VALUES (63)", &err), TQ_OK);
     assert_status(tq_ledger_read(store, shift, &bit, &err), TQ_OK);
     ck_assert_int_eq(bit, 1);
     teardown();
@@ -185,7 +185,7 @@ START_TEST(a_statement_that_no_longer_fits_its_table__is_prepared_anew)
     static const char *const changes[] = {"ALTER TABLE t ADD c TEXT", "ALTER TABLE t ADD d TEXT"};
     size_t columns = 0;
     setup("");
-    assert_status(postgres_exec_on(store, "INSERT INTO t (n) VALUES (1)", &err), TQ_OK);
+    assert_status(exec_on(store, "INSERT INTO t (n) VALUES (1)", &err), TQ_OK);
     PGconn *pg = postgres_place_connect(&place);
     for (size_t i = 0; i < 2; i++) {
         assert_status(tq_ledger_run(store, look_at_all, &columns, &err), TQ_OK);
@@ -281,7 +281,7 @@ START_TEST(a_row_that_is_there__undoes_all_blocks_and_the_transaction_goes_on)
     setup("");
     for (int64_t there = 1; there < BLOCK_ROWS; there += 2) {
         struct block one = {.count = 1, .first = there}, all = {.count = BLOCK_ROWS, .first = 0};
-        assert_status(postgres_exec_on(store, "DELETE FROM t", &err), TQ_OK);
+        assert_status(exec_on(store, "DELETE FROM t", &err), TQ_OK);
         assert_status(tq_ledger_run(store, insert_block, &one, &err), TQ_OK);
         assert_status(tq_ledger_run(store, insert_block, &all, &err), TQ_OK);
         assert_status(all.status, TQ_REPEAT);

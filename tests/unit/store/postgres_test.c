@@ -74,8 +74,8 @@ START_TEST(a_role__needs_its_own_schema_only)
     PQfinish(pg);
     store = postgres_place_store(&place, 0);
     assert_status(tq_outbox_prepare(store, &err), TQ_OK);
-    assert_status(postgres_exec_on(store, "UPDATE outbox_partitions SET epoch = 1", &err), TQ_OK);
-    assert_status(postgres_exec_on(store, "SELECT n FROM of_another", &err), TQ_E_INVALID);
+    assert_status(exec_on(store, "UPDATE outbox_partitions SET epoch = 1", &err), TQ_OK);
+    assert_status(exec_on(store, "SELECT n FROM of_another", &err), TQ_E_INVALID);
     tq_store_close(store);
     postgres_place_close(&place);
 }
@@ -91,8 +91,7 @@ static void assert_closed(tq_store *store, const char *words)
 {
     static const struct tq_migration step = {sizeof step, "strayed", 1, 0,
                                              "CREATE TABLE strayed (n BIGINT)"};
-    assert_status(postgres_exec_on(store, "CREATE TABLE astray (n BIGINT)", &err),
-                  TQ_E_UNAVAILABLE);
+    assert_status(exec_on(store, "CREATE TABLE astray (n BIGINT)", &err), TQ_E_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(err.message, words));
     assert_status(tq_ledger_read(store, look, NULL, &err), TQ_E_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(err.message, words));
@@ -105,12 +104,12 @@ START_TEST(a_schema_that_is_closed_later__is_told_until_it_is_open_again)
 {
     postgres_place_open(&place, "");
     tq_store *store = postgres_place_store(&place, 0);
-    assert_status(postgres_exec_on(store, "CREATE TABLE kept (n BIGINT)", &err), TQ_OK);
+    assert_status(exec_on(store, "CREATE TABLE kept (n BIGINT)", &err), TQ_OK);
     postgres_place_rule(&place, "REVOKE USAGE, CREATE ON SCHEMA %1$s FROM %1$s");
     assert_closed(store, "the role may not use the schema");
     postgres_place_rule(&place, "GRANT USAGE ON SCHEMA %1$s TO %1$s");
-    assert_status(postgres_exec_on(store, "INSERT INTO kept (n) VALUES (1)", &err), TQ_OK);
-    assert_status(postgres_exec_on(store, "CREATE TABLE astray (n BIGINT)", &err), TQ_E_INVALID);
+    assert_status(exec_on(store, "INSERT INTO kept (n) VALUES (1)", &err), TQ_OK);
+    assert_status(exec_on(store, "CREATE TABLE astray (n BIGINT)", &err), TQ_E_INVALID);
     ck_assert_ptr_nonnull(strstr(err.message, "42501"));
     postgres_place_rule(&place, "ALTER SCHEMA %1$s RENAME TO %1$s_away");
     assert_closed(store, "does not exist");
@@ -166,7 +165,7 @@ static void *be_a_client(void *arg)
     struct tq_env env = tq_system_env();
     int status = tq_store_open(&env, TQ_ARGS(tq_store_options, .url = arg), &store, &own);
     for (int i = 0; i < 50 && status >= 0; i++) {
-        status = postgres_exec_on(store, "UPDATE t SET n = n + 1", &own);
+        status = exec_on(store, "UPDATE t SET n = n + 1", &own);
     }
     tq_store_close(store);
     return (void *)(intptr_t)status;
@@ -183,8 +182,8 @@ START_TEST(statements_that_do_not_stay_prepared__are_found_out)
     }
     postgres_place_open(&place, "");
     tq_store *store = postgres_place_store(&place, 0);
-    assert_status(postgres_exec_on(store, "CREATE TABLE t (n BIGINT)", &err), TQ_OK);
-    assert_status(postgres_exec_on(store, "INSERT INTO t (n) VALUES (0)", &err), TQ_OK);
+    assert_status(exec_on(store, "CREATE TABLE t (n BIGINT)", &err), TQ_OK);
+    assert_status(exec_on(store, "INSERT INTO t (n) VALUES (0)", &err), TQ_OK);
     snprintf(url, sizeof url, "%s%s", pooler, strchr(place.url, '?'));
     for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, be_a_client, url), 0);
